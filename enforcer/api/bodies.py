@@ -1,0 +1,228 @@
+"""Bodies and query strings as strict models: what is not known here is an error with a hint, never ignored."""
+
+import asyncio
+import difflib
+import hashlib
+import ipaddress
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+import orjson
+from aiohttp import web
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from enforcer import protocol
+from enforcer.api.problems import Problem, invalid
+from enforcer.model import Device
+
+MAX_BODY = 16 * 1024
+"""Bytes of a request body."""
+
+BODY_WITHIN = 10.0
+"""Seconds for a request body to arrive."""
+
+DEMO_ROOMS = "demo:"
+"""Rooms that begin so belong to the demo page; app servers cannot log in to them."""
+
+
+def _room(value: str) -> str:
+    if not protocol.valid_room(value):
+        raise ValueError("1 to 256 characters, without control characters")
+    return value
+
+
+def _app_room(value: str) -> str:
+    if value.startswith(DEMO_ROOMS):
+        raise ValueError(f"rooms that begin with {DEMO_ROOMS!r} belong to the demo page")
+    return _room(value)
+
+
+def _session(value: str) -> str:
+    if not protocol.valid_session(value):
+        raise ValueError("1 to 256 of A-Z a-z 0-9 . _ ~ - : = +, and not . or ..")
+    return value
+
+
+def _address(value: str) -> str:
+    return str(ipaddress.ip_address(value))
+
+
+Room = Annotated[str, AfterValidator(_room)]
+AppRoom = Annotated[str, AfterValidator(_app_room)]
+SessionId = Annotated[str, AfterValidator(_session)]
+
+
+class Strict(BaseModel):
+    """No coercion, no unknown members."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class DeviceBody(Strict):
+    """What the app knows about the browser or app that logged in."""
+
+    label: Annotated[str, Field(max_length=128)] | None = None
+    class_: Annotated[str | None, Field(alias="class", max_length=32)] = None
+    id: Annotated[str, Field(max_length=128)] | None = None
+    user_agent: Annotated[str, Field(max_length=512)] | None = None
+    ip: Annotated[str, AfterValidator(_address)] | None = None
+
+    def device(self) -> Device:
+        """As the domain knows it."""
+        return Device(self.label, self.class_, self.id, self.user_agent, self.ip)
+
+
+class LoginBody(Strict):
+    """A user has just logged in."""
+
+    room: AppRoom
+    session: SessionId | None = None
+    replaces: SessionId | None = None
+    device: DeviceBody | None = None
+    entry: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    request_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+
+    def fingerprint(self) -> str:
+        """Equal for two bodies that ask for the same thing; the key does not count."""
+        members = self.model_dump(mode="json", exclude={"key"}, exclude_none=True)
+        return hashlib.sha256(orjson.dumps(members, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+class NotifyBody(LoginBody):
+    """The same, with the key where the original protocol has it."""
+
+    key: str | None = None
+
+
+class ValidateBody(Strict):
+    """Is this session live?"""
+
+    session: SessionId
+    room: Room | None = None
+
+
+class LogoutUserBody(Strict):
+    """Log a user out everywhere."""
+
+    room: Room
+    except_: Annotated[SessionId | None, Field(alias="except")] = None
+    reason: Literal["logout", "admin"] = "logout"
+
+
+class PageActivityBody(Strict):
+    """How long ago the human did something, in milliseconds."""
+
+    idle_for_ms: Annotated[int, Field(ge=0)] = 0
+
+
+class PageLogoutBody(Strict):
+    """Only here, or everywhere."""
+
+    everywhere: bool = False
+
+
+class NoBody(Strict):
+    """A call that takes no members."""
+
+
+class ValidateQuery(Strict):
+    """How strict the answer is to be."""
+
+    require: Literal["active"] | None = None
+    room: Room | None = None
+
+
+class EndQuery(Strict):
+    """Why a session is ended."""
+
+    reason: Literal["logout", "admin"] = "logout"
+
+
+class EndAllQuery(Strict):
+    """Which session stays, and why the others end."""
+
+    except_: Annotated[SessionId | None, Field(alias="except")] = None
+    reason: Literal["logout", "admin"] = "logout"
+
+
+class NoQuery(Strict):
+    """A call that takes no parameters."""
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+async def read_json(request: web.Request, *, optional: bool = False) -> dict[str, Any]:
+    """The body as a JSON object, judged in the order of the API: media type, size, JSON.
+
+    With `optional`, a request without a body counts as `{}`.
+
+    Raises:
+        Problem: `unsupported-media-type`, `too-large`, `too-slow`, `malformed-json` or `invalid-request`.
+    """
+    if optional and not request.body_exists:
+        return {}
+    if request.content_type != "application/json":
+        raise Problem("unsupported-media-type", "send the body as Content-Type: application/json")
+    if request.content_length is not None and request.content_length > MAX_BODY:
+        raise Problem("too-large", f"at most {MAX_BODY} bytes")
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            raw = await request.read()  # the application's limit holds for bodies without a length
+    except TimeoutError:
+        raise Problem("too-slow", f"the body did not arrive within {BODY_WITHIN:g} s") from None
+    return _object(raw)
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        value = _second_opinion(raw)
+    if not isinstance(value, dict):
+        raise invalid([("body", "must be a JSON object")])
+    return value
+
+
+def _second_opinion(raw: bytes) -> Any:
+    """Lone surrogates are grammatical JSON, so they are a wrong value (422), not malformed (400) as orjson has it."""
+    try:
+        return json.loads(raw, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise Problem("malformed-json", "the body is not JSON") from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def validated(model: type[M], members: Mapping[str, Any]) -> M:
+    """The members as the model.
+
+    Raises:
+        Problem: `invalid-request` with each field that is wrong.
+    """
+    try:
+        return model.model_validate(dict(members))
+    except ValidationError as error:
+        raise invalid([_sentence(model, e) for e in error.errors(include_url=False, include_input=False)]) from None
+
+
+def query(model: type[M], request: web.Request) -> M:
+    """The query string as the model; each parameter at most once."""
+    repeated = [(name, "given more than once") for name in set(request.query) if len(request.query.getall(name)) > 1]
+    if repeated:
+        raise invalid(repeated)
+    return validated(model, request.query)
+
+
+def _sentence(model: type[BaseModel], error: Mapping[str, Any]) -> tuple[str, str]:
+    field = ".".join(str(part) for part in error["loc"]) or "body"
+    if error["type"] == "extra_forbidden":
+        known = [f.alias or name for name, f in model.model_fields.items()]
+        if len(error["loc"]) > 1:
+            known = [f.alias or name for name, f in DeviceBody.model_fields.items()]
+        close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+        return field, "is not known" + (f"; did you mean {close[0]!r}?" if close else "")
+    return field, str(error["msg"]).removeprefix("Value error, ")

@@ -1,0 +1,5 @@
+"""The demo page."""
+
+from aiohttp import web
+
+ROUTES: tuple[web.RouteDef, ...] = ()

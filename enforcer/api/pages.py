@@ -1,0 +1,121 @@
+"""The calls of pages, by their ticket: a way to the same truth where sockets are blocked."""
+
+import functools
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from enforcer import protocol
+from enforcer.api import bodies
+from enforcer.api.context import CONTEXT, Context
+from enforcer.api.guard import Handler, bearer
+from enforcer.api.problems import problem_of, unauthorized
+from enforcer.api.sessions import json
+from enforcer.edge import origin_allowed
+from enforcer.errors import SessionEnded, SessionUnknown, TicketExpired, TicketInvalid
+from enforcer.model import Actor, ActorKind, EndReason, Snapshot
+from enforcer.tickets import PAGE, Ticket
+
+PREFIX = "/session/"
+
+PageHandler = Callable[[web.Request, Context, Ticket], Awaitable[web.Response]]
+
+
+def page_call(handler: PageHandler) -> Handler:
+    """A call that needs a page ticket. For a page, every refusal of its session or ticket is 401."""
+
+    @functools.wraps(handler)
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        context = request.app[CONTEXT]
+        token = bearer(request)
+        if token is None:
+            raise unauthorized("give the page's ticket in the header Authorization: Bearer …")
+        bodies.query(bodies.NoQuery, request)
+        try:
+            ticket = context.office.check(token, PAGE, context.registry.now())
+            return await handler(request, context, ticket)
+        except SessionEnded as e:
+            context.registry.refused(e.session)
+            told = protocol.force_logout_payload(e.session, context.settings.redirects)
+            raise unauthorized(str(e), e.code, **told) from None
+        except (TicketInvalid, TicketExpired, SessionUnknown) as e:
+            raise unauthorized(str(e), e.code) from None
+
+    return guarded
+
+
+@page_call
+async def status(request: web.Request, context: Context, ticket: Ticket) -> web.Response:
+    """`GET /session/status`: is my session alive? Asking never keeps it so."""
+    return _answer(context, ticket, await context.registry.live(ticket.session, ticket.room))
+
+
+@page_call
+async def activity(request: web.Request, context: Context, ticket: Ticket) -> web.Response:
+    """`POST /session/activity`: the human did something."""
+    body = bodies.validated(bodies.PageActivityBody, await bodies.read_json(request, optional=True))
+    idle_for = min(body.idle_for_ms, 10**12) / 1000
+    return _answer(context, ticket, await context.registry.activity(ticket.session, ticket.room, idle_for))
+
+
+@page_call
+async def logout(request: web.Request, context: Context, ticket: Ticket) -> web.Response:
+    """`POST /session/logout`: the human logs out here, or everywhere. An ended session ends nobody."""
+    body = bodies.validated(bodies.PageLogoutBody, await bodies.read_json(request, optional=True))
+    registry = context.registry
+    session = (await registry.live(ticket.session, ticket.room)).session
+    by = Actor(ActorKind.PAGE, session.id, session.device)
+    if body.everywhere:
+        await registry.end_all(session.room, EndReason.LOGOUT, by)
+    else:
+        await registry.end(session.id, EndReason.LOGOUT, by)
+    return web.Response(status=204)
+
+
+async def preflight(request: web.Request) -> web.Response:
+    """What a browser asks first about a cross-origin call (Fetch standard, CORS preflight)."""
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": "GET, POST",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type",
+            "Access-Control-Max-Age": "600",
+        },
+    )
+
+
+@web.middleware
+async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Lets pages of the configured origins read the answers of `/session/*`, errors included.
+
+    Others get the same answers without the headers, which their browser then keeps from them.
+    """
+    if not request.path.startswith(PREFIX):
+        return await handler(request)
+    try:
+        response = await handler(request)
+    except Exception as error:
+        problem = problem_of(error)
+        if problem is None:
+            raise
+        response = problem.response()
+    origin = request.headers.get("Origin")
+    if origin is not None and origin_allowed(origin, request.host, request.app[CONTEXT].settings.origins):
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+    response.headers["Vary"] = "Origin"
+    return response
+
+
+def _answer(context: Context, ticket: Ticket, snapshot: Snapshot) -> web.Response:
+    now = context.registry.now()
+    fresh = context.office.renewed(ticket, snapshot.session.absolute_at, now)
+    return json(protocol.session_payload(snapshot, context.settings.warn_before, now, fresh))
+
+
+ROUTES = (
+    web.get("/session/status", status, allow_head=False),
+    web.post("/session/activity", activity),
+    web.post("/session/logout", logout),
+    web.options("/session/{call:status|activity|logout}", preflight),
+)

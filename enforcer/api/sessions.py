@@ -1,0 +1,198 @@
+"""The calls of app servers: logins, validation, ends."""
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from enforcer import protocol
+from enforcer.api import bodies
+from enforcer.api.context import CONTEXT, Context
+from enforcer.api.guard import app_call, bearer, judge_key
+from enforcer.api.problems import Problem, unauthorized
+from enforcer.errors import SessionUnknown
+from enforcer.model import EndReason, LoginAnswer, Snapshot
+from enforcer.policy import Login
+from enforcer.registry import by_app, new_session_id
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+def json(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """A JSON answer."""
+    return web.Response(
+        body=orjson.dumps(document), status=status, content_type="application/json", headers=headers or NO_STORE
+    )
+
+
+def show(context: Context, snapshot: Snapshot) -> protocol.JSON:
+    """The session record."""
+    registry = context.registry
+    return protocol.record(snapshot, registry.online(snapshot.session.id), registry.now())
+
+
+async def notify(request: web.Request) -> web.Response:
+    """`POST /notify`: a user has just logged in. The key may stand in the body, as in the original protocol."""
+    context = request.app[CONTEXT]
+    key = bearer(request)
+    if key is not None:
+        judge_key(context, request, key)
+    members = await bodies.read_json(request)
+    if key is None:
+        in_body = members.get("key")
+        if not isinstance(in_body, str):
+            raise unauthorized("give the authkey as `key` or in the header Authorization: Bearer …")
+        judge_key(context, request, in_body)
+    bodies.query(bodies.NoQuery, request)
+    body = bodies.validated(bodies.NotifyBody, members)
+    return json(await _login(context, body))
+
+
+@app_call
+async def create(request: web.Request, context: Context) -> web.Response:
+    """`POST /v1/sessions`: the same, with 201 and the new session's address."""
+    members = await bodies.read_json(request)
+    bodies.query(bodies.NoQuery, request)
+    body = bodies.validated(bodies.LoginBody, members)
+    answer = await _login(context, body)
+    if not answer["created"] or answer["session"] is None:
+        return json(answer)
+    return json(answer, 201, {**NO_STORE, "Location": f"/v1/sessions/{answer['session']}"})
+
+
+async def _login(context: Context, body: bodies.LoginBody) -> protocol.JSON:
+    login = Login(
+        new_id=new_session_id(),
+        session=body.session,
+        replaces=body.replaces,
+        device=None if body.device is None else body.device.device(),
+        entry=body.entry,
+        request_id=body.request_id,
+        fingerprint=body.fingerprint() if body.request_id is not None else "",
+    )
+    return login_answer(context, body.room, await context.registry.login(body.room, login))
+
+
+def login_answer(context: Context, room: str, answer: LoginAnswer) -> protocol.JSON:
+    """What a login is answered. In `join: "open"` pages get no ticket."""
+    document: protocol.JSON = {"room": room, "session": answer.session}
+    if answer.session is None:
+        document["pending"] = True
+    document |= _tickets(context, room, answer.session, answer.absolute_at)
+    return document | {"epoch": answer.epoch, "created": answer.created, "displaced": list(answer.displaced)}
+
+
+def _tickets(context: Context, room: str, session: str | None, absolute_at: float | None) -> protocol.JSON:
+    if session is None or context.settings.rules.open:
+        return {"ticket": None, "proxy_ticket": None, "ticket_expires_in": None}
+    now = context.registry.now()
+    issued = context.office.issue(room, session, absolute_at, now)
+    return {
+        "ticket": issued.page,
+        "proxy_ticket": issued.proxy,
+        "ticket_expires_in": protocol.remaining_s(issued.expires_at, now),
+    }
+
+
+@app_call
+async def validate(request: web.Request, context: Context) -> web.Response:
+    """`GET /v1/sessions/{id}`: the record, active or ended; never extends."""
+    query = bodies.query(bodies.ValidateQuery, request)
+    session = _session_id(request)
+    if query.require == "active":
+        return json(show(context, await context.registry.live(session, query.room)))
+    return json(show(context, await context.registry.get(session, query.room)))
+
+
+@app_call
+async def validate_by_body(request: web.Request, context: Context) -> web.Response:
+    """`POST /v1/sessions/validate`: the same for ids that a proxy would touch."""
+    members = await bodies.read_json(request)
+    bodies.query(bodies.NoQuery, request)
+    body = bodies.validated(bodies.ValidateBody, members)
+    return json(show(context, await context.registry.get(body.session, body.room)))
+
+
+@app_call
+async def activity(request: web.Request, context: Context) -> web.Response:
+    """`POST /v1/sessions/{id}/activity`: a human did something; the idle deadline moves."""
+    members = await bodies.read_json(request, optional=True)
+    bodies.query(bodies.NoQuery, request)
+    bodies.validated(bodies.NoBody, members)
+    return json(show(context, await context.registry.activity(_session_id(request))))
+
+
+@app_call
+async def ticket(request: web.Request, context: Context) -> web.Response:
+    """`POST /v1/sessions/{id}/ticket`: new tickets for a live session; never claims, never extends."""
+    members = await bodies.read_json(request, optional=True)
+    bodies.query(bodies.NoQuery, request)
+    bodies.validated(bodies.NoBody, members)
+    session = (await context.registry.live(_session_id(request))).session
+    return json(_tickets(context, session.room, session.id, session.absolute_at))
+
+
+@app_call
+async def end(request: web.Request, context: Context) -> web.Response:
+    """`DELETE /v1/sessions/{id}`: ends it; ending an ended one is fine."""
+    reason = EndReason(bodies.query(bodies.EndQuery, request).reason)
+    await context.registry.end(_session_id(request), reason, by_app(reason))
+    return web.Response(status=204)
+
+
+@app_call
+async def list_user(request: web.Request, context: Context) -> web.Response:
+    """`GET /v1/users/{room}/sessions`: the live sessions, newest claim first."""
+    bodies.query(bodies.NoQuery, request)
+    room = _room(request)
+    sessions = await context.registry.list_room(room)
+    return json({"room": room, "sessions": [show(context, s) for s in sessions]})
+
+
+@app_call
+async def end_user(request: web.Request, context: Context) -> web.Response:
+    """`DELETE /v1/users/{room}/sessions`: log out everywhere, perhaps but here."""
+    query = bodies.query(bodies.EndAllQuery, request)
+    reason = EndReason(query.reason)
+    ended = await context.registry.end_all(_room(request), reason, by_app(reason), query.except_)
+    return json({"ended": list(ended)})
+
+
+@app_call
+async def end_user_by_body(request: web.Request, context: Context) -> web.Response:
+    """`POST /v1/users/logout`: the same for rooms that a proxy would touch."""
+    members = await bodies.read_json(request)
+    bodies.query(bodies.NoQuery, request)
+    body = bodies.validated(bodies.LogoutUserBody, members)
+    reason = EndReason(body.reason)
+    ended = await context.registry.end_all(body.room, reason, by_app(reason), body.except_)
+    return json({"ended": list(ended)})
+
+
+def _session_id(request: web.Request) -> str:
+    """The id in the path. One that no session can have is simply not known."""
+    session = request.match_info["session"]
+    if not protocol.valid_session(session):
+        raise SessionUnknown("no session has an id like this")
+    return session
+
+
+def _room(request: web.Request) -> str:
+    room = request.match_info["room"]
+    if not protocol.valid_room(room):
+        raise Problem("invalid-request", "room: 1 to 256 characters, without control characters")
+    return room
+
+
+ROUTES = (
+    web.post("/notify", notify),
+    web.post("/v1/sessions", create),
+    web.post("/v1/sessions/validate", validate_by_body),
+    web.get("/v1/sessions/{session}", validate, allow_head=False),
+    web.delete("/v1/sessions/{session}", end),
+    web.post("/v1/sessions/{session}/activity", activity),
+    web.post("/v1/sessions/{session}/ticket", ticket),
+    web.post("/v1/users/logout", end_user_by_body),
+    web.get("/v1/users/{room}/sessions", list_user, allow_head=False),
+    web.delete("/v1/users/{room}/sessions", end_user),
+)

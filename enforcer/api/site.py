@@ -1,0 +1,48 @@
+"""What is not about one session: health, and the browser client's file."""
+
+import hashlib
+from collections.abc import Mapping
+from importlib import resources
+
+from aiohttp import web
+
+from enforcer.api.context import CONTEXT
+from enforcer.api.guard import Handler
+from enforcer.api.sessions import json
+
+CLIENT = "session-guard.js"
+CROSS_ORIGIN = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """`GET /healthz`: 200 while the process serves."""
+    return json({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """`GET /readyz`: 200 only while the store answers; else 503 like every call that needs it."""
+    await request.app[CONTEXT].registry.ping()
+    return json({"status": "ready"})
+
+
+def static_file(name: str, content_type: str, headers: Mapping[str, str] | None = None) -> Handler:
+    """A handler for a file of the package, read once, with an ETag (RFC 9110 §8.8.3). `headers` are added."""
+    body = resources.files("enforcer.static").joinpath(name).read_bytes()
+    etag = hashlib.sha256(body).hexdigest()[:32]
+
+    async def handler(request: web.Request) -> web.Response:
+        answered = {"ETag": f'"{etag}"', "Cache-Control": "public, max-age=300", **(headers or {})}
+        known = request.if_none_match or ()
+        if any(tag.value in (etag, "*") for tag in known):
+            return web.Response(status=304, headers=answered)
+        return web.Response(body=body, content_type=content_type, charset="utf-8", headers=answered)
+
+    return handler
+
+
+ROUTES = (
+    web.get("/healthz", healthz),
+    web.get("/readyz", readyz),
+    # pages of any origin load the client; cross-origin isolated ones need to be told so
+    web.get(f"/client/{CLIENT}", static_file(CLIENT, "text/javascript", CROSS_ORIGIN)),
+)

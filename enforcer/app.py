@@ -1,0 +1,156 @@
+"""Wires one process, and owns the order in which it starts and stops."""
+
+import asyncio
+import errno
+import logging
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from enforcer.api import demo, pages, sessions, site
+from enforcer.api.auth import AuthKeys
+from enforcer.api.bodies import MAX_BODY
+from enforcer.api.context import CONTEXT, Context
+from enforcer.api.guard import no_credentials_in_url
+from enforcer.api.problems import problems
+from enforcer.edge import Proxies
+from enforcer.errors import StartError, StoreUnavailable
+from enforcer.gateway.hub import Hub
+from enforcer.gateway.stock import StockEngine
+from enforcer.jobs import Jobs
+from enforcer.registry import Registry
+from enforcer.settings import Settings
+from enforcer.store import make_store
+from enforcer.store.base import SessionQuery
+from enforcer.tickets import TicketOffice
+
+log = logging.getLogger(__name__)
+
+OPEN_RETRY = 1.0
+"""Seconds between tries to open a store that is away at the start."""
+SHUTDOWN_WITHIN = 3.0
+"""Seconds that running requests have to finish at the end."""
+
+
+class Server:
+    """One process. `start` then `stop`; `port` is the one that is listened on."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._store = make_store(settings.store, clock)
+        self._registry = Registry(self._store, settings.rules)
+        self._jobs = Jobs(self._registry, settings)
+        office = TicketOffice(settings.authkeys, settings.ticket_lifetime)
+        self._engine = StockEngine(Hub(self._registry, office, settings), settings)
+        self._app = _application(
+            Context(
+                settings,
+                self._registry,
+                office,
+                AuthKeys(settings.authkeys, time.monotonic),
+                Proxies(settings.trusted_proxies),
+            ),
+            self._engine,
+        )
+        self._runner: web.AppRunner | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self.port = settings.port
+
+    async def start(self) -> None:
+        """Returns when it listens.
+
+        Raises:
+            StartError: the store or the port cannot be had; nothing is left behind.
+        """
+        try:
+            # 1. The store, because a second process must fail before it answers anybody. A store that is only away
+            #    for now is waited for in the background: until then every call that needs it is 503.
+            try:
+                await self._open_store()
+            except StoreUnavailable as e:
+                log.warning("the store is away, trying again", extra={"error": str(e)})
+                self._opening = asyncio.create_task(self._open_later())
+            # 2. The port.
+            self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=SHUTDOWN_WITHIN)
+            await self._runner.setup()
+            listener = web.TCPSite(self._runner, self._settings.ipaddr, self._settings.port, backlog=4096)
+            try:
+                await listener.start()
+            except OSError as e:
+                raise StartError(_why_not_listening(self._settings, e)) from None
+            self.port = self._runner.addresses[0][1]
+            # 3. What runs by itself.
+            self._jobs.start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Ends in the reverse order of harm: nothing new, pages sent elsewhere, then what was noticed is written.
+
+        May be called twice, and after a failed start.
+        """
+        # 1. No new connections; requests that run may finish.
+        if self._runner is not None:
+            for listener in list(self._runner.sites):
+                await listener.stop()
+        # 2. Nothing moves by itself any more.
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+            self._opening = None
+        await self._jobs.stop()
+        # 3. Pages reconnect, here after a restart or to another process.
+        await self._engine.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        # 4. The last seen times and acks, then the store itself.
+        try:
+            await self._registry.flush()
+        except StoreUnavailable as e:
+            log.warning("what was noticed last is not written", extra={"error": str(e)})
+        await self._store.close()
+
+    async def _open_store(self) -> None:
+        await self._store.open()
+        if await self._store.sessions(SessionQuery(open=True, limit=1)):
+            self._registry.give_grace(self._settings.restart_grace)
+
+    async def _open_later(self) -> None:
+        while True:
+            await asyncio.sleep(OPEN_RETRY)
+            try:
+                await self._open_store()
+            except StoreUnavailable:
+                continue
+            except StartError as e:
+                log.error("the store cannot be used: %s", e)
+                continue
+            log.info("the store is there")
+            return
+
+
+def _application(context: Context, engine: StockEngine) -> web.Application:
+    app = web.Application(middlewares=[problems, pages.cors, no_credentials_in_url], client_max_size=MAX_BODY)
+    app[CONTEXT] = context
+    for routes in (sessions.ROUTES, pages.ROUTES, site.ROUTES):
+        app.add_routes(routes)
+    if context.settings.demo:
+        app.add_routes(demo.ROUTES)
+    engine.attach(app)
+    return app
+
+
+def _why_not_listening(settings: Settings, error: OSError) -> str:
+    where = f"{settings.ipaddr} port {settings.port}"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"{where} is in use; stop the other process, or change `port`"
+        case errno.EACCES:
+            return f"{where} needs more rights than this user has; take a port above 1023"
+        case errno.EADDRNOTAVAIL:
+            return f"{settings.ipaddr} is not an address of this machine; change `ipaddr`"
+        case _:
+            return f"cannot listen on {where}: {error.strerror or error}"

@@ -1,0 +1,145 @@
+"""The command `enforcer`: starts things and prints things."""
+
+import argparse
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from enforcer import __version__, logs, settings
+from enforcer.app import Server
+from enforcer.errors import ConfigError, EnforcerError
+from enforcer.settings import Settings
+
+DEFAULT_CONFIG = Path("config.json")
+USAGE_ERROR = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; the exit status. What the operator must mend is one line on stderr and status 2."""
+    arguments = _parser().parse_args(argv)
+    command = {"check-config": check_config, "genkey": genkey, "init": init}.get(arguments.command or "", serve)
+    try:
+        return command(arguments)
+    except EnforcerError as error:
+        print(f"enforcer: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return 130
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Starts the server and runs it until SIGTERM or SIGINT."""
+    config = settings.load(_config_path(arguments), _flags(arguments))
+    logs.configure(config.log_format)
+    for warning in settings.warnings(config):
+        print(f"enforcer: warning: {warning}", file=sys.stderr)
+    uvloop.run(_serve(config))
+    return 0
+
+
+async def _serve(config: Settings) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    server = Server(config)
+    await server.start()
+    address = f"http://{'127.0.0.1' if config.ipaddr in ('0.0.0.0', '::') else config.ipaddr}:{server.port}"  # noqa: S104
+    print(f"Enforcer {__version__} is listening on {address}", flush=True)
+    if config.demo:
+        print(f"Open {address}/demo in two browser windows.", flush=True)
+    try:
+        await stopping.wait()
+    finally:
+        await server.stop()
+
+
+def check_config(arguments: argparse.Namespace) -> int:
+    """Says every problem of a configuration at once."""
+    path = arguments.file or _config_path(arguments)
+    try:
+        config = settings.load(path)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"error: {problem}")
+        return USAGE_ERROR
+    for warning in settings.warnings(config):
+        print(f"warning: {warning}")
+    print(f"{path or 'the environment'}: can be used")
+    return 0
+
+
+def genkey(arguments: argparse.Namespace) -> int:
+    """Prints a new authkey: 256 random bits."""
+    print(secrets.token_urlsafe(32))
+    return 0
+
+
+def init(arguments: argparse.Namespace) -> int:
+    """Writes a configuration with a fresh key, unless the file is there."""
+    path: Path = getattr(arguments, "config", None) or DEFAULT_CONFIG
+    values: dict[str, Any] = {"port": 8080, "ipaddr": "127.0.0.1", "authkey": secrets.token_urlsafe(32)}
+    if arguments.demo:
+        values["demo"] = True
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        print(f"{path} is there already; it stays as it is")
+        return 0
+    except OSError as error:
+        raise EnforcerError(f"{path} cannot be written: {error.strerror}") from None
+    with open(handle, "w", encoding="utf-8") as file:
+        file.write(json.dumps(values, indent=2) + "\n")
+    print(f"{path} is written, with a fresh key; only you can read it")
+    return 0
+
+
+def _config_path(arguments: argparse.Namespace) -> Path | None:
+    """The file that was named, else `config.json` if there is one: the environment alone may be enough."""
+    named: Path | None = getattr(arguments, "config", None)
+    if named is not None:
+        return named
+    return DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None
+
+
+def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given as flags."""
+    return {name: value for name, value in vars(arguments).items() if name in Settings.model_fields}
+
+
+def _parser() -> argparse.ArgumentParser:
+    everywhere = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    everywhere.add_argument("--config", type=Path, metavar="FILE", help="the configuration (default: config.json)")
+
+    serving = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    group = serving.add_argument_group("settings", "each overrides the configuration and the environment")
+    for name in Settings.model_fields:
+        if name in ("authkey", "demo"):  # a key on a command line can be read by everybody on the machine
+            continue
+        group.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE")
+    group.add_argument("--demo", action="store_true", help="serve the demo page")
+
+    parser = argparse.ArgumentParser(
+        prog="enforcer",
+        description="Keeps one live session per user, in real time. Without a command it serves.",
+        parents=[everywhere, serving],
+    )
+    parser.add_argument("--version", action="version", version=f"enforcer {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("serve", help="start the server (the default)", parents=[everywhere, serving])
+    check = commands.add_parser(
+        "check-config", help="say everything that is wrong with a configuration", parents=[everywhere]
+    )
+    check.add_argument("file", nargs="?", type=Path, metavar="FILE")
+    commands.add_parser("genkey", help="print a new authkey", parents=[everywhere])
+    start = commands.add_parser("init", help="write a configuration with a fresh key", parents=[everywhere])
+    start.add_argument("--demo", action="store_true", default=False, help="with the demo page switched on")
+    return parser

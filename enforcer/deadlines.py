@@ -1,0 +1,146 @@
+"""Time in a session's life: when it ends by itself, and what keeps it alive.
+
+Pure: `now` is an argument (UTC seconds). Three different things are kept apart: a sign of life (`seen_until`,
+`lost_at`) comes from sockets and calls; human activity alone moves the idle deadline; nothing moves the absolute one.
+"""
+
+from dataclasses import dataclass, replace
+
+from enforcer.model import EndReason, Mark, Session
+
+IDLE_SLACK = 2.0
+"""Seconds after the idle deadline before it is acted on: activity is flushed once a second, maybe on another node."""
+
+LEFT_FOR = 10.0
+"""Seconds that a session still counts as alive after its last socket was closed cleanly: a page that moves on is back
+well within it, and a closed browser does not keep its user out for the whole of `alive_window`."""
+
+FOREVER = 9e15
+"""Later than any time: stands for "no deadline" where a number is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings that decide. Durations in seconds, `None` means never.
+
+    `grace` is true for a while after a start or an outage: then idle and lost deadlines count as not passed.
+    """
+
+    join: str = "ticket"
+    login_window: float = 30.0
+    policy: str = "displace"
+    max_sessions: int = 1
+    idle_timeout: float | None = None
+    absolute_timeout: float | None = None
+    lost_timeout: float | None = 30 * 86400.0
+    alive_window: float = 60.0
+    grace: bool = False
+
+    @property
+    def open(self) -> bool:
+        """The original way: pages join a room by its name."""
+        return self.join == "open"
+
+
+def lost_deadline(claimed: bool, now: float, rules: Rules) -> float | None:
+    """When a session that is seen now would be given up: unclaimed ones after `alive_window` already."""
+    if not claimed:
+        return now + rules.alive_window
+    return None if rules.lost_timeout is None else now + rules.lost_timeout
+
+
+def due_at(session: Session) -> float:
+    """The first moment at which time alone may change this live session; `FOREVER` if never."""
+    return min(
+        FOREVER if session.idle_at is None else session.idle_at + IDLE_SLACK,
+        FOREVER if session.absolute_at is None else session.absolute_at,
+        FOREVER if session.lost_at is None else session.lost_at,
+        FOREVER if session.window_at is None else session.window_at,
+    )
+
+
+def expiry(session: Session, now: float, rules: Rules) -> EndReason | None:
+    """Why the live session is over by now, or `None`. The absolute deadline knows no grace and comes first."""
+    if session.absolute_at is not None and now >= session.absolute_at:
+        return EndReason.ABSOLUTE
+    if rules.grace:
+        return None
+    if session.idle_at is not None and now >= session.idle_at + IDLE_SLACK:
+        return EndReason.IDLE
+    if session.lost_at is not None and now >= session.lost_at:
+        return EndReason.LOST
+    return None
+
+
+def active_mark(session: Session, active_at: float, now: float, rules: Rules) -> Mark:
+    """Human activity at `active_at` (at most `now`) moves the idle deadline, never backwards."""
+    at = max(session.last_active_at, min(active_at, now))
+    return replace(
+        seen_mark(session, now, rules),
+        last_active_at=at,
+        idle_at=None if rules.idle_timeout is None else at + rules.idle_timeout,
+    )
+
+
+def seen_mark(session: Session, now: float, rules: Rules) -> Mark:
+    """The session showed a sign of life: a live socket or a call about it. Never moves the idle deadline."""
+    return Mark(
+        session.id,
+        last_seen_at=now,
+        seen_until=now + rules.alive_window,
+        lost_at=lost_deadline(session.claimed, now, rules),
+    )
+
+
+def left_mark(session: Session, now: float, rules: Rules) -> Mark:
+    """Its last socket was closed cleanly: it stays alive for a moment only."""
+    return Mark(
+        session.id,
+        last_seen_at=now,
+        left_until=now + min(LEFT_FOR, rules.alive_window),
+        lost_at=lost_deadline(session.claimed, now, rules),
+    )
+
+
+def merged(session: Session, mark: Mark) -> Session:
+    """The record with the mark applied; what stores do in batches (see `Mark`)."""
+    acked_at = mark.acked_at if session.acked_at is None else session.acked_at
+    refused_at = mark.refused_at if session.refused_at is None else session.refused_at
+    if session.ended:
+        return replace(session, acked_at=acked_at, refused_at=refused_at)
+    seen_until = max(session.seen_until, mark.seen_until or 0.0)
+    if mark.left_until is not None:
+        seen_until = min(seen_until, mark.left_until)
+    return replace(
+        session,
+        last_seen_at=max(session.last_seen_at, mark.last_seen_at or 0.0),
+        seen_until=seen_until,
+        lost_at=_latest(session.lost_at, mark.lost_at),
+        last_active_at=max(session.last_active_at, mark.last_active_at or 0.0),
+        idle_at=_latest(session.idle_at, mark.idle_at),
+        acked_at=acked_at,
+        refused_at=refused_at,
+    )
+
+
+def joined_marks(first: Mark, second: Mark) -> Mark:
+    """One mark that does what `first` and then `second` would do."""
+    left_until = first.left_until if second.seen_until is None else None  # a sign of life takes a close back
+    if second.left_until is not None:
+        left_until = second.left_until if left_until is None else min(left_until, second.left_until)
+    return Mark(
+        first.session,
+        last_seen_at=_latest(first.last_seen_at, second.last_seen_at),
+        seen_until=_latest(first.seen_until, second.seen_until),
+        lost_at=_latest(first.lost_at, second.lost_at),
+        left_until=left_until,
+        last_active_at=_latest(first.last_active_at, second.last_active_at),
+        idle_at=_latest(first.idle_at, second.idle_at),
+        acked_at=first.acked_at if first.acked_at is not None else second.acked_at,
+        refused_at=first.refused_at if first.refused_at is not None else second.refused_at,
+    )
+
+
+def _latest(a: float | None, b: float | None) -> float | None:
+    """The later of two deadlines; one that is not given changes nothing."""
+    return a if b is None else b if a is None else max(a, b)

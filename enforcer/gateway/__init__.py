@@ -1,0 +1,1 @@
+"""Sockets of this process: joined to sessions, told what happened, listened to. Decides nothing."""

@@ -1,0 +1,41 @@
+"""The seam between the hub and the engines that carry sockets."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+JSON = dict[str, Any]
+
+
+class Socket(Protocol):
+    """One live Socket.IO connection in the namespace `/`, whatever engine carries it.
+
+    Nothing here blocks or raises: a socket that is gone swallows what it is given. What is sent arrives in order.
+    """
+
+    ip: str
+    """The client's address, or `unknown`."""
+
+    def send(self, event: str, payload: JSON) -> None:
+        """Sends an event to this socket only."""
+        ...
+
+    def ask(self, event: str, payload: JSON, acked: Callable[[], None]) -> None:
+        """Sends an event that the page acknowledges; `acked` is called when it does, at most once."""
+        ...
+
+    def disconnect(self) -> None:
+        """Takes the socket out of the namespace (it will not reconnect by itself), after what was sent."""
+        ...
+
+    def cut(self) -> None:
+        """Closes the transport; the page takes it for a lost connection."""
+        ...
+
+
+class Refusal(Exception):
+    """A CONNECT is refused: `code` and `data` go into the CONNECT_ERROR packet."""
+
+    def __init__(self, code: str, data: JSON | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.data = data or {}

@@ -1,0 +1,313 @@
+"""The stock engine: python-socketio on aiohttp, for polling, upgrades and WebSockets.
+
+Here and nowhere else socketio and engineio are touched. What they leave open at the edge is closed here: origins and
+secrets in URLs are judged first, bodies are read whole with a limit, compression is off (it costs about 100 kB per
+socket), sockets that never CONNECT are cut, protocol errors close the socket, and nothing is ever sent to an empty
+target, which python-socketio takes for "everyone".
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import parse_qsl
+
+import engineio
+import engineio.async_drivers.aiohttp as aiohttp_driver
+import socketio
+from aiohttp import WSCloseCode, web
+from engineio.async_socket import AsyncSocket
+from socketio import packet
+
+from enforcer import protocol
+from enforcer.edge import Proxies, credentials_in_url, origin_allowed
+from enforcer.gateway.hub import Hub
+from enforcer.gateway.socket import JSON, Refusal
+from enforcer.settings import Settings
+
+log = logging.getLogger(__name__)
+
+CONNECT_WITHIN = 10.0
+"""Seconds that an open socket has to CONNECT, and a refused or disconnected one to go, before it is cut."""
+BODY_WITHIN = 10.0
+"""Seconds for the body of a polling POST to arrive."""
+_NAMESPACE = "/"
+_CLIENT_IP = "enforcer.client_ip"
+
+_silent = logging.getLogger("enforcer.gateway.socketio")
+_silent.setLevel(logging.CRITICAL + 1)  # their loggers print packets, tickets included
+
+
+class StockEngine:
+    """Serves `path` of an aiohttp application and brings its sockets to the hub."""
+
+    def __init__(self, hub: Hub, settings: Settings, path: str = "/socket.io/") -> None:
+        self._settings = settings
+        self._proxies = Proxies(settings.trusted_proxies)
+        self._path = path
+        self._server = _Server(hub, settings)
+
+    def attach(self, app: web.Application) -> None:
+        """Adds the routes."""
+        for method in ("GET", "POST", "OPTIONS"):
+            app.router.add_route(method, self._path, self._handle)
+
+    async def close(self) -> None:
+        """Closes every socket with 1001 (going away), so that its page reconnects, here or elsewhere."""
+        await self._server.close()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        origin = request.headers.get("Origin")
+        names = [name for name, _ in parse_qsl(request.query_string, keep_blank_values=True)]
+        if credentials_in_url(names, request.path_qs, self._settings.authkeys):
+            return _refused("credentials-in-url", "keys and tickets do not belong into a URL; send them in auth")
+        if not origin_allowed(origin, request.host, self._settings.origins):
+            return _refused("origin-not-allowed", "pages of this origin may not connect; see the setting origins")
+        if request.method == "OPTIONS":
+            response: web.StreamResponse = web.Response(status=204)
+            response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+            response.headers["Access-Control-Allow-Headers"] = "Content-Type"
+        else:
+            if request.method == "POST":
+                try:
+                    async with asyncio.timeout(BODY_WITHIN):
+                        body = await _body(request, self._settings.max_message_size)
+                except TimeoutError:
+                    return _refused("too-slow", "the body did not arrive in time")
+                if body is None:
+                    return _refused("too-large", f"at most {self._settings.max_message_size} bytes")
+                request["body"] = body
+            request[_CLIENT_IP] = self._proxies.client_ip(request.remote, request.headers.getall("X-Forwarded-For", []))
+            response = await self._server.handle_request(request)
+        if origin is not None and not response.prepared:
+            response.headers["Access-Control-Allow-Origin"] = origin
+        if not response.prepared:
+            response.headers["Vary"] = "Origin"
+        return response
+
+
+class _StockSocket:
+    """A connection in `/`, as the hub sees it."""
+
+    __slots__ = ("_server", "eio_sid", "ip", "sid")
+
+    def __init__(self, server: "_Server", sid: str, eio_sid: str, ip: str) -> None:
+        self._server = server
+        self.sid = sid
+        self.eio_sid = eio_sid
+        self.ip = ip
+
+    def send(self, event: str, payload: JSON) -> None:
+        self._server.send_event(self, event, payload, None)
+
+    def ask(self, event: str, payload: JSON, acked: Callable[[], None]) -> None:
+        self._server.send_event(self, event, payload, lambda *_: acked())
+
+    def disconnect(self) -> None:
+        self._server.leave(self)
+
+    def cut(self) -> None:
+        self._server.cut(self.eio_sid)
+
+
+class _Server(socketio.AsyncServer):  # type: ignore[misc]
+    """python-socketio with the seams that the hub needs."""
+
+    def __init__(self, hub: Hub, settings: Settings) -> None:
+        super().__init__(
+            async_mode="aiohttp",
+            async_handlers=False,  # the events of a socket are handled in the order they came
+            cors_allowed_origins=[],  # judged before, in StockEngine
+            max_http_buffer_size=settings.max_message_size,
+            http_compression=False,
+            cookie=None,
+            logger=_silent,
+            engineio_logger=_silent,
+        )
+        self.eio._async = {
+            **aiohttp_driver._async,
+            "websocket": _WebSocket,
+            "translate_request": _environ,
+        }
+        self._hub = hub
+        self._sockets: dict[str, _StockSocket] = {}
+        self._deadlines: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.on("connect", self._on_connect)
+        self.on("disconnect", self._on_disconnect)
+
+    # ---- what the hub asks for -----------------------------------------------------------------
+
+    def send_event(self, socket: _StockSocket, event: str, payload: JSON, acked: Callable[..., None] | None) -> None:
+        """The only place that sends an event: to one socket, by its engine id, never to a room."""
+        if not socket.sid or not socket.eio_sid:
+            raise ValueError("an event needs a socket to go to")
+        if not self.manager.is_connected(socket.sid, _NAMESPACE):
+            return
+        ack_id = None if acked is None else self.manager._generate_ack_id(socket.sid, acked)
+        self._soon(
+            self._send_packet(
+                socket.eio_sid,
+                self.packet_class(packet.EVENT, namespace=_NAMESPACE, data=[event, payload], id=ack_id),
+            )
+        )
+
+    def leave(self, socket: _StockSocket) -> None:
+        """DISCONNECT; a client that does not close the connection then is cut."""
+        self._soon(self.disconnect(socket.sid))
+        self._limit(socket.eio_sid)
+
+    def cut(self, eio_sid: str, code: int = WSCloseCode.POLICY_VIOLATION) -> None:
+        """Closes the transport of one socket. An unknown id is nobody's (engineio would take None for everybody)."""
+        eio_socket = self.eio.sockets.get(eio_sid)
+        if eio_socket is not None:
+            self._soon(_close(eio_socket, code))
+
+    async def close(self) -> None:
+        """Closes all sockets with 1001 and stops what runs in the background."""
+        closing = [_close(s, WSCloseCode.GOING_AWAY) for s in list(self.eio.sockets.values())]
+        await asyncio.gather(*closing, return_exceptions=True)
+        for deadline in self._deadlines.values():
+            deadline.cancel()
+        if self.eio.service_task_handle is not None:
+            await self.eio.shutdown()
+
+    def _soon(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Runs `work` on its own; what is started first sends first."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.debug("sending to a closed socket: %r", error)
+
+    def _limit(self, eio_sid: str) -> None:
+        """Cuts the socket some seconds from now, unless it CONNECTs."""
+        self._unlimit(eio_sid)
+        self._deadlines[eio_sid] = asyncio.get_running_loop().call_later(CONNECT_WITHIN, self.cut, eio_sid)
+
+    def _unlimit(self, eio_sid: str) -> None:
+        deadline = self._deadlines.pop(eio_sid, None)
+        if deadline is not None:
+            deadline.cancel()
+
+    # ---- what python-socketio calls ------------------------------------------------------------
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        await super()._handle_eio_connect(eio_sid, environ)
+        self._limit(eio_sid)
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        self._unlimit(eio_sid)
+        await super()._handle_eio_disconnect(eio_sid, reason)
+
+    async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
+        """A message that is not Socket.IO ends the connection; what a page sends never becomes a traceback."""
+        try:
+            await super()._handle_eio_message(eio_sid, data)
+        except Exception as error:
+            log.debug("a page broke the protocol: %r", error)
+            self.cut(eio_sid, WSCloseCode.PROTOCOL_ERROR)
+
+    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        if self.manager.sid_from_eio_sid(eio_sid, namespace or _NAMESPACE) is not None:
+            self.cut(eio_sid, WSCloseCode.PROTOCOL_ERROR)  # a second CONNECT while in the namespace
+            return
+        await super()._handle_connect(eio_sid, namespace, data)
+        sid = self.manager.sid_from_eio_sid(eio_sid, _NAMESPACE)
+        socket = self._sockets.get(sid)
+        if socket is not None and self.manager.is_connected(sid, _NAMESPACE):
+            self._unlimit(eio_sid)
+            self._hub.welcome(socket)  # only now: nothing may overtake the answer to CONNECT
+
+    async def _on_connect(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
+        eio_sid = self.manager.eio_sid_from_sid(sid, _NAMESPACE)
+        socket = _StockSocket(self, sid, eio_sid, environ[_CLIENT_IP])
+        try:
+            await self._hub.join(socket, auth)
+        except Refusal as refusal:
+            raise socketio.exceptions.ConnectionRefusedError(refusal.code, refusal.data) from None
+        self._sockets[sid] = socket
+
+    async def _on_disconnect(self, sid: str, reason: str) -> None:
+        socket = self._sockets.pop(sid, None)
+        if socket is not None:
+            self._hub.left(socket)
+            if socket.eio_sid in self.eio.sockets:
+                self._limit(socket.eio_sid)
+
+    async def _handle_event_internal(
+        self, server: Any, sid: str, eio_sid: str, data: list[Any], namespace: str, ack_id: int | None
+    ) -> None:
+        socket = self._sockets.get(sid)
+        if socket is None or not data or not isinstance(data[0], str):
+            return
+        answer, after = await self._hub.heard(socket, data[0], data[1] if len(data) > 1 else None)
+        if ack_id is not None:
+            await self._send_packet(
+                eio_sid, self.packet_class(packet.ACK, namespace=namespace, id=ack_id, data=[answer])
+            )
+        if after is not None:
+            after()
+
+
+class _WebSocket(aiohttp_driver.WebSocket):  # type: ignore[misc]
+    """engineio's driver without compression, reachable from its engine socket."""
+
+    async def __call__(self, environ: dict[str, Any]) -> web.WebSocketResponse:
+        request: web.Request = environ["aiohttp.request"]
+        self._sock = web.WebSocketResponse(
+            max_msg_size=self.server.max_http_buffer_size, compress=False, timeout=2.0, autoping=True
+        )
+        await self._sock.prepare(request)
+        self.environ = environ
+        self.handler.__self__.carrier = self._sock
+        await self.handler(self)
+        return self._sock
+
+
+class _Body:
+    """A body that was read already, as engineio reads one."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def read(self, length: int) -> bytes:
+        return self._body
+
+
+def _environ(request: web.Request) -> dict[str, Any]:
+    environ: dict[str, Any] = aiohttp_driver.translate_request(request)
+    environ[_CLIENT_IP] = request[_CLIENT_IP]
+    if request.method == "POST":
+        environ["wsgi.input"] = _Body(request["body"])
+        environ["CONTENT_LENGTH"] = str(len(request["body"]))
+    return environ
+
+
+async def _body(request: web.Request, limit: int) -> bytes | None:
+    """The whole body, however it was cut into segments; None if it is longer than `limit` bytes."""
+    if request.content_length is not None and request.content_length > limit:
+        return None
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            return None
+    return bytes(body)
+
+
+async def _close(eio_socket: AsyncSocket, code: int) -> None:
+    carrier: web.WebSocketResponse | None = getattr(eio_socket, "carrier", None)
+    await eio_socket.close(wait=False, abort=carrier is not None, reason=engineio.AsyncServer.reason.SERVER_DISCONNECT)
+    if carrier is not None:
+        await carrier.close(code=code)
+
+
+def _refused(code: str, detail: str) -> web.Response:
+    """A refusal at the handshake."""
+    status = protocol.PROBLEMS[code][0]
+    document = protocol.problem(code, status, detail)
+    return web.json_response(document, status=status, content_type=protocol.PROBLEM_JSON)

@@ -1,0 +1,77 @@
+"""Background work of a process: flush what was noticed, expire, refresh presence, purge."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from enforcer.errors import StoreUnavailable
+from enforcer.registry import EXPIRE_BATCH, Registry
+from enforcer.settings import Settings
+
+log = logging.getLogger(__name__)
+
+FLUSH_EVERY = 1.0
+EXPIRE_EVERY = 0.5
+PURGE_EVERY = 60.0
+PURGE_BATCH = 1000
+
+
+class Jobs:
+    """Starts the jobs of one process and stops them."""
+
+    def __init__(self, registry: Registry, settings: Settings) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._tasks: list[asyncio.Task[None]] = []
+        self._turn = 0
+        self._presence_share = max(1, int(min(20.0, settings.alive_window / 3)))
+
+    def start(self) -> None:
+        """Runs them until `stop`."""
+        jobs: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
+            ("flush", FLUSH_EVERY, self._flush),
+            ("expire", EXPIRE_EVERY, self._expire),
+        ]
+        if self._settings.retention is not None:
+            jobs.append(("purge", PURGE_EVERY, self._purge))
+        self._tasks = [asyncio.create_task(_every(seconds, work, name)) for name, seconds, work in jobs]
+
+    async def stop(self) -> None:
+        """Ends them between two steps. May be called twice."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    async def _flush(self) -> None:
+        """Once a second: a share of the live sockets' presence, and everything else that was noticed."""
+        self._registry.refresh_presence(self._presence_share, self._turn)
+        self._turn = (self._turn + 1) % self._presence_share
+        await self._registry.flush()
+
+    async def _expire(self) -> None:
+        while await self._registry.expire() >= EXPIRE_BATCH:
+            pass  # each round waits for the store, so logins come in between
+
+    async def _purge(self) -> None:
+        assert self._settings.retention is not None
+        while await self._registry.purge(self._settings.retention, PURGE_BATCH) >= PURGE_BATCH:
+            pass
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
+    """Runs `work` again and again; an outage of the store is said once, and the job goes on when it is over."""
+    failing = False
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+            if failing:
+                log.info("the store answers again", extra={"job": name})
+            failing = False
+        except StoreUnavailable as e:
+            if not failing:
+                log.warning("the store does not answer", extra={"job": name, "error": str(e)})
+            failing = True
+        except Exception:
+            log.exception("a background job failed; it goes on")

@@ -1,0 +1,257 @@
+"""The words of the domain as frozen values. No behaviour beyond what follows from the fields alone.
+
+Times are UTC seconds since the epoch (`float`), durations are seconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class EndReason(StrEnum):
+    """Why a session ended. Stable public names."""
+
+    DISPLACED = "displaced"
+    REPLACED = "replaced"
+    IDLE = "idle"
+    ABSOLUTE = "absolute"
+    LOGOUT = "logout"
+    ADMIN = "admin"
+    LOST = "lost"
+
+
+class ActorKind(StrEnum):
+    """Who ended a session."""
+
+    LOGIN = "login"
+    PAGE = "page"
+    APP = "app"
+    ADMIN = "admin"
+    TIMER = "timer"
+
+
+class AuditEvent(StrEnum):
+    """What a row of the audit log tells."""
+
+    STARTED = "started"
+    CLAIMED = "claimed"
+    ENDED = "ended"
+    LOGIN_REFUSED = "login_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What the app server told about the browser or app of a login; all optional."""
+
+    label: str | None = None
+    class_: str | None = None
+    id: str | None = None
+    user_agent: str | None = None
+    ip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it: for a login, the session that displaced and its device."""
+
+    kind: ActorKind
+    session: str | None = None
+    device: Device | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One login in one browser or app. Tabs of a browser share it.
+
+    `claimed` is false only in `join: "open"`, between a page's first join and its login.
+    `epoch` is that of its latest claim, 0 while unclaimed.
+    `seen_until` is when it stops to count as alive unless it is seen again.
+    `idle_at`, `absolute_at`, `lost_at` and `window_at` are deadlines, `None` where there is none:
+    without human activity; whatever happens; without being seen; and, for an unclaimed session, without a login.
+    """
+
+    id: str
+    room: str
+    claimed: bool
+    epoch: int
+    started_at: float
+    last_seen_at: float
+    last_active_at: float
+    seen_until: float
+    idle_at: float | None
+    absolute_at: float | None
+    lost_at: float | None
+    window_at: float | None = None
+    device: Device | None = None
+    entry: str | None = None
+    ended_at: float | None = None
+    end_reason: EndReason | None = None
+    ended_by: Actor | None = None
+    acked_at: float | None = None
+    refused_at: float | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.ended_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A session as it was read, and the highest epoch among the live sessions of its room then."""
+
+    session: Session
+    newest_epoch: int
+
+    @property
+    def newest(self) -> bool:
+        s = self.session
+        return s.claimed and not s.ended and s.epoch == self.newest_epoch
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingLogin:
+    """A login of `join: "open"` that no page has taken yet."""
+
+    at: float
+    device: Device | None = None
+    entry: str | None = None
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoginAnswer:
+    """What a login got. `session` is None while it waits for a page (`join: "open"`)."""
+
+    session: str | None
+    epoch: int
+    created: bool
+    displaced: tuple[str, ...] = ()
+    absolute_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedAnswer:
+    """The answer to a `request_id`, kept so that a repeat has no second effect.
+
+    `fingerprint` stands for the parsed body without its key.
+    """
+
+    request_id: str
+    fingerprint: str
+    at: float
+    answer: LoginAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class RoomState:
+    """All that decides about a room: its live sessions, and what the caller asked the store to look up.
+
+    `sessions` are the live ones, oldest claim first, unclaimed ones (epoch 0) before them by start.
+    `found` has the session ids that were asked for, wherever they are, live or ended; unknown ids are absent.
+    `remembered` is the kept answer to the request id that was asked for.
+    """
+
+    room: str
+    epoch: int = 0
+    sessions: tuple[Session, ...] = ()
+    waiting: tuple[WaitingLogin, ...] = ()
+    found: Mapping[str, Session] = field(default_factory=dict)
+    remembered: RememberedAnswer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One transition, as the audit log keeps it."""
+
+    at: float
+    event: AuditEvent
+    room: str
+    session: str | None
+    reason: EndReason | None = None
+    epoch: int | None = None
+    by: Actor | None = None
+    device: Device | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """An audit entry with its place in the log. `operation` names the commit that wrote it."""
+
+    seq: int
+    operation: str
+    entry: AuditEntry
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """Something that must reach a consumer outside the process at least once, kept until it has."""
+
+    at: float
+    topic: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """An outbox entry with its place in the queue."""
+
+    seq: int
+    entry: OutboxEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[T]):
+    """What a pure decision wants committed in one step, and the `result` for its caller.
+
+    `None` for `epoch` and `waiting` means unchanged. `changed` are whole new records.
+    """
+
+    result: T
+    changed: tuple[Session, ...] = ()
+    epoch: int | None = None
+    waiting: tuple[WaitingLogin, ...] | None = None
+    audit: tuple[AuditEntry, ...] = ()
+    outbox: tuple[OutboxEntry, ...] = ()
+    remember: RememberedAnswer | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Nothing to commit."""
+        return not (
+            self.changed
+            or self.audit
+            or self.outbox
+            or self.remember
+            or self.waiting is not None
+            or self.epoch is not None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A committed change of a room, for those who hold its sockets."""
+
+    room: str
+    sessions: tuple[Session, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What was noticed about a session without deciding anything: merged into its record in batches.
+
+    Times only ever grow (`max`), the first `acked_at` and `refused_at` stay, and `seen_until` may be
+    shortened by `left_at`. `idle_at` and the presence fields apply to live sessions only.
+    """
+
+    session: str
+    last_seen_at: float | None = None
+    seen_until: float | None = None
+    lost_at: float | None = None
+    left_until: float | None = None
+    last_active_at: float | None = None
+    idle_at: float | None = None
+    acked_at: float | None = None
+    refused_at: float | None = None

@@ -1,0 +1,222 @@
+"""What goes over the wire, as pure functions: names, codes, payloads.
+
+The codes are listed once here and once in the browser client (`client-js/src/codes.ts`); a test holds them equal.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeGuard
+
+from enforcer.model import Actor, ActorKind, Device, EndReason, Session, Snapshot
+
+EVENT_SESSION = "session"
+EVENT_FORCE_LOGOUT = "force-logout"
+EVENT_ACTIVITY = "activity"
+EVENT_CHECK = "check"
+EVENT_LOGOUT = "logout"
+
+ENDING_CODES = frozenset({"session-ended", "session-unknown"})
+"""The page's session is over."""
+TICKET_CODES = frozenset({"ticket-expired", "ticket-invalid"})
+"""The page asks its app for a new ticket once, then reports an error; it never logs out."""
+SETUP_CODES = frozenset({"ticket-required", "room-required", "session-conflict", "invalid-request"})
+"""A mistake in the page's set-up: reported, not retried."""
+RETRY_CODES = frozenset({"unavailable", "too-many-connections"})
+"""The page tries again later."""
+
+PROBLEM_JSON = "application/problem+json"
+PROBLEMS: Mapping[str, tuple[int, str]] = {
+    "malformed-json": (400, "The body is not JSON"),
+    "credentials-in-url": (400, "A key or ticket stands in the URL"),
+    "unauthorized": (401, "The key is missing or wrong"),
+    "ticket-invalid": (401, "The ticket is not valid"),
+    "ticket-expired": (401, "The ticket has expired"),
+    "origin-not-allowed": (403, "Pages of this origin may not connect"),
+    "not-found": (404, "There is nothing here"),
+    "session-unknown": (404, "There is no such session"),
+    "method-not-allowed": (405, "This method is not for this address"),
+    "too-slow": (408, "The request took too long to arrive"),
+    "session-limit": (409, "The user is logged in elsewhere"),
+    "session-conflict": (409, "The session id belongs to another room"),
+    "request-id-reused": (409, "The request id was used for another request"),
+    "session-ended": (410, "The session has ended"),
+    "too-large": (413, "The body is too large"),
+    "unsupported-media-type": (415, "The body must be application/json"),
+    "invalid-request": (422, "Something in the request is not as it must be"),
+    "rate-limited": (429, "Too many failed attempts"),
+    "too-many-connections": (429, "A limit on connections is reached"),
+    "internal": (500, "A bug in the server"),
+    "unavailable": (503, "The store does not answer"),
+}
+"""Code → usual status and title. `session-ended` and `session-unknown` have others where a call says so."""
+
+MESSAGES: Mapping[EndReason, str] = {
+    EndReason.DISPLACED: "You have been logged out because you logged in somewhere else.",
+    EndReason.REPLACED: "You have logged in again in this browser.",
+    EndReason.IDLE: "You have been logged out because you were inactive.",
+    EndReason.ABSOLUTE: "You have been logged out because the longest time for one login is over.",
+    EndReason.LOGOUT: "You have logged out.",
+    EndReason.ADMIN: "An administrator has ended your session.",
+    EndReason.LOST: "Your session has ended because it was not used for a long time.",
+}
+"""What a page can show; clients with texts of their own go by `reason`."""
+
+JSON = dict[str, Any]
+
+_SESSION_ID = re.compile(r"[A-Za-z0-9._~\-:=+]{1,256}")
+
+
+def valid_room(room: object) -> TypeGuard[str]:
+    """1 to 256 characters, no control characters, no lone surrogates."""
+    return (
+        isinstance(room, str)
+        and 1 <= len(room) <= 256
+        and not any(unicodedata.category(c) in ("Cc", "Cs") for c in room)
+    )
+
+
+def valid_session(session: object) -> TypeGuard[str]:
+    """1 to 256 of `A–Z a–z 0–9 . _ ~ - : = +`, but not `.` or `..`, which proxies would fold away."""
+    return isinstance(session, str) and _SESSION_ID.fullmatch(session) is not None and session not in (".", "..")
+
+
+def iso(at: float | None) -> str | None:
+    """ISO 8601 UTC with milliseconds, as in `2026-11-21T08:30:00.123Z`."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(round(at, 3), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def remaining_ms(deadline: float | None, now: float) -> int | None:
+    """Milliseconds until the deadline, never negative."""
+    return None if deadline is None else max(0, round((deadline - now) * 1000))
+
+
+def remaining_s(deadline: float | None, now: float) -> float | None:
+    """Seconds until the deadline, to the millisecond, never negative."""
+    return None if deadline is None else max(0.0, round(deadline - now, 3))
+
+
+def problem(code: str, status: int, detail: str, members: Mapping[str, Any] | None = None) -> JSON:
+    """A problem document (RFC 9457) for a code of `PROBLEMS`; `members` are added to it."""
+    document: JSON = {
+        "type": f"urn:enforcer:problem:{code}",
+        "title": PROBLEMS[code][1],
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    return document | dict(members or {})
+
+
+def device_json(device: Device | None) -> JSON | None:
+    """A device for app servers and operators: all members that were given."""
+    if device is None:
+        return None
+    members = {
+        "label": device.label,
+        "class": device.class_,
+        "id": device.id,
+        "user_agent": device.user_agent,
+        "ip": device.ip,
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def page_device(device: Device | None) -> JSON | None:
+    """A device for pages: never more than its label and class."""
+    return None if device is None else {"label": device.label, "class": device.class_}
+
+
+def actor_json(actor: Actor | None) -> JSON | None:
+    """Who ended a session, for app servers and operators."""
+    if actor is None:
+        return None
+    members: JSON = {"kind": actor.kind.value}
+    if actor.session is not None:
+        members["session"] = actor.session
+    if actor.device is not None:
+        members["device"] = device_json(actor.device)
+    return members
+
+
+def delivery(session: Session, now: float) -> str | None:
+    """How the news of its end reached the session's browser; None while live and when its own page logged out."""
+    if session.ended_at is None:
+        return None
+    by = session.ended_by
+    if by is not None and by.kind is ActorKind.PAGE and by.session == session.id:
+        return None
+    if session.acked_at is not None:
+        return "acked"
+    if session.refused_at is not None:
+        return "refused_on_return"
+    return "gone" if now >= session.seen_until else "pending"
+
+
+def record(snapshot: Snapshot, online: bool, now: float) -> JSON:
+    """The session record of the HTTP API."""
+    s = snapshot.session
+    live = not s.ended
+    return {
+        "session": s.id,
+        "room": s.room,
+        "active": live,
+        "claimed": s.claimed,
+        "newest": snapshot.newest,
+        "online": online and live,
+        "epoch": s.epoch,
+        "started_at": iso(s.started_at),
+        "last_seen_at": iso(s.last_seen_at),
+        "last_active_at": iso(s.last_active_at),
+        "idle_expires_in": remaining_s(s.idle_at, now) if live else None,
+        "absolute_expires_in": remaining_s(s.absolute_at, now) if live else None,
+        "device": device_json(s.device),
+        "entry": s.entry,
+        "ended_at": iso(s.ended_at),
+        "end_reason": s.end_reason,
+        "ended_by": actor_json(s.ended_by),
+        "delivery": delivery(s, now),
+    }
+
+
+def session_payload(snapshot: Snapshot, warn_before: float, now: float, ticket: str | None = None) -> JSON:
+    """The `session` event: what a page knows about its live session. Times are remaining milliseconds."""
+    s = snapshot.session
+    payload: JSON = {
+        "session": s.id,
+        "room": s.room,
+        "active": True,
+        "claimed": s.claimed,
+        "newest": snapshot.newest,
+        "epoch": s.epoch,
+        "idle_ms": remaining_ms(s.idle_at, now),
+        "warn_ms": round(warn_before * 1000),
+        "absolute_ms": remaining_ms(s.absolute_at, now),
+        "server_now": iso(now),
+    }
+    if ticket is not None:
+        payload["ticket"] = ticket
+    return payload
+
+
+def force_logout_payload(session: Session, redirects: Mapping[str, str]) -> JSON:
+    """The `force-logout` event of an ended session. `redirect` is only ever one of the configured targets.
+
+    A session that came without `entry` counts as `direct`.
+    """
+    reason = session.end_reason
+    assert reason is not None, "only an ended session is told so"
+    by = session.ended_by
+    told_by = None if by is None or by.device is None else {"device": page_device(by.device)}
+    return {
+        "session": session.id,
+        "room": session.room,
+        "reason": reason.value,
+        "message": MESSAGES[reason],
+        "at": iso(session.ended_at),
+        "by": told_by,
+        "redirect": redirects.get(session.entry or "direct"),
+    }

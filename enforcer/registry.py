@@ -1,0 +1,323 @@
+"""The use cases: login, validate, activity, logout, end, expire, list.
+
+The only module that calls `transact`. Reads meet passed deadlines here: the expiry is committed first, then the answer
+given. What is merely noticed (a live socket, activity, an ack) is collected as marks and flushed in batches; every
+read here sees what is not flushed yet.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from enforcer.deadlines import Rules, active_mark, expiry, joined_marks, left_mark, merged, seen_mark
+from enforcer.errors import Refused, SessionEnded, SessionUnknown
+from enforcer.model import Actor, ActorKind, AuditRow, Change, EndReason, LoginAnswer, Mark, Session, Snapshot
+from enforcer.policy import Login, decide_end, decide_end_all, decide_expire, decide_join, decide_login
+from enforcer.store.base import AuditQuery, Decide, SessionQuery, Store
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+SEEN_EVERY = 5.0
+"""Seconds between two notes that a session was seen by a call: finer would only cost writes."""
+EXPIRE_BATCH = 500
+"""Due sessions looked at in one round of expiry."""
+
+
+def new_session_id() -> str:
+    """An id for a login that brings none: 128 random bits, base64url."""
+    return secrets.token_urlsafe(16)
+
+
+@dataclass(slots=True)
+class _Presence:
+    """A session with live sockets in this process."""
+
+    room: str
+    claimed: bool
+    sockets: int = 1
+
+
+class Registry:
+    """What may be asked of the sessions. One per process."""
+
+    def __init__(self, store: Store, rules: Rules) -> None:
+        self._store = store
+        self._rules = rules
+        self._graceful = replace(rules, grace=True)
+        self._grace_until = 0.0
+        self._marks: dict[str, dict[str, Mark]] = {}
+        self._online: dict[str, _Presence] = {}
+        self._online_in: dict[str, set[str]] = {}
+
+    @property
+    def rules(self) -> Rules:
+        """The rules in force now."""
+        return self._graceful if self._store.now() < self._grace_until else self._rules
+
+    def now(self) -> float:
+        """UTC seconds by the store's clock."""
+        return self._store.now()
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """Calls `listener` on the event loop with each committed change."""
+        self._store.listen(listener)
+
+    async def ping(self) -> None:
+        """Returns if a login would be taken now; raises `StoreUnavailable` otherwise."""
+        await self._store.ping()
+
+    def give_grace(self, seconds: float) -> None:
+        """For so long from now, idle and lost deadlines count as not passed: pages must be able to come back first."""
+        self._grace_until = self._store.now() + seconds
+
+    # ---- app servers ---------------------------------------------------------------------------
+
+    async def login(self, room: str, login: Login) -> LoginAnswer:
+        """A user has logged in: claims the room for the session.
+
+        Raises:
+            SessionEnded: the id has ended; a new login needs a new id.
+            SessionConflict: the id belongs to another room.
+            SessionLimit: policy `reject`, and enough others are alive.
+            RequestIdReused: the request id came with another body.
+        """
+        login = replace(login, alive=frozenset(self._online_in.get(room, ())))
+        outcome = await self._transact(
+            room,
+            lambda state, now: decide_login(state, login, self.rules, now),
+            sessions=() if login.session is None else (login.session,),
+            request_id=login.request_id,
+        )
+        if isinstance(outcome, Refused):
+            raise outcome
+        log.info(
+            "login",
+            extra={"room": room, "session": outcome.session, "epoch": outcome.epoch, "displaced": outcome.displaced},
+        )
+        return outcome
+
+    async def get(self, session: str, room: str | None = None) -> Snapshot:
+        """The session as it stands now, live or ended; counts as a sign of life, never as activity.
+
+        Raises:
+            SessionUnknown: there is no such session, or it belongs to another room than `room`.
+        """
+        snapshot = await self._current(session, room)
+        if not snapshot.session.ended and self._store.now() - snapshot.session.last_seen_at >= SEEN_EVERY:
+            self._note(snapshot.session, seen_mark(snapshot.session, self._store.now(), self._rules))
+        return snapshot
+
+    async def live(self, session: str, room: str | None = None) -> Snapshot:
+        """As `get`, but only a live session will do.
+
+        Raises:
+            SessionUnknown: as `get`.
+            SessionEnded: it has ended.
+        """
+        snapshot = await self.get(session, room)
+        if snapshot.session.ended:
+            ended = snapshot.session
+            raise SessionEnded(f"session {session!r} has ended ({ended.end_reason})", ended)
+        return snapshot
+
+    async def list_room(self, room: str) -> list[Snapshot]:
+        """The live sessions of a room, newest claim first, unclaimed pages last."""
+        state = await self._store.room(room)
+        now, rules = self._store.now(), self.rules
+        sessions = [self._overlaid(s) for s in state.sessions]
+        if any(_over(s, now, rules) for s in sessions):
+            await self._transact(room, lambda state, now: decide_expire(state, self.rules, now))
+            sessions = [self._overlaid(s) for s in (await self._store.room(room)).sessions]
+        newest = max((s.epoch for s in sessions), default=0)
+        return [Snapshot(s, newest) for s in reversed(sessions)]
+
+    async def activity(self, session: str, room: str | None = None, idle_for: float = 0.0) -> Snapshot:
+        """A human was active `idle_for` seconds ago: moves the idle deadline. Raises as `live`."""
+        snapshot = await self.live(session, room)
+        now = self._store.now()
+        self._note(snapshot.session, active_mark(snapshot.session, now - idle_for, now, self._rules))
+        return replace(snapshot, session=self._overlaid(snapshot.session))
+
+    async def end(self, session: str, reason: EndReason, by: Actor, room: str | None = None) -> Session:
+        """Ends a session; the record, ended now or before.
+
+        Raises:
+            SessionUnknown: as `get`.
+        """
+        where = (await self._current(session, room)).session.room
+        ended = await self._transact(
+            where,
+            lambda state, now: decide_end(state, session, reason, by, self.rules, now),
+            sessions=(session,),
+        )
+        if ended is None:  # purged between the two steps
+            raise SessionUnknown(f"session {session!r} is not known")
+        log.info("ended", extra={"room": where, "session": session, "reason": ended.end_reason, "by": by.kind})
+        return ended
+
+    async def end_all(self, room: str, reason: EndReason, by: Actor, keep: str | None = None) -> tuple[str, ...]:
+        """Log out everywhere: ends every live session of the room but `keep`; their ids."""
+        ended = await self._transact(room, lambda state, now: decide_end_all(state, keep, reason, by, self.rules, now))
+        log.info("ended all", extra={"room": room, "ended": ended, "reason": reason, "by": by.kind})
+        return ended
+
+    async def sessions(self, query: SessionQuery) -> list[Snapshot]:
+        """Rows of the session log."""
+        return [replace(s, session=self._overlaid(s.session)) for s in await self._store.sessions(query)]
+
+    async def audit(self, query: AuditQuery) -> list[AuditRow]:
+        """Rows of the audit log."""
+        return await self._store.audit(query)
+
+    # ---- pages ---------------------------------------------------------------------------------
+
+    async def join(self, room: str, session: str) -> Snapshot:
+        """A page joins a room by its name (`join: "open"`).
+
+        Raises:
+            SessionEnded: its session has ended.
+            SessionConflict: the id belongs to another room.
+            TooManyConnections: the room has too many unclaimed pages.
+        """
+        alive = frozenset(self._online_in.get(room, ()))
+        outcome = await self._transact(
+            room, lambda state, now: decide_join(state, session, self.rules, now, alive), sessions=(session,)
+        )
+        if isinstance(outcome, Refused):
+            raise outcome
+        return await self.live(session, room)
+
+    def arrived(self, session: Session) -> None:
+        """A socket of the session is open in this process: it is alive until the last one has left."""
+        presence = self._online.get(session.id)
+        if presence is not None:
+            presence.sockets += 1
+            return
+        self._online[session.id] = _Presence(session.room, session.claimed)
+        self._online_in.setdefault(session.room, set()).add(session.id)
+        self._note(session, seen_mark(session, self._store.now(), self._rules))
+
+    def left(self, session: Session) -> None:
+        """One socket of the session was closed."""
+        presence = self._online.get(session.id)
+        if presence is None:
+            return
+        presence.sockets -= 1
+        if presence.sockets == 0:
+            del self._online[session.id]
+            here = self._online_in[presence.room]
+            here.discard(session.id)
+            if not here:
+                del self._online_in[presence.room]
+            self._note(session, left_mark(session, self._store.now(), self._rules))
+
+    def online(self, session: str) -> bool:
+        """Whether the session has a live socket in this process."""
+        return session in self._online
+
+    def acked(self, session: Session) -> None:
+        """A page has confirmed that it knows of its end."""
+        self._note(session, Mark(session.id, acked_at=self._store.now()))
+
+    def refused(self, session: Session) -> None:
+        """A page of an ended session came back and was turned away."""
+        if session.refused_at is None and session.acked_at is None:
+            self._note(session, Mark(session.id, refused_at=self._store.now()))
+
+    # ---- background ----------------------------------------------------------------------------
+
+    async def flush(self) -> None:
+        """Writes what was noticed since the last time, in one batch; keeps it while the store does not answer."""
+        if self._marks:
+            await self._mark(tuple(self._marks))
+
+    def refresh_presence(self, share: int, turn: int) -> None:
+        """Notes that the sessions with a socket here are alive: those of one `turn` out of `share` equal shares."""
+        now = self._store.now()
+        seen_until, claimed_lost = now + self._rules.alive_window, self._rules.lost_timeout
+        for session, presence in self._online.items():
+            if hash(session) % share == turn:
+                lost_after = claimed_lost if presence.claimed else self._rules.alive_window
+                lost_at = None if lost_after is None else now + lost_after
+                self._put_mark(presence.room, Mark(session, last_seen_at=now, seen_until=seen_until, lost_at=lost_at))
+
+    async def expire(self) -> int:
+        """Ends sessions whose time is over, a bounded number of rooms at once; how many rooms were looked at."""
+        if self.rules.grace:
+            return 0
+        rooms = await self._store.due(self._store.now(), EXPIRE_BATCH)
+        await asyncio.gather(
+            *(self._transact(room, lambda state, now: decide_expire(state, self.rules, now)) for room in rooms)
+        )
+        return len(rooms)
+
+    async def purge(self, retention: float, limit: int = 1000) -> int:
+        """Forgets a bounded number of sessions that ended longer than `retention` seconds ago; how many."""
+        return await self._store.purge(self._store.now() - retention, limit)
+
+    # ---- how -----------------------------------------------------------------------------------
+
+    async def _transact(
+        self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
+    ) -> T:
+        """Decides on the room as it is, what was noticed included: its marks are committed before, or together."""
+        decided = self._store.transact(room, decide, sessions=sessions, request_id=request_id)
+        if room not in self._marks:
+            return await decided
+        _, result = await asyncio.gather(self._mark((room,)), decided)
+        return result
+
+    async def _current(self, session: str, room: str | None) -> Snapshot:
+        """The record with what was noticed; if its time is over, the expiry is committed first."""
+        snapshot = await self._known(session, room)
+        if _over(snapshot.session, self._store.now(), self.rules):
+            await self._transact(snapshot.session.room, lambda state, now: decide_expire(state, self.rules, now))
+            snapshot = await self._known(session, room)
+        return snapshot
+
+    async def _known(self, session: str, room: str | None) -> Snapshot:
+        snapshot = await self._store.get(session)
+        if snapshot is None or (room is not None and snapshot.session.room != room):
+            raise SessionUnknown(f"session {session!r} is not known" + ("" if room is None else " in this room"))
+        overlaid = self._overlaid(snapshot.session)
+        return snapshot if overlaid is snapshot.session else replace(snapshot, session=overlaid)
+
+    def _overlaid(self, session: Session) -> Session:
+        mark = self._marks.get(session.room, {}).get(session.id)
+        return session if mark is None else merged(session, mark)
+
+    def _note(self, session: Session, mark: Mark) -> None:
+        self._put_mark(session.room, mark)
+
+    def _put_mark(self, room: str, mark: Mark) -> None:
+        marks = self._marks.setdefault(room, {})
+        earlier = marks.get(mark.session)
+        marks[mark.session] = mark if earlier is None else joined_marks(earlier, mark)
+
+    async def _mark(self, rooms: Collection[str]) -> None:
+        """Writes the marks of these rooms; each stays in sight of our reads until it is committed."""
+        taken = [(room, mark) for room in rooms for mark in self._marks[room].values()]
+        await self._store.mark([mark for _, mark in taken])
+        for room, mark in taken:
+            in_room = self._marks.get(room, {})
+            if in_room.get(mark.session) is mark:  # nothing was noticed meanwhile
+                del in_room[mark.session]
+                if not in_room:
+                    del self._marks[room]
+
+
+def _over(session: Session, now: float, rules: Rules) -> bool:
+    """Whether time alone has ended the live session, or may have (an unclaimed page past its window)."""
+    if session.ended:
+        return False
+    return expiry(session, now, rules) is not None or (session.window_at is not None and now >= session.window_at)
+
+
+def by_app(reason: EndReason) -> Actor:
+    """The app server, or an administrator through it, ended a session."""
+    return Actor(ActorKind.ADMIN if reason is EndReason.ADMIN else ActorKind.APP)

@@ -1,0 +1,124 @@
+"""The storage seam. These docstrings are the contract; `tests/contract` holds every store to it."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from enforcer.model import AuditRow, Change, Decision, EndReason, Mark, OutboxRow, RoomState, Snapshot
+
+T = TypeVar("T")
+Decide = Callable[[RoomState, float], Decision[T]]
+"""A pure function of a room's state and `now` (UTC seconds)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionQuery:
+    """Rows of the session log, oldest start first.
+
+    `since` (included) and `until` (excluded) bound `started_at`; `after` is the (`started_at`, id) of the last row
+    of the page before; `limit` is at least 1.
+    """
+
+    room: str | None = None
+    open: bool | None = None
+    reason: EndReason | None = None
+    since: float | None = None
+    until: float | None = None
+    after: tuple[float, str] | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Rows of the audit log, oldest first. `after` is the `seq` of the last row of the page before."""
+
+    room: str | None = None
+    session: str | None = None
+    since: float | None = None
+    after: int = 0
+    limit: int = 100
+
+
+class Store(Protocol):
+    """Rooms, sessions, and the logs of what happened to them.
+
+    Session ids are global: an id belongs to one room, live or ended, as long as its record is kept. Every method
+    raises `StoreUnavailable` when the store cannot answer; after a method that writes, this means *unknown*.
+    """
+
+    def now(self) -> float:
+        """UTC seconds by the clock that decides here. Never used to measure how long something took."""
+        ...
+
+    async def open(self) -> None:
+        """Makes the store ready, once. Raises `StartError` for what an operator must mend first."""
+        ...
+
+    async def close(self) -> None:
+        """Finishes what was begun and lets go of everything. May be called twice, or without `open`."""
+        ...
+
+    async def ping(self) -> None:
+        """Returns if the store would take a login now."""
+        ...
+
+    async def transact(
+        self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
+    ) -> T:
+        """Reads the room, lets `decide` choose, and commits its decision in one atomic, durable step.
+
+        `sessions` are ids whose records `decide` needs wherever they are (`RoomState.found`), `request_id` one whose
+        kept answer it needs (`RoomState.remembered`). `decide` may run more than once and may run in another thread;
+        only its last decision is committed. Decisions about one room are taken one after the other, each on the state
+        that the one before left. If `decide` raises, nothing is committed and the error is the caller's.
+        When this returns, every later read here sees the change, and the listeners have been told of it.
+        """
+        ...
+
+    async def mark(self, marks: Sequence[Mark]) -> None:
+        """Merges what was noticed into the records, in one step, as `deadlines.merged` does; skips unknown ids."""
+        ...
+
+    async def get(self, session: str) -> Snapshot | None:
+        """The session, live or ended; None if the store does not know the id."""
+        ...
+
+    async def room(self, room: str) -> RoomState:
+        """The room with its live sessions; an unknown room is empty."""
+        ...
+
+    async def due(self, now: float, limit: int) -> list[str]:
+        """Rooms with a live session whose time may be over (`deadlines.due_at`) at `now`, the longest overdue first.
+
+        Costs no more than what it returns: a look at an index, never at all sessions. `limit` bounds the sessions
+        looked at, so a room may appear because of one of them and have more.
+        """
+        ...
+
+    async def sessions(self, query: SessionQuery) -> list[Snapshot]:
+        """The session log."""
+        ...
+
+    async def audit(self, query: AuditQuery) -> list[AuditRow]:
+        """The audit log. `seq` grows in a room in the order of its commits."""
+        ...
+
+    async def outbox(self, limit: int) -> list[OutboxRow]:
+        """What was put into the outbox and not yet taken out, oldest first."""
+        ...
+
+    async def sent(self, seqs: Sequence[int]) -> None:
+        """Takes rows out of the outbox; unknown ones are skipped."""
+        ...
+
+    async def purge(self, before: float, limit: int) -> int:
+        """Forgets at most `limit` sessions that ended before `before`, audit rows older than that, and answers to
+        request ids past their memory. Live sessions stay whatever their age. The number of sessions forgotten."""
+        ...
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """Calls `listener` on the event loop with each committed change of records, before `transact` returns.
+
+        A hint for those who hold sockets, never the truth: whoever may have missed one reads the store.
+        """
+        ...

@@ -1,0 +1,207 @@
+"""`memory://`: for development and tests. Everything is forgotten when the process ends."""
+
+import heapq
+import itertools
+import uuid
+from bisect import bisect_right, insort
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
+
+from enforcer.deadlines import due_at, merged
+from enforcer.model import (
+    AuditRow,
+    Change,
+    Mark,
+    OutboxRow,
+    RememberedAnswer,
+    RoomState,
+    Session,
+    Snapshot,
+    WaitingLogin,
+)
+from enforcer.policy import REMEMBER_FOR
+from enforcer.store.base import AuditQuery, Decide, SessionQuery
+
+T = TypeVar("T")
+
+
+class _Room:
+    """A room's own part of the state."""
+
+    __slots__ = ("answers", "epoch", "live", "waiting")
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.live: dict[str, Session] = {}
+        self.waiting: tuple[WaitingLogin, ...] = ()
+        self.answers: dict[str, RememberedAnswer] = {}
+
+
+class MemoryStore:
+    """Dictionaries and one index. `decide` never awaits, so a decision is atomic by running to its end."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._rooms: dict[str, _Room] = {}
+        self._sessions: dict[str, Session] = {}
+        self._by_start: list[tuple[float, str]] = []
+        self._due: list[tuple[float, str]] = []  # a heap; entries may be out of date, which `due` finds out
+        self._audit: list[AuditRow] = []
+        self._outbox: dict[int, OutboxRow] = {}
+        self._seq = itertools.count(1)
+        self._listeners: list[Callable[[Change], None]] = []
+
+    def now(self) -> float:
+        return self._clock()
+
+    async def open(self) -> None:
+        """Nothing to prepare."""
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    async def ping(self) -> None:
+        """Always there."""
+
+    async def transact(
+        self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
+    ) -> T:
+        held = self._rooms.get(room) or _Room()
+        found = {i: self._sessions[i] for i in sessions if i in self._sessions}
+        kept = held.answers.get(request_id) if request_id is not None else None
+        decision = decide(
+            RoomState(room, held.epoch, tuple(_ordered(held.live)), held.waiting, found, kept), self._clock()
+        )
+        if decision.empty:
+            return decision.result
+        self._rooms[room] = held
+        if decision.epoch is not None:
+            held.epoch = decision.epoch
+        if decision.waiting is not None:
+            held.waiting = decision.waiting
+        if decision.remember is not None:
+            held.answers[decision.remember.request_id] = decision.remember
+        for session in decision.changed:
+            self._put(session)
+        operation = uuid.uuid4().hex
+        self._audit += [AuditRow(next(self._seq), operation, entry) for entry in decision.audit]
+        for entry in decision.outbox:
+            seq = next(self._seq)
+            self._outbox[seq] = OutboxRow(seq, entry)
+        if decision.changed:
+            for listener in self._listeners:
+                listener(Change(room, decision.changed))
+        return decision.result
+
+    async def mark(self, marks: Sequence[Mark]) -> None:
+        for mark in marks:
+            session = self._sessions.get(mark.session)
+            if session is not None:
+                self._put(merged(session, mark))
+
+    async def get(self, session: str) -> Snapshot | None:
+        found = self._sessions.get(session)
+        return None if found is None else self._snapshot(found)
+
+    async def room(self, room: str) -> RoomState:
+        held = self._rooms.get(room) or _Room()
+        return RoomState(room, held.epoch, tuple(_ordered(held.live)), held.waiting)
+
+    async def due(self, now: float, limit: int) -> list[str]:
+        rooms: dict[str, None] = {}
+        looked_at: list[tuple[float, str]] = []
+        while self._due and self._due[0][0] <= now and len(looked_at) < limit:
+            at, session_id = heapq.heappop(self._due)
+            session = self._sessions.get(session_id)
+            if session is None or session.ended:
+                continue
+            current = due_at(session)
+            if current > at:
+                heapq.heappush(self._due, (current, session_id))
+                continue
+            looked_at.append((at, session_id))
+            rooms[session.room] = None
+        for entry in looked_at:
+            heapq.heappush(self._due, entry)
+        return list(rooms)
+
+    async def sessions(self, query: SessionQuery) -> list[Snapshot]:
+        start = 0 if query.after is None else bisect_right(self._by_start, query.after)
+        rows: list[Snapshot] = []
+        for _, session_id in itertools.islice(self._by_start, start, None):
+            session = self._sessions[session_id]
+            if _matches(session, query):
+                rows.append(self._snapshot(session))
+                if len(rows) == query.limit:
+                    break
+        return rows
+
+    async def audit(self, query: AuditQuery) -> list[AuditRow]:
+        rows = (
+            row
+            for row in self._audit
+            if row.seq > query.after
+            and (query.room is None or row.entry.room == query.room)
+            and (query.session is None or row.entry.session == query.session)
+            and (query.since is None or row.entry.at >= query.since)
+        )
+        return list(itertools.islice(rows, query.limit))
+
+    async def outbox(self, limit: int) -> list[OutboxRow]:
+        return list(itertools.islice(self._outbox.values(), limit))
+
+    async def sent(self, seqs: Sequence[int]) -> None:
+        for seq in seqs:
+            self._outbox.pop(seq, None)
+
+    async def purge(self, before: float, limit: int) -> int:
+        over = (s for s in self._sessions.values() if s.ended_at is not None and s.ended_at < before)
+        gone = list(itertools.islice(over, limit))
+        for session in gone:
+            del self._sessions[session.id]
+            self._by_start.remove((session.started_at, session.id))
+        self._audit = [row for row in self._audit if row.entry.at >= before]
+        forgotten = self._clock() - REMEMBER_FOR
+        for held in self._rooms.values():
+            held.answers = {i: a for i, a in held.answers.items() if a.at > forgotten}
+        kept = {s.room for s in self._sessions.values()}
+        self._rooms = {n: r for n, r in self._rooms.items() if n in kept or r.waiting or r.answers}
+        return len(gone)
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        self._listeners.append(listener)
+
+    def _put(self, session: Session) -> None:
+        """Stores the record and keeps the indexes right."""
+        old = self._sessions.get(session.id)
+        self._sessions[session.id] = session
+        if old is None or old.started_at != session.started_at:
+            if old is not None:
+                self._by_start.remove((old.started_at, old.id))
+            insort(self._by_start, (session.started_at, session.id))
+        live = self._rooms[session.room].live
+        if session.ended:
+            live.pop(session.id, None)
+        else:
+            live[session.id] = session
+            if old is None or due_at(old) > due_at(session):  # a later deadline is found when the earlier one comes
+                heapq.heappush(self._due, (due_at(session), session.id))
+
+    def _snapshot(self, session: Session) -> Snapshot:
+        held = self._rooms.get(session.room)
+        live = held.live.values() if held is not None else ()
+        return Snapshot(session, max((s.epoch for s in live), default=0))
+
+
+def _ordered(live: dict[str, Session]) -> list[Session]:
+    return sorted(live.values(), key=lambda s: (s.epoch, s.started_at, s.id))
+
+
+def _matches(session: Session, query: SessionQuery) -> bool:
+    return (
+        (query.room is None or session.room == query.room)
+        and (query.open is None or session.ended is not query.open)
+        and (query.reason is None or session.end_reason is query.reason)
+        and (query.since is None or session.started_at >= query.since)
+        and (query.until is None or session.started_at < query.until)
+    )

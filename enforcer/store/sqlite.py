@@ -1,0 +1,307 @@
+"""`sqlite:///…`: the default. One process, durable, nothing to install.
+
+WAL with `synchronous=FULL`: what was answered is on the disk. One thread writes (`sqlite_writer`), reads happen on
+the event loop's thread over a second connection and see committed state only. A lock file keeps other processes out
+(SQLite's own exclusive mode would keep our reader out too).
+"""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from enforcer.errors import StartError, StoreUnavailable
+from enforcer.model import AuditRow, Change, Decision, Mark, OutboxEntry, OutboxRow, RoomState, Session, Snapshot
+from enforcer.policy import REMEMBER_FOR
+from enforcer.store import sqlite_rows as rows
+from enforcer.store.base import AuditQuery, Decide, SessionQuery
+from enforcer.store.sqlite_schema import migrate
+from enforcer.store.sqlite_writer import Writer
+
+T = TypeVar("T")
+
+_ROOM = "SELECT epoch, waiting FROM rooms WHERE room = ?"
+_LIVE = f"SELECT {rows.COLUMNS} FROM sessions WHERE room = ? AND ended_at IS NULL ORDER BY epoch, started_at, id"
+_BY_ID = f"SELECT {rows.COLUMNS} FROM sessions WHERE id = ?"
+_ANSWER = "SELECT request_id, fingerprint, at, answer FROM answers WHERE room = ? AND request_id = ?"
+_NEWEST = "(SELECT coalesce(max(o.epoch), 0) FROM sessions o WHERE o.room = s.room AND o.ended_at IS NULL)"
+_SNAPSHOT = f"SELECT {', '.join('s.' + c for c in rows.COLUMNS.split(', '))}, {_NEWEST} FROM sessions s"
+_PUT_ROOM = (
+    "INSERT INTO rooms (room, epoch, waiting, operation) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (room) DO UPDATE SET "
+    "epoch = excluded.epoch, waiting = excluded.waiting, operation = excluded.operation"
+)
+_AUDIT = f"INSERT INTO audit ({rows.AUDIT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ANSWERS = "INSERT OR REPLACE INTO answers (room, request_id, fingerprint, at, answer) VALUES (?, ?, ?, ?, ?)"
+
+
+class SQLiteStore:
+    """See `store.base.Store` for what each method promises."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self._path = path
+        self._clock = clock
+        self._lock: IO[str] | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._writer: Writer | None = None
+        self._listeners: list[Callable[[Change], None]] = []
+
+    def now(self) -> float:
+        return self._clock()
+
+    async def open(self) -> None:
+        """Takes the lock, migrates, and starts the writer.
+
+        Raises:
+            StartError: the directory is missing or not writable, another process has the database, or it is not one.
+            StoreUnavailable: the disk is full or fails; calling again later may work.
+        """
+        self._take_lock()
+        try:
+            writing = self._connect()
+            try:
+                writing.execute("PRAGMA journal_mode = WAL")
+                writing.execute("PRAGMA synchronous = FULL")
+                migrate(writing, str(self._path))
+                self._reader = self._connect()
+                self._reader.execute("PRAGMA query_only = ON")
+            except BaseException:
+                writing.close()
+                raise
+        except sqlite3.OperationalError as e:
+            self._release_lock()
+            raise StoreUnavailable(f"{self._path} cannot be opened: {e}") from None
+        except sqlite3.DatabaseError as e:
+            self._release_lock()
+            raise StartError(f"{self._path} is not a usable database: {e}") from None
+        except BaseException:
+            self._release_lock()
+            raise
+        self._writer = Writer(writing, asyncio.get_running_loop())
+
+    async def close(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            await writer.close()  # first, so that the last to close is the reader, which cannot write
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        self._release_lock()
+
+    async def ping(self) -> None:
+        writer = self._writer
+        if writer is None:
+            raise StoreUnavailable("the store is not open")
+        if writer.failing is not None:  # only a write shows whether the trouble is over
+            await writer.run(lambda c: c.execute("DELETE FROM answers WHERE at < 0"))
+        self._read("SELECT 1")
+
+    async def transact(
+        self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
+    ) -> T:
+        def work(connection: sqlite3.Connection) -> Decision[T]:
+            state = _load(connection, room, sessions, request_id)
+            decision = decide(state, self._clock())
+            if not decision.empty:
+                _store(connection, state, decision)
+            return decision
+
+        def committed(decision: Decision[T]) -> None:
+            if decision.changed:
+                for listener in self._listeners:
+                    listener(Change(room, decision.changed))
+
+        decision: Decision[T] = await self._write(work, committed)
+        return decision.result
+
+    async def mark(self, marks: Sequence[Mark]) -> None:
+        if not marks:
+            return
+        live = [rows.mark_row(m) for m in marks if m.last_seen_at is not None or m.last_active_at is not None]
+        told = [rows.mark_row(m) for m in marks if m.acked_at is not None or m.refused_at is not None]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(rows.MARK_LIVE, live)
+            connection.executemany(rows.MARK_TOLD, told)
+
+        await self._write(work)
+
+    async def get(self, session: str) -> Snapshot | None:
+        found = self._read(f"{_SNAPSHOT} WHERE s.id = ?", session)
+        return _snapshot(found[0]) if found else None
+
+    async def room(self, room: str) -> RoomState:
+        if self._reader is None:
+            raise StoreUnavailable("the store is not open")
+        try:
+            self._reader.execute("BEGIN")  # one view of both tables
+            try:
+                return _load(self._reader, room, (), None)
+            finally:
+                self._reader.execute("COMMIT")
+        except sqlite3.Error as e:
+            raise StoreUnavailable(f"the database cannot be read: {e}") from None
+
+    async def due(self, now: float, limit: int) -> list[str]:
+        found = self._read(
+            "SELECT room FROM sessions WHERE ended_at IS NULL AND due_at <= ? ORDER BY due_at LIMIT ?", now, limit
+        )
+        return list(dict.fromkeys(room for (room,) in found))
+
+    async def sessions(self, query: SessionQuery) -> list[Snapshot]:
+        where: list[str] = []
+        values: list[Any] = []
+
+        def require(condition: str, *given: Any) -> None:
+            where.append(condition)
+            values.extend(given)
+
+        if query.room is not None:
+            require("s.room = ?", query.room)
+        if query.open is not None:
+            require("s.ended_at IS NULL" if query.open else "s.ended_at IS NOT NULL")
+        if query.reason is not None:
+            require("s.end_reason = ?", query.reason)
+        if query.since is not None:
+            require("s.started_at >= ?", query.since)
+        if query.until is not None:
+            require("s.started_at < ?", query.until)
+        if query.after is not None:
+            require("(s.started_at, s.id) > (?, ?)", *query.after)
+        condition = f"WHERE {' AND '.join(where)}" if where else ""
+        sql = f"{_SNAPSHOT} {condition} ORDER BY s.started_at, s.id LIMIT ?"
+        return [_snapshot(row) for row in self._read(sql, *values, query.limit)]
+
+    async def audit(self, query: AuditQuery) -> list[AuditRow]:
+        where: list[str] = ["seq > ?"]
+        values: list[Any] = [query.after]
+        for column, value in (("room = ?", query.room), ("session = ?", query.session), ("at >= ?", query.since)):
+            if value is not None:
+                where.append(column)
+                values.append(value)
+        sql = f"SELECT seq, {rows.AUDIT_COLUMNS} FROM audit WHERE {' AND '.join(where)} ORDER BY seq LIMIT ?"
+        return [rows.audit_of(row) for row in self._read(sql, *values, query.limit)]
+
+    async def outbox(self, limit: int) -> list[OutboxRow]:
+        found = self._read("SELECT seq, at, topic, body FROM outbox ORDER BY seq LIMIT ?", limit)
+        return [OutboxRow(seq, OutboxEntry(at, topic, body)) for seq, at, topic, body in found]
+
+    async def sent(self, seqs: Sequence[int]) -> None:
+        await self._write(lambda c: c.executemany("DELETE FROM outbox WHERE seq = ?", [(s,) for s in seqs]))
+
+    async def purge(self, before: float, limit: int) -> int:
+        forgotten = self._clock() - REMEMBER_FOR
+
+        def work(connection: sqlite3.Connection) -> int:
+            gone = connection.execute(
+                "DELETE FROM sessions WHERE id IN "
+                "(SELECT id FROM sessions WHERE ended_at IS NOT NULL AND ended_at < ? ORDER BY ended_at LIMIT ?) "
+                "RETURNING room",
+                (before, limit),
+            ).fetchall()
+            connection.execute(
+                "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at < ? ORDER BY at LIMIT ?)",
+                (before, 4 * limit),
+            )
+            connection.execute("DELETE FROM answers WHERE at <= ?", (forgotten,))
+            connection.executemany(
+                "DELETE FROM rooms WHERE room = ?1 AND waiting = '[]' "
+                "AND NOT EXISTS (SELECT 1 FROM sessions WHERE room = ?1)",
+                list(dict.fromkeys(gone)),
+            )
+            return len(gone)
+
+        count: int = await self._write(work)
+        return count
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        self._listeners.append(listener)
+
+    # ---- connections ---------------------------------------------------------------------------
+
+    async def _write(
+        self, work: Callable[[sqlite3.Connection], Any], committed: Callable[[Any], None] | None = None
+    ) -> Any:
+        if self._writer is None:
+            raise StoreUnavailable("the store is not open")
+        return await self._writer.run(work, committed)
+
+    def _read(self, sql: str, *values: Any) -> list[Any]:
+        if self._reader is None:
+            raise StoreUnavailable("the store is not open")
+        try:
+            return self._reader.execute(sql, values).fetchall()
+        except sqlite3.Error as e:
+            raise StoreUnavailable(f"the database cannot be read: {e}") from None
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            self._path, timeout=5, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+
+    def _take_lock(self) -> None:
+        """Keeps a second process out, and makes the files readable by their owner only."""
+        directory = self._path.parent
+        if not directory.is_dir():
+            raise StartError(f"the directory {directory} of the store does not exist; make it, or change `store`")
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise StartError(f"the directory {directory} of the store is not writable for this user")
+        path = self._path.with_name(self._path.name + ".lock")
+        try:
+            self._lock = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")  # noqa: SIM115
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        except BlockingIOError:
+            self._release_lock()
+            raise StartError(
+                f"{self._path} is in use by another process; stop it, or give this one its own `store`"
+            ) from None
+        except OSError as e:
+            self._release_lock()
+            raise StartError(f"{self._path} cannot be opened: {e.strerror}") from None
+
+    def _release_lock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()  # closing drops the lock; the file stays, so that nobody locks a deleted one
+            self._lock = None
+
+
+def _load(connection: sqlite3.Connection, room: str, sessions: Collection[str], request_id: str | None) -> RoomState:
+    """The room as it is, and what else was asked for."""
+    head = connection.execute(_ROOM, (room,)).fetchone()
+    epoch, waiting = (0, ()) if head is None else (head[0], rows.waiting_of(head[1]))
+    live = tuple(rows.session_of(row) for row in connection.execute(_LIVE, (room,)))
+    found: dict[str, Session] = {}
+    for session_id in sessions:
+        row = connection.execute(_BY_ID, (session_id,)).fetchone()
+        if row is not None:
+            found[session_id] = rows.session_of(row)
+    kept = None
+    if request_id is not None:
+        row = connection.execute(_ANSWER, (room, request_id)).fetchone()
+        kept = None if row is None else rows.answer_of(row)
+    return RoomState(room, epoch, live, waiting, found, kept)
+
+
+def _store(connection: sqlite3.Connection, state: RoomState, decision: Decision[Any]) -> None:
+    """Writes a decision, all in the transaction that is open."""
+    operation = uuid.uuid4().hex
+    epoch = state.epoch if decision.epoch is None else decision.epoch
+    waiting = state.waiting if decision.waiting is None else decision.waiting
+    connection.execute(_PUT_ROOM, (state.room, epoch, rows.waiting_text(waiting), operation))
+    for session in decision.changed:
+        connection.execute(rows.UPSERT, rows.session_row(session))
+    for entry in decision.audit:
+        connection.execute(_AUDIT, rows.audit_row(operation, entry))
+    for item in decision.outbox:
+        connection.execute("INSERT INTO outbox (at, topic, body) VALUES (?, ?, ?)", (item.at, item.topic, item.body))
+    if decision.remember is not None:
+        connection.execute(_ANSWERS, rows.answer_row(state.room, decision.remember))
+
+
+def _snapshot(row: tuple[Any, ...]) -> Snapshot:
+    return Snapshot(rows.session_of(row), row[-1])

@@ -1,0 +1,176 @@
+"""Between records and SQLite rows. Nothing here touches a connection."""
+
+from typing import Any
+
+import orjson
+
+from enforcer.model import (
+    Actor,
+    ActorKind,
+    AuditEntry,
+    AuditEvent,
+    AuditRow,
+    Device,
+    EndReason,
+    LoginAnswer,
+    Mark,
+    RememberedAnswer,
+    Session,
+    WaitingLogin,
+)
+
+COLUMNS = (
+    "id, room, claimed, epoch, started_at, last_seen_at, last_active_at, seen_until, idle_at, absolute_at, lost_at, "
+    "window_at, device, entry, ended_at, end_reason, ended_by, acked_at, refused_at"
+)
+"""Of a session, in the order of `Session`'s fields."""
+
+_names = COLUMNS.split(", ")
+UPSERT = (
+    f"INSERT INTO sessions ({COLUMNS}) VALUES ({', '.join('?' * len(_names))}) "
+    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{n} = excluded.{n}' for n in _names[1:])}"
+)
+
+MARK_LIVE = """
+    UPDATE sessions SET
+        last_seen_at = max(last_seen_at, coalesce(:last_seen_at, 0)),
+        seen_until = min(max(seen_until, coalesce(:seen_until, 0)), coalesce(:left_until, 9e15)),
+        lost_at = nullif(max(coalesce(lost_at, 0), coalesce(:lost_at, 0)), 0),
+        last_active_at = max(last_active_at, coalesce(:last_active_at, 0)),
+        idle_at = nullif(max(coalesce(idle_at, 0), coalesce(:idle_at, 0)), 0)
+    WHERE id = :id AND ended_at IS NULL
+"""
+MARK_TOLD = """
+    UPDATE sessions SET acked_at = coalesce(acked_at, :acked_at), refused_at = coalesce(refused_at, :refused_at)
+    WHERE id = :id
+"""
+"""What `deadlines.merged` does, as SQL; the contract tests hold both equal."""
+
+AUDIT_COLUMNS = "operation, at, event, room, session, reason, epoch, actor, device"
+
+
+def session_row(s: Session) -> tuple[Any, ...]:
+    return (
+        s.id,
+        s.room,
+        s.claimed,
+        s.epoch,
+        s.started_at,
+        s.last_seen_at,
+        s.last_active_at,
+        s.seen_until,
+        s.idle_at,
+        s.absolute_at,
+        s.lost_at,
+        s.window_at,
+        _device_text(s.device),
+        s.entry,
+        s.ended_at,
+        s.end_reason,
+        _actor_text(s.ended_by),
+        s.acked_at,
+        s.refused_at,
+    )
+
+
+def session_of(row: tuple[Any, ...]) -> Session:
+    """From the first columns of a row, as `COLUMNS` names them."""
+    return Session(
+        row[0],
+        row[1],
+        bool(row[2]),
+        row[3],
+        row[4],
+        row[5],
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        row[10],
+        row[11],
+        _device(row[12]),
+        row[13],
+        row[14],
+        None if row[15] is None else EndReason(row[15]),
+        _actor(row[16]),
+        row[17],
+        row[18],
+    )
+
+
+def mark_row(mark: Mark) -> dict[str, Any]:
+    return {
+        "id": mark.session,
+        "last_seen_at": mark.last_seen_at,
+        "seen_until": mark.seen_until,
+        "lost_at": mark.lost_at,
+        "left_until": mark.left_until,
+        "last_active_at": mark.last_active_at,
+        "idle_at": mark.idle_at,
+        "acked_at": mark.acked_at,
+        "refused_at": mark.refused_at,
+    }
+
+
+def audit_row(operation: str, e: AuditEntry) -> tuple[Any, ...]:
+    by, device = _actor_text(e.by), _device_text(e.device)
+    return operation, e.at, e.event, e.room, e.session, e.reason, e.epoch, by, device
+
+
+def audit_of(row: tuple[Any, ...]) -> AuditRow:
+    """From `seq` and `AUDIT_COLUMNS`."""
+    seq, operation, at, event, room, session, reason, epoch, by, device = row
+    why = None if reason is None else EndReason(reason)
+    entry = AuditEntry(at, AuditEvent(event), room, session, why, epoch, _actor(by), _device(device))
+    return AuditRow(seq, operation, entry)
+
+
+def waiting_text(waiting: tuple[WaitingLogin, ...]) -> str:
+    rows = [[w.at, _device_list(w.device), w.entry, w.replaces] for w in waiting]
+    return orjson.dumps(rows).decode()
+
+
+def waiting_of(text: str) -> tuple[WaitingLogin, ...]:
+    if text == "[]":  # nearly always
+        return ()
+    return tuple(
+        WaitingLogin(at, None if device is None else Device(*device), entry, replaces)
+        for at, device, entry, replaces in orjson.loads(text)
+    )
+
+
+def answer_row(room: str, kept: RememberedAnswer) -> tuple[Any, ...]:
+    a = kept.answer
+    answer = orjson.dumps([a.session, a.epoch, a.created, a.displaced, a.absolute_at]).decode()
+    return room, kept.request_id, kept.fingerprint, kept.at, answer
+
+
+def answer_of(row: tuple[Any, ...]) -> RememberedAnswer:
+    """From `request_id, fingerprint, at, answer`."""
+    session, epoch, created, displaced, absolute_at = orjson.loads(row[3])
+    return RememberedAnswer(row[0], row[1], row[2], LoginAnswer(session, epoch, created, tuple(displaced), absolute_at))
+
+
+def _device_list(device: Device | None) -> list[str | None] | None:
+    return None if device is None else [device.label, device.class_, device.id, device.user_agent, device.ip]
+
+
+def _device_text(device: Device | None) -> str | None:
+    return None if device is None else orjson.dumps(_device_list(device)).decode()
+
+
+def _device(text: str | None) -> Device | None:
+    return None if text is None else Device(*orjson.loads(text))
+
+
+def _actor_text(actor: Actor | None) -> str | None:
+    if actor is None:
+        return None
+    return orjson.dumps([actor.kind, actor.session, _device_list(actor.device)]).decode()
+
+
+def _actor(text: str | None) -> Actor | None:
+    if text is None:
+        return None
+    kind, session, device = orjson.loads(text)
+    return Actor(ActorKind(kind), session, None if device is None else Device(*device))

@@ -1,0 +1,157 @@
+"""Tickets: the signed JWT by which a page or a proxy speaks for one session (RFC 7519, HS256).
+
+A ticket grants nothing by itself: every use asks the store whether the session is live. Pure: `now` is an argument.
+
+Signing is PyJWT's. Verifying is done by hand with one `hmac.digest`, because it stands on the hottest path (a
+library decode costs about eight times as much); a test holds both equal.
+"""
+
+import base64
+import binascii
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jwt
+
+from enforcer.errors import TicketExpired, TicketInvalid
+
+PAGE = "enforcer:page"
+PROXY = "enforcer:proxy"
+LEEWAY = 60.0
+"""Seconds by which clocks may differ when `exp` is judged."""
+MAX_LENGTH = 4096
+"""Characters; a ticket of ours is far shorter, so a longer one is refused unread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a valid ticket says."""
+
+    room: str
+    session: str
+    issued_at: int
+    expires_at: int | None
+
+
+def derive_key(authkey: str, purpose: str = "enforcer ticket") -> bytes:
+    """32 bytes for one purpose out of the authkey: HKDF-SHA256 (RFC 5869), empty salt, `info` = the purpose.
+
+    One output block only, so extract and expand are an HMAC each. A ticket key never is the authkey itself.
+    """
+    extracted = hmac.digest(bytes(32), authkey.encode(), "sha256")
+    return hmac.digest(extracted, purpose.encode() + b"\x01", "sha256")
+
+
+class TicketKeys:
+    """Signs with the first authkey, verifies with each of them (while an operator rotates, there are two)."""
+
+    def __init__(self, authkeys: Sequence[str]) -> None:
+        self._keys = [derive_key(k) for k in authkeys]
+
+    def sign(self, audience: str, room: str, session: str, now: float, expires_at: float | None) -> str:
+        """A ticket for `session` of `room`; `audience` is `PAGE` or `PROXY`, `expires_at` UTC seconds or never."""
+        claims: dict[str, object] = {"iss": "enforcer", "aud": audience, "sub": room, "sid": session, "iat": int(now)}
+        if expires_at is not None:
+            claims["exp"] = int(expires_at)
+        return jwt.encode(claims, self._keys[0], algorithm="HS256")
+
+    def verify(self, token: str, audience: str, now: float) -> Ticket:
+        """What the ticket says.
+
+        Raises:
+            TicketInvalid: not signed by us, or not for this audience. The message never repeats the ticket.
+            TicketExpired: `exp` passed more than `LEEWAY` ago.
+        """
+        if len(token) > MAX_LENGTH:
+            raise TicketInvalid("the ticket is longer than any of ours")
+        head, _, signature = token.rpartition(".")
+        first, _, payload = head.partition(".")
+        try:
+            signed = head.encode("ascii")
+            given = _decode(signature)
+            header = json.loads(_decode(first))
+        except (ValueError, RecursionError):
+            raise TicketInvalid("the ticket is not a JWT") from None
+        if not isinstance(header, dict) or header.get("alg") != "HS256" or "crit" in header:
+            raise TicketInvalid("the ticket is not signed with HS256")
+        if not any(hmac.compare_digest(hmac.digest(key, signed, "sha256"), given) for key in self._keys):
+            raise TicketInvalid("the ticket was not signed with a key of this server")
+        try:
+            claims = json.loads(_decode(payload))
+        except (ValueError, RecursionError):
+            raise TicketInvalid("the ticket's payload is not JSON") from None
+        return _judge(claims, audience, now)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedTickets:
+    """What a login hands out: a ticket for its pages, one for the reverse proxy. `expires_at` None: never."""
+
+    page: str
+    proxy: str
+    expires_at: float | None
+
+
+class TicketOffice:
+    """Issues and checks tickets by the server's settings. `lifetime` in seconds, None: as long as the session."""
+
+    def __init__(self, authkeys: Sequence[str], lifetime: float | None) -> None:
+        self._keys = TicketKeys(authkeys)
+        self._lifetime = lifetime
+
+    def expires_at(self, absolute_at: float | None, now: float) -> float | None:
+        """When a ticket made now ends: after its lifetime, never later than the session's absolute deadline."""
+        ends = [absolute_at, None if self._lifetime is None else now + self._lifetime]
+        return min((e for e in ends if e is not None), default=None)
+
+    def issue(self, room: str, session: str, absolute_at: float | None, now: float) -> IssuedTickets:
+        """A page and a proxy ticket for the session."""
+        expires_at = self.expires_at(absolute_at, now)
+        page = self._keys.sign(PAGE, room, session, now, expires_at)
+        return IssuedTickets(page, self._keys.sign(PROXY, room, session, now, expires_at), expires_at)
+
+    def check(self, token: str, audience: str, now: float) -> Ticket:
+        """What the ticket says; raises as `TicketKeys.verify`."""
+        return self._keys.verify(token, audience, now)
+
+    def renewed(self, ticket: Ticket, absolute_at: float | None, now: float) -> str | None:
+        """A fresh page ticket once the old one is half spent, if that makes it live longer; else None."""
+        if ticket.expires_at is None or now < self.half_spent_at(ticket):
+            return None
+        expires_at = self.expires_at(absolute_at, now)
+        if expires_at is not None and int(expires_at) <= ticket.expires_at:
+            return None
+        return self._keys.sign(PAGE, ticket.room, ticket.session, now, expires_at)
+
+    @staticmethod
+    def half_spent_at(ticket: Ticket) -> float:
+        """UTC seconds at which half of a ticket's life is over; only for one that expires."""
+        assert ticket.expires_at is not None
+        return (ticket.issued_at + ticket.expires_at) / 2
+
+
+def _judge(claims: object, audience: str, now: float) -> Ticket:
+    """The claims of a token whose signature is right."""
+    if not isinstance(claims, dict) or claims.get("iss") != "enforcer" or claims.get("aud") != audience:
+        raise TicketInvalid(f"the ticket is not for {audience}")
+    room, session, issued_at, expires_at = (claims.get(name) for name in ("sub", "sid", "iat", "exp"))
+    if not isinstance(room, str) or not isinstance(session, str) or not isinstance(issued_at, int):
+        raise TicketInvalid("the ticket lacks sub, sid or iat")
+    if expires_at is not None and not isinstance(expires_at, int):
+        raise TicketInvalid("the ticket's exp is not a number")
+    if expires_at is not None and now >= expires_at + LEEWAY:
+        raise TicketExpired("the ticket has expired; ask the application for a new one")
+    return Ticket(room, session, issued_at, expires_at)
+
+
+def _decode(part: str) -> bytes:
+    """Strict base64url without padding (RFC 7515 §2), so that one token has one spelling.
+
+    Raises ValueError for anything else.
+    """
+    raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    if base64.urlsafe_b64encode(raw).rstrip(b"=") != part.encode("ascii"):
+        raise binascii.Error("not canonical base64url")
+    return raw
