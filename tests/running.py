@@ -1,0 +1,147 @@
+"""Runs what the tests talk to: the real server in a process of its own, on a free port."""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+START_WITHIN = 20.0
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port: int = s.getsockname()[1]
+        return port
+
+
+def require_command(*names: str) -> str:
+    """The path of the first command that is there. Without any: skipped on a laptop, failed in CI."""
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    missing(f"{' or '.join(names)} is not installed; `make test` as root on Debian installs it")
+
+
+def missing(reason: str) -> Any:
+    """What a test needs is not here: that is for the reader of the report to mend, and in CI a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+class EnforcerProcess:
+    """`python -m enforcer` with a configuration of its own; a context manager.
+
+    Keyword arguments are settings. The database is kept over `kill` and `start`.
+    """
+
+    def __init__(self, directory: Path, **settings: Any) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.authkey = secrets.token_urlsafe(32)
+        self.port: int = settings.pop("port", None) or free_port()
+        self.settings = {
+            "port": self.port,
+            "ipaddr": "127.0.0.1",
+            "authkey": self.authkey,
+            "store": f"sqlite:///{directory}/enforcer.db",
+            **settings,
+        }
+        self.config = directory / "config.json"
+        self.log = directory / "enforcer.log"
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.headers = {"Authorization": f"Bearer {self.authkey}"}
+        self.popen: subprocess.Popen[bytes] | None = None
+
+    def write_config(self) -> None:
+        """As an operator would: only the owner may read it."""
+        self.config.touch(mode=0o600)
+        self.config.write_text(json.dumps(self.settings))
+
+    def start(self) -> Self:
+        """Returns when it answers. Raises AssertionError with its log if it does not."""
+        self.write_config()
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("ENFORCER_")}
+        with self.log.open("ab") as log:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", "enforcer", "--config", str(self.config)],
+                cwd=self.directory,
+                env=environment | {"PYTHONPATH": str(ROOT)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        assert self.popen.stdout is not None
+        line = self.popen.stdout.readline().decode()
+        if "is listening on" not in line:
+            self.popen.wait(START_WITHIN)
+            raise AssertionError(f"the server did not start: {line}{self.read_log()}")
+        return self
+
+    def read_log(self) -> str:
+        """What it has written to stderr so far."""
+        return self.log.read_text(errors="replace")
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        if self.popen is None:
+            return 0
+        popen, self.popen = self.popen, None
+        popen.send_signal(number)
+        try:
+            status = popen.wait(15)
+        finally:
+            popen.kill()
+            popen.wait()
+            assert popen.stdout is not None
+            popen.stdout.close()
+        return status
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # ---- what an app server would say ----------------------------------------------------------
+
+    def call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        """A call with the authkey in the header."""
+        headers = {**self.headers, **kwargs.pop("headers", {})}
+        return httpx.request(method, self.url + path, headers=headers, timeout=10, **kwargs)
+
+    def login(self, room: str, **body: Any) -> dict[str, Any]:
+        """`POST /notify`; the answer, which must be 200."""
+        response = httpx.post(f"{self.url}/notify", json={"room": room, "key": self.authkey, **body}, timeout=10)
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def record(self, session: str) -> dict[str, Any]:
+        """`GET /v1/sessions/{id}`; the record, which must be there."""
+        response = self.call("GET", f"/v1/sessions/{session}")
+        assert response.status_code == 200, response.text
+        record: dict[str, Any] = response.json()
+        return record
