@@ -8,7 +8,7 @@ read here sees what is not flushed yet.
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -234,7 +234,7 @@ class Registry:
     async def flush(self) -> None:
         """Writes what was noticed since the last time, in one batch; keeps it while the store does not answer."""
         if self._marks:
-            await self._mark(tuple(self._marks))
+            await self._write(self._noticed(self._marks))
 
     def refresh_presence(self, share: int, turn: int) -> None:
         """Notes that the sessions with a socket here are alive: those of one `turn` out of `share` equal shares."""
@@ -267,9 +267,10 @@ class Registry:
     ) -> T:
         """Decides on the room as it is, what was noticed included: its marks are committed before, or together."""
         decided = self._store.transact(room, decide, sessions=sessions, request_id=request_id)
-        if room not in self._marks:
+        noticed = self._noticed((room,))
+        if not noticed:
             return await decided
-        _, result = await asyncio.gather(self._mark((room,)), decided)
+        _, result = await asyncio.gather(self._write(noticed), decided)
         return result
 
     async def _current(self, session: str, room: str | None) -> Snapshot:
@@ -299,11 +300,14 @@ class Registry:
         earlier = marks.get(mark.session)
         marks[mark.session] = mark if earlier is None else joined_marks(earlier, mark)
 
-    async def _mark(self, rooms: Collection[str]) -> None:
-        """Writes the marks of these rooms; each stays in sight of our reads until it is committed."""
-        taken = [(room, mark) for room in rooms for mark in self._marks[room].values()]
-        await self._store.mark([mark for _, mark in taken])
-        for room, mark in taken:
+    def _noticed(self, rooms: Iterable[str]) -> list[tuple[str, Mark]]:
+        """What was noticed in these rooms and is not written yet."""
+        return [(room, mark) for room in rooms for mark in self._marks.get(room, {}).values()]
+
+    async def _write(self, noticed: list[tuple[str, Mark]]) -> None:
+        """Writes marks; each stays in sight of our reads until it is committed, and waits if the store is away."""
+        await self._store.mark([mark for _, mark in noticed])
+        for room, mark in noticed:
             in_room = self._marks.get(room, {})
             if in_room.get(mark.session) is mark:  # nothing was noticed meanwhile
                 del in_room[mark.session]

@@ -133,7 +133,7 @@ async def problems(
         if problem is None:
             if isinstance(error, web.HTTPException) and error.status < 400:
                 raise
-            log.error("unexpected error in %s %s", request.method, request.match_info.route.name, exc_info=error)
+            log.error("unexpected error", extra={"method": request.method, "path": request.path}, exc_info=error)
             problem = Problem("internal", "an error that should not happen; the log has more")
         response = problem.response()
     if not response.prepared:

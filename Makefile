@@ -1,0 +1,79 @@
+# `make` says what there is.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NPM_CI := npm ci --no-audit --no-fund --loglevel=error
+
+.DEFAULT_GOAL := help
+.PHONY: help run install test check client soak lock tools clean
+
+help:
+	@echo 'make run      start the server with a demo page; writes config.json if there is none'
+	@echo 'make test     install what the tests need and run them all'
+	@echo 'make check    lint and types, Python and TypeScript'
+	@echo 'make install  make .venv with the project in it'
+	@echo 'make client   build the browser client into enforcer/static/'
+	@echo 'make lock     pin the newest versions that pyproject.toml allows'
+	@echo 'make clean    remove what these have made, but never config.json or a database'
+
+# ---- what runs ----------------------------------------------------------------------------------
+
+run: $(VENV)/run.stamp
+	@$(BIN)/enforcer init --demo
+	@$(BIN)/enforcer
+
+install: $(VENV)/run.stamp
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed; make run PYTHON=python3.12'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# ---- what is tested -----------------------------------------------------------------------------
+
+$(VENV)/test.stamp: $(VENV)/run.stamp requirements-test.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.lock
+	@touch $@
+
+client-js/node_modules/.stamp: client-js/package-lock.json
+	cd client-js && $(NPM_CI)
+	@touch $@
+
+tests/integration/node_modules/.stamp: tests/integration/package-lock.json
+	cd tests/integration && $(NPM_CI)
+	@touch $@
+
+tools:
+	@sh tests/install-tools.sh
+
+test: tools $(VENV)/test.stamp
+	$(MAKE) client-js/node_modules/.stamp tests/integration/node_modules/.stamp
+	cd client-js && npm test
+	$(BIN)/python -m pytest -q
+
+check: tools $(VENV)/test.stamp
+	$(MAKE) client-js/node_modules/.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cd client-js && npm run --silent check
+
+# ---- what is made -------------------------------------------------------------------------------
+
+client: tools
+	$(MAKE) client-js/node_modules/.stamp
+	cd client-js && npm run --silent build
+
+lock: $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile -q --upgrade pyproject.toml --universal --no-header --python-version 3.11 -o requirements.lock
+	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra test --universal --no-header --python-version 3.11 -o requirements-test.lock
+
+clean:
+	rm -rf $(VENV) client-js/node_modules client-js/dist tests/integration/node_modules test-artefacts
+	find . -name __pycache__ -prune -exec rm -rf {} +

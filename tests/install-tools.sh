@@ -1,0 +1,22 @@
+#!/bin/sh
+# Installs what the tests need besides Python packages: Node.js with npm, Chromium and Firefox.
+# As root on Debian it does so by itself; elsewhere it says what is missing and goes on: those tests are skipped on a
+# laptop and fail in CI.
+set -eu
+
+packages=''
+command -v node >/dev/null 2>&1 || packages="$packages nodejs"
+command -v npm >/dev/null 2>&1 || packages="$packages npm"
+command -v chromium >/dev/null 2>&1 || packages="$packages chromium"
+command -v firefox-esr >/dev/null 2>&1 || command -v firefox >/dev/null 2>&1 || packages="$packages firefox-esr"
+
+[ -n "$packages" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing:$packages"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # shellcheck disable=SC2086 # a list of words
+    apt-get install -y -qq --no-install-recommends $packages fonts-dejavu-core >/dev/null
+else
+    echo "not installed:$packages — on Debian run: sudo apt-get install$packages" >&2
+fi
