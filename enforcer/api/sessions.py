@@ -9,8 +9,8 @@ from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.guard import app_call, bearer, judge_key
-from enforcer.api.problems import Problem, unauthorized
-from enforcer.errors import SessionUnknown
+from enforcer.api.problems import Problem, ended, unauthorized
+from enforcer.errors import SessionEnded, SessionUnknown
 from enforcer.model import EndReason, LoginAnswer, Snapshot
 from enforcer.policy import Login
 from enforcer.registry import by_app, new_session_id
@@ -70,7 +70,11 @@ async def _login(context: Context, body: bodies.LoginBody) -> protocol.JSON:
         request_id=body.request_id,
         fingerprint=body.fingerprint() if body.request_id is not None else "",
     )
-    return login_answer(context, body.room, await context.registry.login(body.room, login))
+    try:
+        answer = await context.registry.login(body.room, login)
+    except SessionEnded as e:
+        raise ended(e, 409) from None  # for a login it is a conflict: the id cannot be used again
+    return login_answer(context, body.room, answer)
 
 
 def login_answer(context: Context, room: str, answer: LoginAnswer) -> protocol.JSON:
@@ -154,8 +158,8 @@ async def end_user(request: web.Request, context: Context) -> web.Response:
     """`DELETE /v1/users/{room}/sessions`: log out everywhere, perhaps but here."""
     query = bodies.query(bodies.EndAllQuery, request)
     reason = EndReason(query.reason)
-    ended = await context.registry.end_all(_room(request), reason, by_app(reason), query.except_)
-    return json({"ended": list(ended)})
+    gone = await context.registry.end_all(_room(request), reason, by_app(reason), query.except_)
+    return json({"ended": list(gone)})
 
 
 @app_call
@@ -165,8 +169,8 @@ async def end_user_by_body(request: web.Request, context: Context) -> web.Respon
     bodies.query(bodies.NoQuery, request)
     body = bodies.validated(bodies.LogoutUserBody, members)
     reason = EndReason(body.reason)
-    ended = await context.registry.end_all(body.room, reason, by_app(reason), body.except_)
-    return json({"ended": list(ended)})
+    gone = await context.registry.end_all(body.room, reason, by_app(reason), body.except_)
+    return json({"ended": list(gone)})
 
 
 def _session_id(request: web.Request) -> str:
