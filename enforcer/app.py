@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from enforcer.api import demo, pages, sessions, site
+from enforcer.api import demo, logs, pages, sessions, site
 from enforcer.api.auth import AuthKeys
 from enforcer.api.bodies import MAX_BODY
 from enforcer.api.context import CONTEXT, Context
@@ -22,13 +22,26 @@ from enforcer.jobs import Jobs
 from enforcer.registry import Registry
 from enforcer.settings import Settings
 from enforcer.store import make_store
-from enforcer.store.base import SessionQuery
 from enforcer.tickets import TicketOffice
 
 log = logging.getLogger(__name__)
 
 OPEN_RETRY = 1.0
 """Seconds between tries to open a store that is away at the start."""
+NEED_RESTART = (
+    "port",
+    "ipaddr",
+    "store",
+    "workers",
+    "demo",
+    "join",
+    "alive_window",
+    "restart_grace",
+    "retention",
+    "max_message_size",
+    "log_format",
+)
+"""Settings that are read once, at the start; all others can be reloaded."""
 SHUTDOWN_WITHIN = 3.0
 """Seconds that running requests have to finish at the end."""
 
@@ -41,18 +54,16 @@ class Server:
         self._store = make_store(settings.store, clock)
         self._registry = Registry(self._store, settings.rules)
         self._jobs = Jobs(self._registry, settings)
-        office = TicketOffice(settings.authkeys, settings.ticket_lifetime)
-        self._engine = StockEngine(Hub(self._registry, office, settings), settings)
-        self._app = _application(
-            Context(
-                settings,
-                self._registry,
-                office,
-                AuthKeys(settings.authkeys, time.monotonic),
-                Proxies(settings.trusted_proxies),
-            ),
-            self._engine,
+        self._context = Context(
+            settings,
+            self._registry,
+            TicketOffice(settings.authkeys, settings.ticket_lifetime),
+            AuthKeys(settings.authkeys, time.monotonic),
+            Proxies(settings.trusted_proxies),
         )
+        self._hub = Hub(self._registry, self._context.office, settings)
+        self._engine = StockEngine(self._hub, settings)
+        self._app = _application(self._context, self._engine)
         self._runner: web.AppRunner | None = None
         self._opening: asyncio.Task[None] | None = None
         self.port = settings.port
@@ -86,6 +97,17 @@ class Server:
             await self.stop()
             raise
 
+    def configure(self, settings: Settings) -> tuple[str, ...]:
+        """Puts new settings into force without a restart; the names of those that differ and need one."""
+        fixed = tuple(n for n in NEED_RESTART if getattr(settings, n) != getattr(self._settings, n))
+        settings = settings.model_copy(update={n: getattr(self._settings, n) for n in NEED_RESTART})
+        self._settings = settings
+        self._registry.configure(settings.rules)
+        self._context.configure(settings)
+        self._hub.configure(self._context.office, settings)
+        self._engine.configure(settings)
+        return fixed
+
     async def stop(self) -> None:
         """Ends in the reverse order of harm: nothing new, pages sent elsewhere, then what was noticed is written.
 
@@ -115,8 +137,7 @@ class Server:
 
     async def _open_store(self) -> None:
         await self._store.open()
-        if await self._store.sessions(SessionQuery(open=True, limit=1)):
-            self._registry.give_grace(self._settings.restart_grace)
+        await self._registry.resume(self._settings.restart_grace)
 
     async def _open_later(self) -> None:
         while True:
@@ -135,7 +156,7 @@ class Server:
 def _application(context: Context, engine: StockEngine) -> web.Application:
     app = web.Application(middlewares=[problems, pages.cors, no_credentials_in_url], client_max_size=MAX_BODY)
     app[CONTEXT] = context
-    for routes in (sessions.ROUTES, pages.ROUTES, site.ROUTES):
+    for routes in (logs.ROUTES, sessions.ROUTES, pages.ROUTES, site.ROUTES):
         app.add_routes(routes)
     if context.settings.demo:
         app.add_routes(demo.ROUTES)

@@ -3,20 +3,24 @@
 import argparse
 import asyncio
 import json
+import logging
 import os
 import secrets
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from enforcer import __version__, logs, settings
+from enforcer import __version__, console, logs, settings
 from enforcer.app import Server
+from enforcer.console import Console
 from enforcer.errors import ConfigError, EnforcerError
 from enforcer.settings import Settings
+
+log = logging.getLogger("enforcer.cli")
 
 DEFAULT_CONFIG = Path("config.json")
 USAGE_ERROR = 2
@@ -25,9 +29,8 @@ USAGE_ERROR = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; the exit status. What the operator must mend is one line on stderr and status 2."""
     arguments = _parser().parse_args(argv)
-    command = {"check-config": check_config, "genkey": genkey, "init": init}.get(arguments.command or "", serve)
     try:
-        return command(arguments)
+        return _COMMANDS[arguments.command or "serve"](arguments)
     except EnforcerError as error:
         print(f"enforcer: {error}", file=sys.stderr)
         return USAGE_ERROR
@@ -41,16 +44,17 @@ def serve(arguments: argparse.Namespace) -> int:
     logs.configure(config.log_format)
     for warning in settings.warnings(config):
         print(f"enforcer: warning: {warning}", file=sys.stderr)
-    uvloop.run(_serve(config))
+    uvloop.run(_serve(config, arguments))
     return 0
 
 
-async def _serve(config: Settings) -> None:
+async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     server = Server(config)
+    loop.add_signal_handler(signal.SIGHUP, _reload, server, arguments)
     await server.start()
     address = f"http://{'127.0.0.1' if config.ipaddr in ('0.0.0.0', '::') else config.ipaddr}:{server.port}"  # noqa: S104
     print(f"Enforcer {__version__} is listening on {address}", flush=True)
@@ -60,6 +64,17 @@ async def _serve(config: Settings) -> None:
         await stopping.wait()
     finally:
         await server.stop()
+
+
+def _reload(server: Server, arguments: argparse.Namespace) -> None:
+    """SIGHUP: reads the configuration again. One that cannot be used changes nothing."""
+    try:
+        config = settings.load(_config_path(arguments), _flags(arguments))
+    except ConfigError as error:
+        log.error("the configuration cannot be used, nothing has changed", extra={"problems": error.problems})
+        return
+    waiting = server.configure(config)
+    log.info("the configuration is reloaded", extra={"needs_restart": waiting} if waiting else {})
 
 
 def check_config(arguments: argparse.Namespace) -> int:
@@ -102,6 +117,15 @@ def init(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _on_server(command: Callable[[Console, argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """A command that speaks to the running server."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        return command(Console(settings.load(_config_path(arguments)), arguments.url), arguments)
+
+    return run
+
+
 def _config_path(arguments: argparse.Namespace) -> Path | None:
     """The file that was named, else `config.json` if there is one: the environment alone may be enough."""
     named: Path | None = getattr(arguments, "config", None)
@@ -142,4 +166,39 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("genkey", help="print a new authkey", parents=[everywhere])
     start = commands.add_parser("init", help="write a configuration with a fresh key", parents=[everywhere])
     start.add_argument("--demo", action="store_true", default=False, help="with the demo page switched on")
+    _add_console(commands, everywhere)
     return parser
+
+
+def _add_console(commands: Any, everywhere: argparse.ArgumentParser) -> None:
+    """The commands that speak to a running server."""
+    running = argparse.ArgumentParser(add_help=False)
+    running.add_argument("--url", metavar="URL", help="the server's address (default: as the configuration says)")
+    filters = argparse.ArgumentParser(add_help=False)
+    filters.add_argument("--room", metavar="ROOM", help="of one user only")
+    filters.add_argument("--since", metavar="TIME", help="from this time on, as 2026-11-21T08:30:00Z")
+    filters.add_argument("--limit", type=int, default=1000, metavar="N", help="rows of the table (default: 1000)")
+    filters.add_argument("--format", choices=("table", "csv", "jsonl"), default="table")
+
+    rows = commands.add_parser("sessions", help="who is and was logged in", parents=[everywhere, running, filters])
+    rows.add_argument("--state", choices=("open", "ended"), help="only those")
+    rows.add_argument("--reason", metavar="REASON", help="ended for this reason")
+    rows.add_argument("--until", metavar="TIME", help="started before this time")
+    trail = commands.add_parser("log", help="what happened, a row a transition", parents=[everywhere, running, filters])
+    trail.add_argument("--session", metavar="SESSION", help="of one session only")
+    stop = commands.add_parser("end", help="end a session, or all of a user", parents=[everywhere, running])
+    stop.add_argument("session", nargs="?", metavar="SESSION")
+    stop.add_argument("--room", metavar="ROOM", help="all sessions of this user")
+    stop.add_argument("--except", dest="keep", metavar="SESSION", help="but this one")
+    stop.add_argument("--reason", choices=("admin", "logout"), default="admin")
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "serve": serve,
+    "check-config": check_config,
+    "genkey": genkey,
+    "init": init,
+    "sessions": _on_server(console.sessions),
+    "log": _on_server(console.audit),
+    "end": _on_server(console.end),
+}

@@ -73,12 +73,12 @@ def expiry(session: Session, now: float, rules: Rules) -> EndReason | None:
 
 
 def active_mark(session: Session, active_at: float, now: float, rules: Rules) -> Mark:
-    """Human activity at `active_at` (at most `now`) moves the idle deadline, never backwards."""
+    """Human activity at `active_at` (at most `now`) moves the idle deadline, never backwards; unclaimed have none."""
     at = max(session.last_active_at, min(active_at, now))
     return replace(
         seen_mark(session, now, rules),
         last_active_at=at,
-        idle_at=None if rules.idle_timeout is None else at + rules.idle_timeout,
+        idle_at=None if rules.idle_timeout is None or not session.claimed else at + rules.idle_timeout,
     )
 
 
@@ -115,11 +115,21 @@ def merged(session: Session, mark: Mark) -> Session:
         session,
         last_seen_at=max(session.last_seen_at, mark.last_seen_at or 0.0),
         seen_until=seen_until,
-        lost_at=_latest(session.lost_at, mark.lost_at),
+        # None is "never", and stays so: a note from before the page's login must not set a deadline after it
+        lost_at=None if session.lost_at is None else _latest(session.lost_at, mark.lost_at),
         last_active_at=max(session.last_active_at, mark.last_active_at or 0.0),
         idle_at=_latest(session.idle_at, mark.idle_at),
         acked_at=acked_at,
         refused_at=refused_at,
+    )
+
+
+def postponed(session: Session, seconds: float) -> Session:
+    """The record after an outage of ours that lasted `seconds`; the absolute deadline stays where it is."""
+    return replace(
+        session,
+        idle_at=None if session.idle_at is None else session.idle_at + seconds,
+        lost_at=None if session.lost_at is None else session.lost_at + seconds,
     )
 
 

@@ -27,10 +27,10 @@ def origin_allowed(origin: str | None, host: str, origins: str | Collection[str]
         return True
     if origins != "same-host":
         return origin in origins
-    theirs = urlsplit(origin)
-    if theirs.scheme not in ("http", "https") or theirs.hostname is None:
-        return False
     try:
+        theirs = urlsplit(origin)
+        if theirs.scheme not in ("http", "https") or theirs.hostname is None:
+            return False
         return theirs.hostname == urlsplit(f"//{host}").hostname
     except ValueError:
         return False

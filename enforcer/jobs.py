@@ -44,10 +44,10 @@ class Jobs:
         self._tasks = []
 
     async def _flush(self) -> None:
-        """Once a second: a share of the live sockets' presence, and everything else that was noticed."""
+        """Once a second: a share of the live sockets' presence, everything else that was noticed, and the time."""
         self._registry.refresh_presence(self._presence_share, self._turn)
         self._turn = (self._turn + 1) % self._presence_share
-        await self._registry.flush()
+        await asyncio.gather(self._registry.flush(), self._registry.tick())
 
     async def _expire(self) -> None:
         while await self._registry.expire() >= EXPIRE_BATCH:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
-from enforcer.model import Actor, ActorKind, Device, EndReason, Session, Snapshot
+from enforcer.model import Actor, ActorKind, AuditRow, Device, EndReason, Session, Snapshot
 
 EVENT_SESSION = "session"
 EVENT_FORCE_LOGOUT = "force-logout"
@@ -179,6 +179,22 @@ def record(snapshot: Snapshot, online: bool, now: float) -> JSON:
         "end_reason": s.end_reason,
         "ended_by": actor_json(s.ended_by),
         "delivery": delivery(s, now),
+    }
+
+
+def audit_record(row: AuditRow) -> JSON:
+    """A row of the audit log, as the HTTP API shows it."""
+    e = row.entry
+    return {
+        "seq": str(row.seq),
+        "at": iso(e.at),
+        "event": e.event.value,
+        "room": e.room,
+        "session": e.session,
+        "reason": e.reason,
+        "epoch": e.epoch,
+        "by": actor_json(e.by),
+        "device": device_json(e.device),
     }
 
 

@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 
 SEEN_EVERY = 5.0
 """Seconds between two notes that a session was seen by a call: finer would only cost writes."""
+TICK_SLACK = 3.0
+"""Seconds between two ticks that are taken for an ordinary second; more, or less than none, is an outage or a step."""
+POSTPONE_BATCH = 2000
+"""Sessions whose deadlines are moved in one commit after an outage."""
 EXPIRE_BATCH = 500
 """Due sessions looked at in one round of expiry."""
 
@@ -50,14 +54,19 @@ class Registry:
         self._rules = rules
         self._graceful = replace(rules, grace=True)
         self._grace_until = 0.0
+        self._restart_grace = 0.0
+        self._ticked_at = store.now()
+        self._beat_at: float | None = None
         self._marks: dict[str, dict[str, Mark]] = {}
         self._online: dict[str, _Presence] = {}
         self._online_in: dict[str, set[str]] = {}
 
     @property
     def rules(self) -> Rules:
-        """The rules in force now."""
-        return self._graceful if self._store.now() < self._grace_until else self._rules
+        """The rules in force now: with grace after a start and an outage, and while the clock is not to be trusted."""
+        now = self._store.now()
+        looked_after = abs(now - self._ticked_at) <= TICK_SLACK
+        return self._rules if looked_after and now >= self._grace_until else self._graceful
 
     def now(self) -> float:
         """UTC seconds by the store's clock."""
@@ -71,9 +80,50 @@ class Registry:
         """Returns if a login would be taken now; raises `StoreUnavailable` otherwise."""
         await self._store.ping()
 
-    def give_grace(self, seconds: float) -> None:
-        """For so long from now, idle and lost deadlines count as not passed: pages must be able to come back first."""
-        self._grace_until = self._store.now() + seconds
+    def configure(self, rules: Rules) -> None:
+        """New rules, from the next decision on. Deadlines that are set stay until the next login or activity."""
+        self._rules = rules
+        self._graceful = replace(rules, grace=True)
+
+    # ---- the passing of time -------------------------------------------------------------------
+
+    async def resume(self, grace: float) -> None:
+        """After the store was opened: what was open before may come back for `grace` seconds before anything ends.
+
+        The time in which nobody looked after the sessions is added to their deadlines by the first `tick`.
+        """
+        self._restart_grace = grace
+        self._ticked_at = self._store.now()
+        self._beat_at = None
+        if await self._store.sessions(SessionQuery(open=True, limit=1)):
+            self._beat_at = await self._store.last_beat()
+            self._grace_until = self._ticked_at + grace
+        self._beat_at = self._ticked_at if self._beat_at is None else self._beat_at
+
+    async def tick(self) -> None:
+        """Once a second: notes durably that the sessions are looked after, and makes up for the time they were not.
+
+        A stop of the process, a store that was away and a step of the wall clock look the same from here: the time
+        since the last note is not a second. The note is moved on only when the deadlines have been; a crash in between
+        adds the outage once more, which keeps sessions longer and never shorter.
+        """
+        now = self._store.now()
+        before, self._ticked_at = self._beat_at, now
+        if before is None:
+            return  # the store has not been opened yet
+        if abs(now - before) > TICK_SLACK:
+            log.warning("nobody looked after the sessions", extra={"seconds": round(now - before, 1)})
+            self._grace_until = max(self._grace_until, now + self._restart_grace)
+            if now > before:
+                await self._postpone(now - before, before)
+        await self._store.beat(now)
+        self._beat_at = now
+
+    async def _postpone(self, seconds: float, since: float) -> None:
+        after = await self._store.postpone(seconds, since, self._online.keys(), None, POSTPONE_BATCH)
+        while after is not None:
+            self._ticked_at = self._store.now()
+            after = await self._store.postpone(seconds, since, self._online.keys(), after, POSTPONE_BATCH)
 
     # ---- app servers ---------------------------------------------------------------------------
 
@@ -248,9 +298,7 @@ class Registry:
 
     async def expire(self) -> int:
         """Ends sessions whose time is over, a bounded number of rooms at once; how many rooms were looked at."""
-        if self.rules.grace:
-            return 0
-        rooms = await self._store.due(self._store.now(), EXPIRE_BATCH)
+        rooms = await self._store.due(self._store.now(), EXPIRE_BATCH, absolute_only=self.rules.grace)
         await asyncio.gather(
             *(self._transact(room, lambda state, now: decide_expire(state, self.rules, now)) for room in rooms)
         )

@@ -17,9 +17,13 @@ class AuthKeys:
     """
 
     def __init__(self, authkeys: Sequence[str], clock: Callable[[], float]) -> None:
-        self._keys = [key.encode() for key in authkeys]
+        self.configure(authkeys)
         self._clock = clock
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def configure(self, authkeys: Sequence[str]) -> None:
+        """Other keys, from now on."""
+        self._keys = [key.encode() for key in authkeys]
 
     def right(self, given: str) -> bool:
         """Whether it is one of the keys."""

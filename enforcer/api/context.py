@@ -11,15 +11,22 @@ from enforcer.settings import Settings
 from enforcer.tickets import TicketOffice
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
-    """Everything a handler may need."""
+    """Everything a handler may need. `configure` puts new settings into force for the next request."""
 
     settings: Settings
     registry: Registry
     office: TicketOffice
     authkeys: AuthKeys
     proxies: Proxies
+
+    def configure(self, settings: Settings) -> None:
+        """New keys, origins, proxies and redirects."""
+        self.settings = settings
+        self.office = TicketOffice(settings.authkeys, settings.ticket_lifetime)
+        self.authkeys.configure(settings.authkeys)
+        self.proxies = Proxies(settings.trusted_proxies)
 
     def client_ip(self, request: web.Request) -> str:
         """The client's address, as far as trusted proxies tell it."""

@@ -44,7 +44,7 @@ def judge_key(context: Context, request: web.Request, key: str) -> None:
     raise unauthorized("the key is wrong")
 
 
-def app_call(handler: Callable[[web.Request, Context], Awaitable[web.Response]]) -> Handler:
+def app_call(handler: Callable[[web.Request, Context], Awaitable[web.StreamResponse]]) -> Handler:
     """A call that needs the authkey in the header."""
 
     @functools.wraps(handler)

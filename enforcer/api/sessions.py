@@ -9,7 +9,7 @@ from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.guard import app_call, bearer, judge_key
-from enforcer.api.problems import Problem, ended, unauthorized
+from enforcer.api.problems import ended, invalid, unauthorized
 from enforcer.errors import SessionEnded, SessionUnknown
 from enforcer.model import EndReason, LoginAnswer, Snapshot
 from enforcer.policy import Login
@@ -184,7 +184,7 @@ def _session_id(request: web.Request) -> str:
 def _room(request: web.Request) -> str:
     room = request.match_info["room"]
     if not protocol.valid_room(room):
-        raise Problem("invalid-request", "room: 1 to 256 characters, without control characters")
+        raise invalid([("room", "1 to 256 characters, without control characters")])
     return room
 
 

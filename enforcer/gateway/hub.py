@@ -55,6 +55,11 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         registry.listen(self._changed)
 
+    def configure(self, office: TicketOffice, settings: Settings) -> None:
+        """New settings, for what happens from now on."""
+        self._office = office
+        self._settings = settings
+
     # ---- joining -------------------------------------------------------------------------------
 
     async def join(self, socket: Socket, auth: object) -> None:

@@ -47,6 +47,11 @@ class StockEngine:
         self._path = path
         self._server = _Server(hub, settings)
 
+    def configure(self, settings: Settings) -> None:
+        """New origins, proxies and keys, for the next handshake."""
+        self._settings = settings
+        self._proxies = Proxies(settings.trusted_proxies)
+
     def attach(self, app: web.Application) -> None:
         """Adds the routes."""
         for method in ("GET", "POST", "OPTIONS"):
@@ -226,7 +231,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
         eio_sid = self.manager.eio_sid_from_sid(sid, _NAMESPACE)
         socket = _StockSocket(self, sid, eio_sid, environ[_CLIENT_IP])
         try:
-            await self._hub.join(socket, auth)
+            await self._hub.join(socket, _named(environ, auth))
         except Refusal as refusal:
             raise socketio.exceptions.ConnectionRefusedError(refusal.code, refusal.data) from None
         self._sockets[sid] = socket
@@ -285,6 +290,12 @@ def _environ(request: web.Request) -> dict[str, Any]:
         environ["wsgi.input"] = _Body(request["body"])
         environ["CONTENT_LENGTH"] = str(len(request["body"]))
     return environ
+
+
+def _named(environ: dict[str, Any], auth: object) -> object:
+    """What a page shows of itself: `auth`, or, for pages that can only write an address, `?room=…&session=…`."""
+    asked = {name: value for name, value in parse_qsl(environ["QUERY_STRING"]) if name in ("room", "session")}
+    return asked | auth if isinstance(auth, dict) else auth or asked
 
 
 async def _body(request: web.Request, limit: int) -> bytes | None:

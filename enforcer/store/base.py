@@ -87,11 +87,12 @@ class Store(Protocol):
         """The room with its live sessions; an unknown room is empty."""
         ...
 
-    async def due(self, now: float, limit: int) -> list[str]:
+    async def due(self, now: float, limit: int, absolute_only: bool = False) -> list[str]:
         """Rooms with a live session whose time may be over (`deadlines.due_at`) at `now`, the longest overdue first.
 
         Costs no more than what it returns: a look at an index, never at all sessions. `limit` bounds the sessions
-        looked at, so a room may appear because of one of them and have more.
+        looked at, so a room may appear because of one of them and have more. With `absolute_only`, no other deadline
+        counts.
         """
         ...
 
@@ -114,6 +115,24 @@ class Store(Protocol):
     async def purge(self, before: float, limit: int) -> int:
         """Forgets at most `limit` sessions that ended before `before`, audit rows older than that, and answers to
         request ids past their memory. Live sessions stay whatever their age. The number of sessions forgotten."""
+        ...
+
+    async def beat(self, now: float) -> None:
+        """Notes durably that sessions were looked after at `now`."""
+        ...
+
+    async def last_beat(self) -> float | None:
+        """When sessions were last looked after, by this process or one before; None if never."""
+        ...
+
+    async def postpone(
+        self, seconds: float, since: float, skip: Collection[str], after: str | None, limit: int
+    ) -> str | None:
+        """Moves the idle and lost deadlines of open sessions without activity later than `since`, by `seconds`.
+
+        Goes through at most `limit` of them by id, those above `after`, and leaves out the ids in `skip`. The last id
+        it looked at, for the next call's `after`; None when it is through.
+        """
         ...
 
     def listen(self, listener: Callable[[Change], None]) -> None:

@@ -7,7 +7,7 @@ from bisect import bisect_right, insort
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
-from enforcer.deadlines import due_at, merged
+from enforcer.deadlines import due_at, merged, postponed
 from enforcer.model import (
     AuditRow,
     Change,
@@ -49,6 +49,7 @@ class MemoryStore:
         self._audit: list[AuditRow] = []
         self._outbox: dict[int, OutboxRow] = {}
         self._seq = itertools.count(1)
+        self._beat: float | None = None
         self._listeners: list[Callable[[Change], None]] = []
 
     def now(self) -> float:
@@ -107,7 +108,7 @@ class MemoryStore:
         held = self._rooms.get(room) or _Room()
         return RoomState(room, held.epoch, tuple(_ordered(held.live)), held.waiting)
 
-    async def due(self, now: float, limit: int) -> list[str]:
+    async def due(self, now: float, limit: int, absolute_only: bool = False) -> list[str]:
         rooms: dict[str, None] = {}
         looked_at: list[tuple[float, str]] = []
         while self._due and self._due[0][0] <= now and len(looked_at) < limit:
@@ -120,7 +121,8 @@ class MemoryStore:
                 heapq.heappush(self._due, (current, session_id))
                 continue
             looked_at.append((at, session_id))
-            rooms[session.room] = None
+            if not absolute_only or (session.absolute_at is not None and session.absolute_at <= now):
+                rooms[session.room] = None
         for entry in looked_at:
             heapq.heappush(self._due, entry)
         return list(rooms)
@@ -167,6 +169,22 @@ class MemoryStore:
         kept = {s.room for s in self._sessions.values()}
         self._rooms = {n: r for n, r in self._rooms.items() if n in kept or r.waiting or r.answers}
         return len(gone)
+
+    async def beat(self, now: float) -> None:
+        self._beat = now
+
+    async def last_beat(self) -> float | None:
+        return self._beat
+
+    async def postpone(
+        self, seconds: float, since: float, skip: Collection[str], after: str | None, limit: int
+    ) -> str | None:
+        open_ids = (s.id for s in self._sessions.values() if not s.ended and s.last_active_at <= since)
+        ids = sorted(i for i in open_ids if after is None or i > after)[:limit]
+        for session_id in ids:
+            if session_id not in skip:
+                self._put(postponed(self._sessions[session_id], seconds))
+        return ids[-1] if len(ids) == limit else None
 
     def listen(self, listener: Callable[[Change], None]) -> None:
         self._listeners.append(listener)

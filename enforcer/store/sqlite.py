@@ -121,11 +121,11 @@ class SQLiteStore:
     async def mark(self, marks: Sequence[Mark]) -> None:
         if not marks:
             return
-        live = [rows.mark_row(m) for m in marks if m.last_seen_at is not None or m.last_active_at is not None]
-        told = [rows.mark_row(m) for m in marks if m.acked_at is not None or m.refused_at is not None]
+        merged = [rows.mark_row(m) for m in marks]
+        told = [row for m, row in zip(marks, merged, strict=True) if (m.acked_at, m.refused_at) != (None, None)]
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.executemany(rows.MARK_LIVE, live)
+            connection.executemany(rows.MARK_LIVE, merged)
             connection.executemany(rows.MARK_TOLD, told)
 
         await self._write(work)
@@ -146,9 +146,12 @@ class SQLiteStore:
         except sqlite3.Error as e:
             raise StoreUnavailable(f"the database cannot be read: {e}") from None
 
-    async def due(self, now: float, limit: int) -> list[str]:
+    async def due(self, now: float, limit: int, absolute_only: bool = False) -> list[str]:
+        deadline = "absolute_at" if absolute_only else "due_at"
         found = self._read(
-            "SELECT room FROM sessions WHERE ended_at IS NULL AND due_at <= ? ORDER BY due_at LIMIT ?", now, limit
+            f"SELECT room FROM sessions WHERE ended_at IS NULL AND {deadline} <= ? ORDER BY {deadline} LIMIT ?",
+            now,
+            limit,
         )
         return list(dict.fromkeys(room for (room,) in found))
 
@@ -217,6 +220,30 @@ class SQLiteStore:
 
         count: int = await self._write(work)
         return count
+
+    async def beat(self, now: float) -> None:
+        await self._write(lambda c: c.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('beat', ?)", (now,)))
+
+    async def last_beat(self) -> float | None:
+        found = self._read("SELECT value FROM meta WHERE name = 'beat'")
+        return float(found[0][0]) if found else None
+
+    async def postpone(
+        self, seconds: float, since: float, skip: Collection[str], after: str | None, limit: int
+    ) -> str | None:
+        def work(connection: sqlite3.Connection) -> str | None:
+            ids = connection.execute(
+                "SELECT id FROM sessions WHERE id > ? AND ended_at IS NULL AND last_active_at <= ? ORDER BY id LIMIT ?",
+                (after or "", since, limit),
+            ).fetchall()
+            connection.executemany(
+                "UPDATE sessions SET idle_at = idle_at + ?, lost_at = lost_at + ? WHERE id = ?",
+                [(seconds, seconds, i) for (i,) in ids if i not in skip],
+            )
+            return ids[-1][0] if len(ids) == limit else None
+
+        last: str | None = await self._write(work)
+        return last
 
     def listen(self, listener: Callable[[Change], None]) -> None:
         self._listeners.append(listener)

@@ -35,7 +35,7 @@ MARK_LIVE = """
     UPDATE sessions SET
         last_seen_at = max(last_seen_at, coalesce(:last_seen_at, 0)),
         seen_until = min(max(seen_until, coalesce(:seen_until, 0)), coalesce(:left_until, 9e15)),
-        lost_at = nullif(max(coalesce(lost_at, 0), coalesce(:lost_at, 0)), 0),
+        lost_at = max(lost_at, coalesce(:lost_at, 0)),
         last_active_at = max(last_active_at, coalesce(:last_active_at, 0)),
         idle_at = nullif(max(coalesce(idle_at, 0), coalesce(:idle_at, 0)), 0)
     WHERE id = :id AND ended_at IS NULL

@@ -43,6 +43,7 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX sessions_live ON sessions (room, epoch, started_at, id) WHERE ended_at IS NULL;
     CREATE INDEX sessions_due ON sessions (due_at, room) WHERE ended_at IS NULL;
+    CREATE INDEX sessions_absolute ON sessions (absolute_at, room) WHERE ended_at IS NULL AND absolute_at IS NOT NULL;
     CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
     CREATE INDEX sessions_log ON sessions (started_at, id);
     CREATE INDEX sessions_room_log ON sessions (room, started_at, id);
@@ -72,6 +73,11 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (room, request_id)
     ) WITHOUT ROWID;
     CREATE INDEX answers_at ON answers (at);
+
+    CREATE TABLE meta (
+        name TEXT PRIMARY KEY,
+        value
+    ) WITHOUT ROWID;
 
     CREATE TABLE outbox (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,0 +1,301 @@
+"""The session log and the audit log: filtered, paged, and streamed as CSV or JSON Lines."""
+
+import base64
+import binascii
+import csv
+import io
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import orjson
+from aiohttp import web
+from pydantic import Field
+
+from enforcer import protocol
+from enforcer.api import bodies
+from enforcer.api.context import Context
+from enforcer.api.guard import app_call
+from enforcer.api.problems import invalid
+from enforcer.api.sessions import json, show
+from enforcer.model import AuditRow, EndReason, Snapshot
+from enforcer.store.base import AuditQuery, SessionQuery
+
+STREAM_PAGE = 200
+"""Rows that are read at once while streaming: what is in memory at a time."""
+
+Limit = Annotated[int, Field(ge=1, le=1000, strict=False)]
+
+JSON_LINES = ("application/jsonl", "application/x-ndjson", "application/jsonlines")
+CSV = "text/csv"
+
+SESSION_COLUMNS = (
+    "session",
+    "room",
+    "active",
+    "claimed",
+    "newest",
+    "online",
+    "epoch",
+    "started_at",
+    "last_seen_at",
+    "last_active_at",
+    "idle_expires_in",
+    "absolute_expires_in",
+    "device.label",
+    "device.class",
+    "device.id",
+    "device.user_agent",
+    "device.ip",
+    "entry",
+    "ended_at",
+    "end_reason",
+    "ended_by.kind",
+    "ended_by.session",
+    "ended_by.device.label",
+    "ended_by.device.class",
+    "ended_by.device.id",
+    "ended_by.device.user_agent",
+    "ended_by.device.ip",
+    "delivery",
+)
+AUDIT_COLUMNS = (
+    "seq",
+    "at",
+    "event",
+    "room",
+    "session",
+    "reason",
+    "epoch",
+    "by.kind",
+    "by.session",
+    "by.device.label",
+    "by.device.class",
+    "by.device.id",
+    "by.device.user_agent",
+    "by.device.ip",
+    "device.label",
+    "device.class",
+    "device.id",
+    "device.user_agent",
+    "device.ip",
+)
+
+
+class SessionLogQuery(bodies.Strict):
+    """Which rows of the session log."""
+
+    room: bodies.Room | None = None
+    open: Literal["true", "false"] | None = None
+    reason: Literal["displaced", "replaced", "idle", "absolute", "logout", "admin", "lost"] | None = None
+    since: str | None = None
+    until: str | None = None
+    limit: Limit = 100
+    cursor: str | None = None
+
+
+class AuditLogQuery(bodies.Strict):
+    """Which rows of the audit log."""
+
+    room: bodies.Room | None = None
+    session: bodies.SessionId | None = None
+    since: str | None = None
+    limit: Limit = 100
+    cursor: str | None = None
+
+
+@app_call
+async def session_log(request: web.Request, context: Context) -> web.StreamResponse:
+    """`GET /v1/sessions`: a row a session, oldest start first."""
+    asked = bodies.query(SessionLogQuery, request)
+    query = SessionQuery(
+        room=asked.room,
+        open=None if asked.open is None else asked.open == "true",
+        reason=None if asked.reason is None else EndReason(asked.reason),
+        since=_time("since", asked.since),
+        until=_time("until", asked.until),
+        after=_session_cursor(asked.cursor),
+        limit=asked.limit + 1,
+    )
+
+    async def pages() -> AsyncIterator[list[Snapshot]]:
+        after = query.after
+        while True:
+            rows = await context.registry.sessions(replace(query, after=after, limit=STREAM_PAGE))
+            yield rows
+            if len(rows) < STREAM_PAGE:
+                return
+            after = (rows[-1].session.started_at, rows[-1].session.id)
+
+    def documents(rows: list[Snapshot]) -> list[protocol.JSON]:
+        return [show(context, row) for row in rows]
+
+    if (stream := _stream_type(request)) is not None:
+        return await _streamed(request, stream, SESSION_COLUMNS, pages(), documents)
+    rows = await context.registry.sessions(query)
+    shown, more = rows[: asked.limit], len(rows) > asked.limit
+    last = shown[-1].session if more else None
+    return json(
+        {
+            "items": documents(shown),
+            "next": None if last is None else _encoded([last.started_at, last.id]),
+        }
+    )
+
+
+@app_call
+async def audit_log(request: web.Request, context: Context) -> web.StreamResponse:
+    """`GET /v1/audit`: a row a transition, oldest first."""
+    asked = bodies.query(AuditLogQuery, request)
+    query = AuditQuery(
+        room=asked.room,
+        session=asked.session,
+        since=_time("since", asked.since),
+        after=_audit_cursor(asked.cursor),
+        limit=asked.limit + 1,
+    )
+
+    async def pages() -> AsyncIterator[list[AuditRow]]:
+        after = query.after
+        while True:
+            rows = await context.registry.audit(replace(query, after=after, limit=STREAM_PAGE))
+            yield rows
+            if len(rows) < STREAM_PAGE:
+                return
+            after = rows[-1].seq
+
+    if (stream := _stream_type(request)) is not None:
+        return await _streamed(request, stream, AUDIT_COLUMNS, pages(), _audit_documents)
+    rows = await context.registry.audit(query)
+    shown, more = rows[: asked.limit], len(rows) > asked.limit
+    return json({"items": _audit_documents(shown), "next": _encoded(shown[-1].seq) if more else None})
+
+
+def _audit_documents(rows: list[AuditRow]) -> list[protocol.JSON]:
+    return [protocol.audit_record(row) for row in rows]
+
+
+# ---- parameters --------------------------------------------------------------------------------
+
+
+def _time(name: str, text: str | None) -> float | None:
+    """ISO 8601 with an offset or Z, as UTC seconds."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text.replace(" ", "+"))  # a + that was not encoded arrives as a space
+        if at.tzinfo is None:
+            raise ValueError
+        return at.timestamp()
+    except (ValueError, OverflowError):
+        raise invalid([(name, "must be a time like 2026-11-21T08:30:00Z")]) from None
+
+
+def _encoded(place: Any) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(place)).rstrip(b"=").decode()
+
+
+def _decoded(cursor: str) -> Any:
+    try:
+        return orjson.loads(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error):
+        return None
+
+
+def _session_cursor(cursor: str | None) -> tuple[float, str] | None:
+    if cursor is None:
+        return None
+    match _decoded(cursor):
+        case [float(started_at) | int(started_at), str(session)]:
+            return float(started_at), session
+        case _:
+            raise invalid([("cursor", "is not one that this call gave")])
+
+
+def _audit_cursor(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    match _decoded(cursor):
+        case int(seq) if not isinstance(seq, bool) and 0 <= seq < 2**63:
+            return seq
+        case _:
+            raise invalid([("cursor", "is not one that this call gave")])
+
+
+# ---- streams -----------------------------------------------------------------------------------
+
+
+def _stream_type(request: web.Request) -> str | None:
+    """The streaming type that the caller prefers, if any; JSON is the usual answer."""
+    for part in request.headers.get("Accept", "").split(","):
+        media_type = part.partition(";")[0].strip().lower()
+        if media_type == CSV:
+            return CSV
+        if media_type in JSON_LINES:
+            return JSON_LINES[0]
+        if media_type in ("application/json", "*/*"):
+            return None
+    return None
+
+
+async def _streamed(
+    request: web.Request,
+    media_type: str,
+    columns: tuple[str, ...],
+    pages: AsyncIterator[list[Any]],
+    documents: Callable[[list[Any]], list[protocol.JSON]],
+) -> web.StreamResponse:
+    """All rows, a page at a time: the client's reading sets the pace. An error before the first row is a problem
+    document; later the answer is cut off, which a client notices by the missing end of the chunks."""
+    first = await anext(pages)
+    response = web.StreamResponse(headers={"Cache-Control": "no-store"})
+    response.content_type = media_type
+    response.charset = "utf-8"
+    await response.prepare(request)
+    if media_type == CSV:
+        await response.write(_csv([columns]))
+    rows = first
+    while True:
+        page = documents(rows)
+        if media_type == CSV:
+            await response.write(_csv([_cells(document, columns) for document in page]))
+        else:
+            await response.write(b"".join(orjson.dumps(document) + b"\n" for document in page))
+        try:
+            rows = await anext(pages)
+        except StopAsyncIteration:
+            break
+    await response.write_eof()
+    return response
+
+
+def _csv(rows: Any) -> bytes:
+    """RFC 4180: CRLF, quoted where needed."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def _cells(document: protocol.JSON, columns: tuple[str, ...]) -> Iterator[str]:
+    for column in columns:
+        value: Any = document
+        for name in column.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        yield _cell(value)
+
+
+def _cell(value: Any) -> str:
+    """A value as text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    return "'" + text if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+ROUTES = (
+    web.get("/v1/sessions", session_log, allow_head=False),
+    web.get("/v1/audit", audit_log, allow_head=False),
+)
