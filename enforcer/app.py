@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from enforcer.api import demo, logs, pages, sessions, site
+from enforcer.api import demo, logs, openapi, pages, sessions, site
 from enforcer.api.auth import AuthKeys
 from enforcer.api.bodies import MAX_BODY
 from enforcer.api.context import CONTEXT, Context
@@ -156,7 +156,7 @@ class Server:
 def _application(context: Context, engine: StockEngine) -> web.Application:
     app = web.Application(middlewares=[problems, pages.cors, no_credentials_in_url], client_max_size=MAX_BODY)
     app[CONTEXT] = context
-    for routes in (logs.ROUTES, sessions.ROUTES, pages.ROUTES, site.ROUTES):
+    for routes in (openapi.ROUTES, logs.ROUTES, sessions.ROUTES, pages.ROUTES, site.ROUTES):
         app.add_routes(routes)
     if context.settings.demo:
         app.add_routes(demo.ROUTES)

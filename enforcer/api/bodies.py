@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
 from aiohttp import web
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 
 from enforcer import protocol
 from enforcer.api.problems import Problem, invalid
@@ -48,9 +48,14 @@ def _address(value: str) -> str:
     return str(ipaddress.ip_address(value))
 
 
-Room = Annotated[str, AfterValidator(_room)]
-AppRoom = Annotated[str, AfterValidator(_app_room)]
-SessionId = Annotated[str, AfterValidator(_session)]
+_ROOM_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 256, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$"}
+_APP_ROOM_SCHEMA = {**_ROOM_SCHEMA, "pattern": rf"^(?!{DEMO_ROOMS})[^\u0000-\u001f\u007f-\u009f]+$"}
+_ADDRESS_SCHEMA = {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
+_SESSION_SCHEMA = {"type": "string", "pattern": r"^(?!\.{1,2}$)[A-Za-z0-9._~:=+-]{1,256}$"}
+
+Room = Annotated[str, AfterValidator(_room), WithJsonSchema(_ROOM_SCHEMA)]
+AppRoom = Annotated[str, AfterValidator(_app_room), WithJsonSchema(_APP_ROOM_SCHEMA)]
+SessionId = Annotated[str, AfterValidator(_session), WithJsonSchema(_SESSION_SCHEMA)]
 
 
 class Strict(BaseModel):
@@ -66,7 +71,7 @@ class DeviceBody(Strict):
     class_: Annotated[str | None, Field(alias="class", max_length=32)] = None
     id: Annotated[str, Field(max_length=128)] | None = None
     user_agent: Annotated[str, Field(max_length=512)] | None = None
-    ip: Annotated[str, AfterValidator(_address)] | None = None
+    ip: Annotated[str, AfterValidator(_address), WithJsonSchema(_ADDRESS_SCHEMA)] | None = None
 
     def device(self) -> Device:
         """As the domain knows it."""
@@ -148,6 +153,11 @@ class EndAllQuery(Strict):
 
 class NoQuery(Strict):
     """A call that takes no parameters."""
+
+
+def json_schema(kind: Any) -> dict[str, Any]:
+    """The JSON Schema of one value."""
+    return TypeAdapter(kind).json_schema()
 
 
 M = TypeVar("M", bound=BaseModel)

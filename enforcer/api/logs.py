@@ -25,6 +25,7 @@ from enforcer.store.base import AuditQuery, SessionQuery
 STREAM_PAGE = 200
 """Rows that are read at once while streaming: what is in memory at a time."""
 
+When = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Limit = Annotated[int, Field(ge=1, le=1000, strict=False)]
 
 JSON_LINES = ("application/jsonl", "application/x-ndjson", "application/jsonlines")
@@ -89,8 +90,8 @@ class SessionLogQuery(bodies.Strict):
     room: bodies.Room | None = None
     open: Literal["true", "false"] | None = None
     reason: Literal["displaced", "replaced", "idle", "absolute", "logout", "admin", "lost"] | None = None
-    since: str | None = None
-    until: str | None = None
+    since: When | None = None
+    until: When | None = None
     limit: Limit = 100
     cursor: str | None = None
 
@@ -100,7 +101,7 @@ class AuditLogQuery(bodies.Strict):
 
     room: bodies.Room | None = None
     session: bodies.SessionId | None = None
-    since: str | None = None
+    since: When | None = None
     limit: Limit = 100
     cursor: str | None = None
 

@@ -1,0 +1,363 @@
+"""The description of the HTTP API (OpenAPI 3.1), made from the models that validate, and a page that shows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
+
+from enforcer import __version__, protocol
+from enforcer.api import bodies, logs
+from enforcer.api.guard import Handler
+from enforcer.api.site import static_file
+from enforcer.model import ActorKind, AuditEvent, EndReason
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Delivery = Literal["pending", "acked", "refused_on_return", "gone"]
+
+
+class DeviceRecord(BaseModel):
+    """A device, as the app told it."""
+
+    label: str | None = None
+    class_: Annotated[str | None, Field(alias="class")] = None
+    id: str | None = None
+    user_agent: str | None = None
+    ip: str | None = None
+
+
+class ActorRecord(BaseModel):
+    """Who ended a session."""
+
+    kind: ActorKind
+    session: str | None = None
+    device: DeviceRecord | None = None
+
+
+class SessionRecord(BaseModel):
+    """A session, live or ended."""
+
+    session: str
+    room: str
+    active: bool
+    claimed: bool
+    newest: bool
+    online: bool
+    epoch: int
+    started_at: Time
+    last_seen_at: Time
+    last_active_at: Time
+    idle_expires_in: float | None
+    absolute_expires_in: float | None
+    device: DeviceRecord | None
+    entry: str | None
+    ended_at: Time | None
+    end_reason: EndReason | None
+    ended_by: ActorRecord | None
+    delivery: Delivery | None
+
+
+class LoginRecord(BaseModel):
+    """What a login got. `session` and the tickets are null while it waits for a page (`join: "open"`)."""
+
+    room: str
+    session: str | None
+    pending: bool | None = None
+    ticket: str | None
+    proxy_ticket: str | None
+    ticket_expires_in: float | None
+    epoch: int
+    created: bool
+    displaced: list[str]
+
+
+class TicketsRecord(BaseModel):
+    """New tickets for a live session."""
+
+    ticket: str | None
+    proxy_ticket: str | None
+    ticket_expires_in: float | None
+
+
+class RoomRecord(BaseModel):
+    """The live sessions of a room, newest login first."""
+
+    room: str
+    sessions: list[SessionRecord]
+
+
+class EndedRecord(BaseModel):
+    """The sessions that were ended now."""
+
+    ended: list[str]
+
+
+class SessionLogPage(BaseModel):
+    """A page of the session log."""
+
+    items: list[SessionRecord]
+    next: str | None
+
+
+class AuditRecord(BaseModel):
+    """A transition."""
+
+    seq: str
+    at: Time
+    event: AuditEvent
+    room: str
+    session: str | None
+    reason: EndReason | None
+    epoch: int | None
+    by: ActorRecord | None
+    device: DeviceRecord | None
+
+
+class AuditLogPage(BaseModel):
+    """A page of the audit log."""
+
+    items: list[AuditRecord]
+    next: str | None
+
+
+class PageSession(BaseModel):
+    """What a page knows about its live session; times are remaining milliseconds."""
+
+    session: str
+    room: str
+    active: Literal[True]
+    claimed: bool
+    newest: bool
+    epoch: int
+    idle_ms: int | None
+    warn_ms: int
+    absolute_ms: int | None
+    server_now: Time
+    ticket: str | None = None
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457. Go by `code`; some codes add members."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: Annotated[str, Field(json_schema_extra={"enum": sorted(protocol.PROBLEMS)})]
+    errors: list[FieldError] | None = None
+
+
+class Health(BaseModel):
+    """Alive, or ready."""
+
+    status: Literal["ok", "ready"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call: what it takes and what it answers. `answers` are the good ones, `errors` the statuses of problems."""
+
+    method: str
+    path: str
+    summary: str
+    answers: Mapping[int, type[BaseModel] | None]
+    errors: tuple[int, ...] = ()
+    body: type[BaseModel] | None = None
+    body_optional: bool = False
+    query: type[BaseModel] | None = None
+    caller: Literal["app", "page", "login", "anyone"] = "app"
+    streams: bool = field(default=False)
+
+
+_APP = (400, 401, 422, 429, 503)
+_PAGE = (400, 401, 422, 503)
+
+OPERATIONS = (
+    Operation(
+        "post", "/notify", "A user has just logged in", {200: LoginRecord}, (*_APP, 408, 409, 413, 415),
+        body=bodies.NotifyBody, caller="login",
+    ),
+    Operation(
+        "post", "/v1/sessions", "A user has just logged in", {200: LoginRecord, 201: LoginRecord},
+        (*_APP, 408, 409, 413, 415), body=bodies.LoginBody,
+    ),
+    Operation(
+        "get", "/v1/sessions", "The session log", {200: SessionLogPage}, _APP, query=logs.SessionLogQuery, streams=True,
+    ),
+    Operation("get", "/v1/audit", "The audit log", {200: AuditLogPage}, _APP, query=logs.AuditLogQuery, streams=True),
+    Operation(
+        "post", "/v1/sessions/validate", "Is this session live? (id in the body)", {200: SessionRecord},
+        (*_APP, 404, 408, 413, 415), body=bodies.ValidateBody,
+    ),
+    Operation(
+        "get", "/v1/sessions/{session}", "Is this session live?", {200: SessionRecord}, (*_APP, 404, 410),
+        query=bodies.ValidateQuery,
+    ),
+    Operation("delete", "/v1/sessions/{session}", "End a session", {204: None}, (*_APP, 404), query=bodies.EndQuery),
+    Operation(
+        "post", "/v1/sessions/{session}/activity", "A human did something", {200: SessionRecord},
+        (*_APP, 404, 408, 410, 413, 415), body=bodies.NoBody, body_optional=True,
+    ),
+    Operation(
+        "post", "/v1/sessions/{session}/ticket", "New tickets for a live session", {200: TicketsRecord},
+        (*_APP, 404, 408, 410, 413, 415), body=bodies.NoBody, body_optional=True,
+    ),
+    Operation("get", "/v1/users/{room}/sessions", "The live sessions of a user", {200: RoomRecord}, _APP),
+    Operation(
+        "delete", "/v1/users/{room}/sessions", "Log a user out everywhere", {200: EndedRecord}, _APP,
+        query=bodies.EndAllQuery,
+    ),
+    Operation(
+        "post", "/v1/users/logout", "Log a user out everywhere (room in the body)", {200: EndedRecord},
+        (*_APP, 408, 413, 415), body=bodies.LogoutUserBody,
+    ),
+    Operation("get", "/session/status", "Is my session alive?", {200: PageSession}, _PAGE, caller="page"),
+    Operation(
+        "post", "/session/activity", "The human did something", {200: PageSession}, (*_PAGE, 408, 413, 415),
+        body=bodies.PageActivityBody, body_optional=True, caller="page",
+    ),
+    Operation(
+        "post", "/session/logout", "The human logs out", {204: None}, (*_PAGE, 408, 413, 415),
+        body=bodies.PageLogoutBody, body_optional=True, caller="page",
+    ),
+    Operation("get", "/healthz", "Does the process serve?", {200: Health}, (400,), caller="anyone"),
+    Operation("get", "/readyz", "Does the store answer?", {200: Health}, (400, 503), caller="anyone"),
+)  # fmt: skip
+
+_SECURITY: Mapping[str, list[dict[str, list[str]]]] = {
+    "app": [{"authkey": []}],
+    "login": [{"authkey": []}, {}],
+    "page": [{"ticket": []}],
+    "anyone": [],
+}
+_PARAMETERS: Mapping[str, Any] = {"session": bodies.SessionId, "room": bodies.Room}
+
+
+def document() -> dict[str, Any]:
+    """The whole description."""
+    models = {o.body for o in OPERATIONS if o.body} | {m for o in OPERATIONS for m in o.answers.values() if m}
+    models.add(ProblemDocument)
+    ordered = sorted(models, key=lambda m: m.__name__)
+    _, schemas = models_json_schema([(m, "validation") for m in ordered], ref_template="#/components/schemas/{model}")
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Enforcer",
+            "version": __version__,
+            "summary": "One live session per user, in real time",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas["$defs"],
+            "securitySchemes": {
+                "authkey": {"type": "http", "scheme": "bearer", "description": "The authkey of the configuration"},
+                "ticket": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A page's ticket"},
+            },
+        },
+    }
+
+
+def _operation(o: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": f"{o.method} {o.path}".replace("/", " ")
+        .replace("{", "")
+        .replace("}", "")
+        .title()
+        .replace(" ", ""),
+        "summary": o.summary,
+        "security": _SECURITY[o.caller],
+        "parameters": [*_path_parameters(o.path), *_query_parameters(o.query)],
+        "responses": {str(status): _answer(model, o.streams) for status, model in o.answers.items()}
+        | {str(status): _problem(status) for status in sorted(o.errors)},
+    }
+    if o.body is not None:
+        described["requestBody"] = {
+            "required": not o.body_optional,
+            "content": {"application/json": {"schema": _reference(o.body)}},
+        }
+    return described
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def _answer(model: type[BaseModel] | None, streams: bool) -> dict[str, Any]:
+    if model is None:
+        return {"description": "Done"}
+    content: dict[str, Any] = {"application/json": {"schema": _reference(model)}}
+    if streams:
+        content |= {kind: {"schema": {"type": "string"}} for kind in (logs.CSV, logs.JSON_LINES[0])}
+    return {"description": (model.__doc__ or "").strip(), "content": content}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    titles = [title for usual, title in protocol.PROBLEMS.values() if usual == status]
+    return {
+        "description": titles[0] if titles else "Refused",
+        "content": {protocol.PROBLEM_JSON: {"schema": _reference(ProblemDocument)}},
+    }
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": bodies.json_schema(kind)}
+        for name, kind in _PARAMETERS.items()
+        if f"{{{name}}}" in path
+    ]
+
+
+def _query_parameters(model: type[BaseModel] | None) -> list[dict[str, Any]]:
+    if model is None:
+        return []
+    schema = model.model_json_schema()
+    return [
+        {"name": name, "in": "query", "required": False, "schema": _without_null(described)}
+        for name, described in schema["properties"].items()
+    ]
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter that is not given is left out: there is no null in a query string."""
+    kinds = [s for s in schema.get("anyOf", ()) if s.get("type") != "null"]
+    kept = {k: v for k, v in schema.items() if k not in ("anyOf", "default", "title")}
+    return {**kept, **(kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})}
+
+
+async def _describe(request: web.Request) -> web.Response:
+    """`GET /openapi.json`."""
+    return web.Response(body=_DOCUMENT, content_type="application/json", headers={"Access-Control-Allow-Origin": "*"})
+
+
+_DOCUMENT = orjson.dumps(document())
+
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def _page_file(name: str, content_type: str) -> Handler:
+    return static_file(f"docs/{name}", content_type, _PAGE_HEADERS)
+
+
+ROUTES = (
+    web.get("/openapi.json", _describe),
+    web.get("/docs", _page_file("index.html", "text/html")),
+    web.get("/docs/docs.js", _page_file("docs.js", "text/javascript")),
+    web.get("/docs/docs.css", _page_file("docs.css", "text/css")),
+)
