@@ -12,6 +12,7 @@ from enforcer.api import demo, logs, openapi, pages, sessions, site
 from enforcer.api.auth import AuthKeys
 from enforcer.api.bodies import MAX_BODY
 from enforcer.api.context import CONTEXT, Context
+from enforcer.api.front import FrontRunner
 from enforcer.api.guard import no_credentials_in_url
 from enforcer.api.problems import problems
 from enforcer.edge import Proxies
@@ -83,7 +84,7 @@ class Server:
                 log.warning("the store is away, trying again", extra={"error": str(e)})
                 self._opening = asyncio.create_task(self._open_later())
             # 2. The port.
-            self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=SHUTDOWN_WITHIN)
+            self._runner = FrontRunner(self._app, access_log=None, shutdown_timeout=SHUTDOWN_WITHIN)
             await self._runner.setup()
             listener = web.TCPSite(self._runner, self._settings.ipaddr, self._settings.port, backlog=4096)
             try:

@@ -28,6 +28,7 @@ RETRY_CODES = frozenset({"unavailable", "too-many-connections"})
 
 PROBLEM_JSON = "application/problem+json"
 PROBLEMS: Mapping[str, tuple[int, str]] = {
+    "malformed-request": (400, "The request is not HTTP"),
     "malformed-json": (400, "The body is not JSON"),
     "credentials-in-url": (400, "A key or ticket stands in the URL"),
     "unauthorized": (401, "The key is missing or wrong"),

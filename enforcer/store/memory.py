@@ -110,21 +110,21 @@ class MemoryStore:
 
     async def due(self, now: float, limit: int, absolute_only: bool = False) -> list[str]:
         rooms: dict[str, None] = {}
-        looked_at: list[tuple[float, str]] = []
+        looked_at: dict[str, float] = {}
         while self._due and self._due[0][0] <= now and len(looked_at) < limit:
             at, session_id = heapq.heappop(self._due)
             session = self._sessions.get(session_id)
-            if session is None or session.ended:
+            if session is None or session.ended or session_id in looked_at:
                 continue
             current = due_at(session)
             if current > at:
                 heapq.heappush(self._due, (current, session_id))
                 continue
-            looked_at.append((at, session_id))
+            looked_at[session_id] = at
             if not absolute_only or (session.absolute_at is not None and session.absolute_at <= now):
                 rooms[session.room] = None
-        for entry in looked_at:
-            heapq.heappush(self._due, entry)
+        for session_id, at in looked_at.items():
+            heapq.heappush(self._due, (at, session_id))
         return list(rooms)
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
