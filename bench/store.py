@@ -1,0 +1,133 @@
+"""Measures the stores by themselves: durable logins a second, validations a second, start with many rows.
+
+    python -m bench.store [--seconds 3] [--rows 1000000] [--store sqlite|memory]
+
+One process on one core, in a fresh directory. Figures depend on the machine and above all on its disk: compare the
+columns of one run, not runs.
+"""
+
+import argparse
+import asyncio
+import platform
+import resource
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import uvloop
+
+from enforcer.deadlines import Rules
+from enforcer.policy import Login
+from enforcer.registry import Registry, new_session_id
+from enforcer.store import make_store
+from enforcer.store.base import Store
+
+CALLERS = (1, 10, 100, 1000)
+
+
+async def claims(store: Store, callers: int, seconds: float) -> tuple[float, list[float]]:
+    """Logins a second with so many callers in a closed loop, and how long each took (seconds)."""
+    registry = Registry(store, Rules(idle_timeout=3600))
+    await registry.resume(0)
+    took: list[float] = []
+    end = time.perf_counter() + seconds
+
+    async def caller(number: int) -> None:
+        turn = 0
+        while (began := time.perf_counter()) < end:
+            turn += 1
+            await registry.login(f"user-{number}-{turn % 50}", Login(new_session_id()))
+            took.append(time.perf_counter() - began)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(caller(n) for n in range(callers)))
+    return len(took) / (time.perf_counter() - began), took
+
+
+async def validations(store: Store, seconds: float) -> float:
+    """`registry.get` of known sessions a second, in the process."""
+    registry = Registry(store, Rules())
+    await registry.resume(0)
+    ids = [f"known-{n}" for n in range(1000)]
+    await asyncio.gather(*(registry.login(f"room-{i}", Login(i, i)) for i in ids))
+    done, end, began = 0, time.perf_counter() + seconds, time.perf_counter()
+    while time.perf_counter() < end:
+        for session in ids:
+            await registry.get(session)
+        done += len(ids)
+    return done / (time.perf_counter() - began)
+
+
+async def start_with(path: Path, rows: int) -> tuple[float, float]:
+    """Seconds to open a store with so many open sessions, and MB that the process grew by it."""
+    store = make_store(f"sqlite:///{path}", time.time)
+    await store.open()
+    await store.close()
+    now = time.time()
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA synchronous = OFF")
+        database.executemany(
+            "INSERT INTO sessions (id, room, claimed, epoch, started_at, last_seen_at, last_active_at, seen_until, "
+            "idle_at, absolute_at, lost_at) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)",
+            ((f"s{n}", f"r{n}", n, now, now, now, now + 60, now + 900, now + 9000, now + 90000) for n in range(rows)),
+        )
+        database.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('beat', ?)", (now,))
+    database.close()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.perf_counter()
+    store = make_store(f"sqlite:///{path}", time.time)
+    await store.open()
+    await Registry(store, Rules()).resume(60)
+    took = time.perf_counter() - began
+    await store.close()
+    return took, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which `share` of all lie."""
+    return statistics.quantiles(values, n=1000)[int(share * 1000) - 1] if len(values) > 1 else values[0]
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Prints a table a store."""
+    print(f"{platform.machine()}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
+    with tempfile.TemporaryDirectory(prefix="enforcer-bench-", dir=arguments.directory) as directory:
+        urls: dict[str, Callable[[int], str]] = {
+            "sqlite": lambda n: f"sqlite:///{directory}/{n}.db",
+            "memory": lambda n: "memory://",
+        }
+        for name, url in urls.items():
+            if arguments.store not in (None, name):
+                continue
+            print(f"\n{name:8}{'callers':>9}{'claims/s':>11}{'p50 ms':>9}{'p99 ms':>9}")
+            for callers in CALLERS:
+                store = make_store(url(callers), time.time)
+                await store.open()
+                rate, took = await claims(store, callers, arguments.seconds)
+                await store.close()
+                p50, p99 = percentile(took, 0.5) * 1000, percentile(took, 0.99) * 1000
+                print(f"{'':8}{callers:>9,}{rate:>11,.0f}{p50:>9.2f}{p99:>9.2f}")
+            store = make_store(url(0), time.time)
+            await store.open()
+            print(f"{'':8}{'validate/s':>9}{await validations(store, arguments.seconds):>10,.0f}")
+            await store.close()
+        if arguments.rows and arguments.store in (None, "sqlite"):
+            took_to_start, grown = await start_with(Path(directory) / "many.db", arguments.rows)
+            print(f"\nstart with {arguments.rows:,} open sessions: {took_to_start:.2f} s, {grown:.0f} MB more")
+
+
+def main() -> None:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="open sessions for the start; 0 leaves it out")
+    parser.add_argument("--store", choices=("sqlite", "memory"))
+    parser.add_argument("--directory", type=Path, help="where to put the databases: another disk, another figure")
+    uvloop.run(run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
