@@ -31,6 +31,9 @@ UPSERT = (
     f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{n} = excluded.{n}' for n in _names[1:])}"
 )
 
+END = "UPDATE sessions SET ended_at = ?, end_reason = ?, ended_by = ? WHERE id = ?"
+"""For a session that was live when it was read: nothing else of it changes, nor do the indexes on it."""
+
 MARK_LIVE = """
     UPDATE sessions SET
         last_seen_at = max(last_seen_at, coalesce(:last_seen_at, 0)),
@@ -71,6 +74,10 @@ def session_row(s: Session) -> tuple[Any, ...]:
         s.acked_at,
         s.refused_at,
     )
+
+
+def end_row(s: Session) -> tuple[Any, ...]:
+    return s.ended_at, s.end_reason, _actor_text(s.ended_by), s.id
 
 
 def session_of(row: tuple[Any, ...]) -> Session:

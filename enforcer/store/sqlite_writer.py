@@ -1,8 +1,7 @@
 """The one thread that writes to a SQLite database, with group commit.
 
-All jobs that wait when a commit ends go into the next transaction together, each in a savepoint of its own, and are
-answered after its fsync. So the cost of a durable commit is shared by whoever comes at the same time, and a single
-caller waits for one fsync only.
+All jobs that wait when a commit ends go into the next transaction together and are answered after its fsync. So the
+cost of a durable commit is shared by whoever comes at the same time, and a single caller waits for one fsync only.
 """
 
 import asyncio
@@ -90,16 +89,26 @@ class Writer:
         self._connection.close()
 
     def _transaction(self, batch: list[_Job]) -> None:
+        """Runs the jobs and commits them together; an error of the database fails them all as *unknown*.
+
+        A job that fails by its own fault has usually written nothing. If it has, everything is rolled back and the
+        others run again without it (decisions may run more than once): far cheaper than a savepoint for every job.
+        """
         connection = self._connection
+        jobs = batch
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            for job in batch:
-                self._savepoint(job)
-            connection.execute("COMMIT")
-            self.failing = None
+            while jobs:
+                connection.execute("BEGIN IMMEDIATE")
+                spoiler = next((job for job in jobs if not self._run_job(job)), None)
+                if spoiler is None:
+                    connection.execute("COMMIT")
+                    self.failing = None
+                    return
+                connection.execute("ROLLBACK")
+                jobs = [job for job in jobs if job is not spoiler]
         except sqlite3.Error as e:
             self.failing = str(e)
-            for job in batch:
+            for job in jobs:
                 job.error = StoreUnavailable(f"the database did not take the change: {e}")
             try:
                 if connection.in_transaction:
@@ -107,18 +116,18 @@ class Writer:
             except sqlite3.Error:  # the disk is still in trouble; the next BEGIN will tell
                 pass
 
-    def _savepoint(self, job: _Job) -> None:
-        """Runs one job. An error of the job's own undoes only the job; one of the database is raised."""
-        connection = self._connection
-        connection.execute("SAVEPOINT job")
+    def _run_job(self, job: _Job) -> bool:
+        """Runs one job in the open transaction. False if it failed and left something half done."""
+        job.error = None
+        changes = self._connection.total_changes
         try:
-            job.result = job.work(connection)
+            job.result = job.work(self._connection)
         except Exception as e:
-            if (isinstance(e, sqlite3.Error) and not isinstance(e, _OWN_FAULTS)) or not connection.in_transaction:
+            if isinstance(e, sqlite3.Error) and not isinstance(e, _OWN_FAULTS):
                 raise
             job.error = e
-            connection.execute("ROLLBACK TO job")
-        connection.execute("RELEASE job")
+            return self._connection.total_changes == changes
+        return True
 
 
 def _settle(batch: list[_Job]) -> None:
