@@ -8,6 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -40,6 +42,14 @@ def missing(reason: str) -> Any:
     if os.environ.get("CI"):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+def until(condition: Callable[[], object], within: float = 8.0, every: float = 0.02) -> None:
+    """Returns when `condition` is true; raises AssertionError if that takes longer than `within` seconds."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"not true within {within} s"
+        time.sleep(every)
 
 
 class EnforcerProcess:

@@ -32,6 +32,7 @@ CONNECT_WITHIN = 10.0
 BODY_WITHIN = 10.0
 """Seconds for the body of a polling POST to arrive."""
 _NAMESPACE = "/"
+_NOOP = engineio.packet.Packet(engineio.packet.NOOP)
 _CLIENT_IP = "enforcer.client_ip"
 
 _silent = logging.getLogger("enforcer.gateway.socketio")
@@ -206,6 +207,9 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         self._unlimit(eio_sid)
+        eio_socket = self.eio.sockets.get(eio_sid)
+        if reason == self.eio.reason.CLIENT_DISCONNECT and not hasattr(eio_socket, "carrier"):
+            await eio_socket.queue.put(_NOOP)  # its pending poll is answered, else it would hang until the next ping
         await super()._handle_eio_disconnect(eio_sid, reason)
 
     async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:

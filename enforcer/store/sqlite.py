@@ -103,7 +103,7 @@ class SQLiteStore:
         if writer is None:
             raise StoreUnavailable("the store is not open")
         if writer.failing is not None:  # only a write shows whether the trouble is over
-            await writer.run(lambda c: c.execute("DELETE FROM answers WHERE at < 0"))
+            await writer.run(lambda c: c.execute("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", (self.now(),)))
         self._read("SELECT 1")
 
     async def transact(

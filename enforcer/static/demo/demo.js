@@ -16,6 +16,7 @@ function show(state, focus) {
   for (const name of ["out", "in", "ended"]) $(name).hidden = name !== state;
   $("window").dataset.state = state;
   focus?.focus({ preventScroll: true });
+  $("window").scrollIntoView({ block: "nearest" });
 }
 
 const LEADS = {

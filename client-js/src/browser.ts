@@ -1,0 +1,121 @@
+/** The real outside world: the seams of `environment.ts` on a browser's globals. Nothing is touched before the call. */
+
+import { browserClock as clock, sleep } from "./clock.ts";
+import type { Environment, Locks, Page, Screen } from "./environment.ts";
+import { safeStore } from "./storage.ts";
+import { createTabs } from "./tabs.ts";
+import { sioLink, type Socket } from "./transport/sio-lite.ts";
+
+/** Milliseconds for a call to the app. */
+const POST_LIMIT = 5_000;
+
+export function browserEnvironment(screen: Screen): Environment {
+  const local = safeStore(() => localStorage);
+  return {
+    clock,
+    random: () => Math.random(),
+    // Not randomUUID: pages served over plain http have none.
+    randomId: () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(""),
+    local,
+    session: safeStore(() => sessionStorage),
+    openTabs: (space, receive) =>
+      createTabs(
+        space,
+        typeof BroadcastChannel === "function" ? (name) => new BroadcastChannel(name) : null,
+        local,
+        (changed) =>
+          listen(window, ["storage"], (event) => {
+            const { key, newValue } = event as StorageEvent;
+            if (key !== null && newValue !== null) changed(key, newValue);
+          }),
+        receive,
+      ),
+    openLink: (address) => (credentials, events) => sioLink(address, (url) => new WebSocket(url) as Socket, clock, credentials, events),
+    locks,
+    post,
+    page: currentPage(),
+    screen,
+  };
+}
+
+type Listener = (event: Event) => void;
+
+/** Passive and in the capture phase: it neither delays the page nor misses what the page stops. */
+function listen(target: EventTarget, names: readonly string[], listener: Listener): () => void {
+  const options = { capture: true, passive: true };
+  for (const name of names) target.addEventListener(name, listener, options);
+  return () => {
+    for (const name of names) target.removeEventListener(name, listener, options);
+  };
+}
+
+function currentPage(): Page {
+  return {
+    get base() {
+      return document.baseURI;
+    },
+    get url() {
+      return location.href;
+    },
+    reload() {
+      location.reload();
+    },
+    go(url) {
+      location.assign(url);
+    },
+    wasReloaded() {
+      const [entry] = performance.getEntriesByType("navigation");
+      return (entry as PerformanceNavigationTiming | undefined)?.type === "reload";
+    },
+    emit: (name, detail, cancelable = false) => !document.dispatchEvent(new CustomEvent(name, { detail, cancelable })),
+    onWake: (woke) =>
+      // On `window` in the capture phase all of them pass, also those that are the document's.
+      listen(window, ["pageshow", "focus", "online", "visibilitychange", "resume"], (event) => {
+        // So do the focus events of the page's own fields.
+        if (event.type === "focus" ? event.target === window : !document.hidden) woke("persisted" in event && event.persisted === true);
+      }),
+    onInput(human) {
+      let last = "";
+      return listen(window, ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "mousemove", "focus"], (event) => {
+        if (!event.isTrusted || (event.type === "focus" && event.target !== window)) return;
+        if (event.type === "mousemove") {
+          // Browsers make mouse moves of their own, for instance when content moves under a resting pointer.
+          const { screenX, screenY } = event as MouseEvent;
+          const before = last;
+          last = `${screenX} ${screenY}`;
+          if (!before || before === last) return;
+        }
+        human();
+      });
+    },
+  };
+}
+
+const locks: Locks = {
+  async exclusive(name, limit, work) {
+    // Not on pages served over plain http. Then a stored mark alone picks the tab; the pause keeps two from
+    // reading it in the same instant.
+    if (!("locks" in navigator)) {
+      await sleep(clock, Math.random() * 100);
+      return work();
+    }
+    const signal = AbortSignal.timeout(limit);
+    return navigator.locks.request(name, { signal }, work).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+  },
+};
+
+async function post(url: string, headers: Readonly<Record<string, string>>, form: Readonly<Record<string, string>>): Promise<number> {
+  const { status } = await fetch(url, {
+    method: "POST",
+    credentials: "same-origin",
+    headers,
+    body: new URLSearchParams(form),
+    // Its cookies count, not the page that it leads to; and the call outlives this page.
+    redirect: "manual",
+    keepalive: true,
+    signal: AbortSignal.timeout(POST_LIMIT),
+  });
+  return status;
+}

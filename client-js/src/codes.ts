@@ -1,0 +1,37 @@
+/**
+ * Every code and event name of the wire that the client acts on, in one place.
+ *
+ * The server lists the same codes in `enforcer/protocol.py`; a test holds the two equal.
+ */
+
+/** The page's session is over. Terminal: it never connects again. */
+export const ENDING_CODES: readonly string[] = ["session-ended", "session-unknown"];
+
+/** The app is asked for a new ticket once; then it is an error, never a logout. */
+export const TICKET_CODES: readonly string[] = ["ticket-expired", "ticket-invalid"];
+
+/** A mistake in the page's set-up. Terminal, but the session itself is not judged. */
+export const SETUP_CODES: readonly string[] = ["ticket-required", "room-required", "session-conflict", "invalid-request"];
+
+/** The server asks to come back later, after `retry_ms` at the earliest if it says so. */
+export const RETRY_CODES: readonly string[] = ["unavailable", "too-many-connections"];
+
+/** What a refusal means for the page. */
+export type Verdict = "ended" | "renew" | "setup" | "retry";
+
+/** A code that this version does not know is tried again: only known words may log anybody out. */
+export function verdict(code: string): Verdict {
+  if (ENDING_CODES.includes(code)) return "ended";
+  if (TICKET_CODES.includes(code)) return "renew";
+  if (SETUP_CODES.includes(code)) return "setup";
+  return "retry";
+}
+
+/** Server to page. The name of `force-logout` can be changed on the server; see `isEnd` in `core/wire.ts`. */
+export const EVENT_SESSION = "session";
+/** Page to server. */
+export const EVENT_ACTIVITY = "activity";
+/** Page to server. */
+export const EVENT_CHECK = "check";
+/** Page to server. */
+export const EVENT_LOGOUT = "logout";

@@ -1,0 +1,249 @@
+/**
+ * What the guard knows and what it does next, as one pure function: state, input and time in; state and effects out.
+ *
+ *     stopped ──start──▶ starting ──session──▶ active ⇄ prompted
+ *                           │                   │          │
+ *                           └───── attempt failed, or a deadline passed unanswered ──▶ unreachable ──session──▶ active
+ *     any of them ──ended──▶ expired (final)        any of them ──stop, setup mistake──▶ stopped
+ *
+ * The clock that decides is the `now` argument, compared with deadlines; that a timer fired proves nothing, because
+ * timers of hidden and sleeping pages fire late.
+ */
+
+import { verdict } from "../codes.ts";
+import type { Phase, SessionEnd, SessionState, SessionWarning } from "../types.ts";
+import { endOf, isEnd, type SessionPayload } from "./wire.ts";
+
+export interface CoreState extends SessionState {
+  readonly epoch: number;
+  readonly warnMs: number;
+  /** A new ticket has been asked for since the last answer; asked once only. */
+  readonly renewed: boolean;
+  /** A question about the session is under way. */
+  readonly checking: boolean;
+  /** The page's content is hidden: until an answer came, or because none can be had past the deadline. */
+  readonly cloak: "off" | "checking" | "unreachable";
+  /** `now` of the latest input, to notice a clock that was set back. */
+  readonly seenAt: number;
+}
+
+/** Who brought the news of the end. `latch`: it was already stored when the page started. */
+export type EndSource = "server" | "tab" | "latch" | "self";
+
+export type Input =
+  | { readonly type: "start"; readonly session: string | null; readonly room: string | null; readonly ended: SessionEnd | null }
+  /** With a code it is an error that stops. */
+  | { readonly type: "stop"; readonly code?: string }
+  | { readonly type: "identity"; readonly session: string; readonly room: string }
+  | { readonly type: "joined" }
+  | { readonly type: "session"; readonly payload: SessionPayload }
+  | { readonly type: "dropped" }
+  | { readonly type: "unreachable" }
+  | { readonly type: "refused"; readonly code: string; readonly data: unknown }
+  | { readonly type: "ended"; readonly end: SessionEnd; readonly source: EndSource }
+  | { readonly type: "check-failed" }
+  | { readonly type: "restored" }
+  | { readonly type: "tick" };
+
+export type Effect =
+  | { readonly type: "connect" }
+  | { readonly type: "disconnect" }
+  | { readonly type: "check" }
+  | { readonly type: "renew"; readonly code: string }
+  | { readonly type: "error"; readonly code: string }
+  | { readonly type: "warn"; readonly warning: SessionWarning }
+  | { readonly type: "end"; readonly end: SessionEnd; readonly source: EndSource };
+
+/** Milliseconds that the clock may go back (a time server's correction) before the deadlines are asked for again. */
+export const CLOCK_SLACK = 2_000;
+
+/** Milliseconds between two questions once a deadline has passed: the server ends a session up to 2 s after it. */
+export const RECHECK = 1_000;
+
+/** Milliseconds past a deadline from which on a page has not just reached it, but slept through it. */
+export const LATE = 3_000;
+
+/** Longest sleep of the ticker in ms, so that a clock that was set is noticed. */
+export const LONGEST_TICK = 15_000;
+
+export const INITIAL: CoreState = {
+  phase: "stopped",
+  session: null,
+  room: null,
+  newest: null,
+  idleEndsAt: null,
+  absoluteEndsAt: null,
+  connected: false,
+  end: null,
+  epoch: 0,
+  warnMs: 0,
+  renewed: false,
+  checking: false,
+  cloak: "off",
+  seenAt: 0,
+};
+
+/** Whether news about `session` of `room` is about the session that this page holds. */
+export function concerns(state: CoreState, about: { readonly session: string; readonly room: string }): boolean {
+  return (
+    (state.session === null || state.session === about.session) && (state.room === null || state.room === about.room)
+  );
+}
+
+/** @returns the next state, and what is to be done, in this order */
+export function step(before: CoreState, input: Input, now: number): readonly [CoreState, readonly Effect[]] {
+  // Final: an ended session never comes back, whatever still arrives. And what is stopped only starts.
+  if (before.phase === "expired" || (before.phase === "stopped") !== (input.type === "start")) return [before, []];
+  // A copy, changed in place until it is returned.
+  const state: Draft = { ...before, seenAt: now };
+  const effects: Effect[] = [];
+
+  const expire = (end: SessionEnd, source: EndSource): void => {
+    if (!concerns(state, end)) return;
+    const { session, room } = end;
+    Object.assign(state, { ...IDLE, phase: "expired", session, room, end });
+    effects.push({ type: "end", end, source }, { type: "disconnect" });
+  };
+  /** Gives up without judging the session. */
+  const halt = (code?: string): void => {
+    Object.assign(state, { ...IDLE, phase: "stopped" });
+    effects.push({ type: "disconnect" });
+    if (code) effects.push({ type: "error", code });
+  };
+  const lose = (): void => {
+    Object.assign(state, { ...IDLE, phase: "unreachable", cloak: overdue(state, now) ? "unreachable" : "off" });
+  };
+  const ask = (): void => {
+    state.checking = true;
+    effects.push({ type: "check" });
+  };
+
+  switch (input.type) {
+    case "start":
+      Object.assign(state, INITIAL, { phase: "starting", session: input.session, room: input.room, seenAt: now });
+      if (input.ended) expire(input.ended, "latch");
+      else effects.push({ type: "connect" });
+      break;
+    case "stop":
+      halt(input.code);
+      break;
+    case "identity":
+      state.session = input.session;
+      state.room = input.room;
+      break;
+    case "joined":
+      state.connected = true;
+      break;
+    case "session":
+      if (concerns(state, input.payload)) answer(state, effects, input.payload, now);
+      break;
+    case "dropped":
+      state.connected = state.checking = false;
+      break;
+    case "unreachable":
+      lose();
+      break;
+    case "refused":
+      switch (verdict(input.code)) {
+        case "ended":
+          expire(isEnd(input.data) ? input.data : endOf(state.session, state.room, "lost", now), "server");
+          break;
+        case "renew":
+          state.connected = false;
+          if (state.renewed) halt(input.code);
+          else effects.push({ type: "renew", code: input.code });
+          state.renewed = true;
+          break;
+        case "setup":
+          halt(input.code);
+          break;
+        case "retry":
+          lose();
+      }
+      break;
+    case "ended":
+      expire(input.end, input.source);
+      break;
+    case "check-failed":
+      state.checking = false;
+      // Before the deadline that is no reason to take the page away from its user.
+      if (overdue(state, now)) lose();
+      else state.cloak = "off";
+      break;
+    case "restored":
+      // From the back-forward cache: the content may be of a session that ended meanwhile.
+      state.cloak = "checking";
+      ask();
+      break;
+    case "tick": {
+      const end = deadline(state);
+      if (state.checking || !end) break;
+      if (now >= end.endsAt) {
+        // The server has the last word. A page that wakes long after the deadline is hidden until it has spoken.
+        if (!state.connected) lose();
+        else {
+          if (now >= end.endsAt + LATE) state.cloak = "checking";
+          ask();
+        }
+      } else if (
+        state.connected &&
+        // Another tab may have moved the deadline: nobody is warned by a guess.
+        ((state.phase === "active" && now >= end.endsAt - state.warnMs) || now < before.seenAt - CLOCK_SLACK)
+      ) {
+        ask();
+      }
+    }
+  }
+  return [state, effects];
+}
+
+/** What holds whenever nothing is under way. */
+const IDLE = { connected: false, checking: false, cloak: "off" } as const;
+
+type Draft = { -readonly [Name in keyof CoreState]: CoreState[Name] };
+
+/** The server said that the session is live, and how long it has. */
+function answer(state: Draft, effects: Effect[], payload: SessionPayload, now: number): void {
+  const { session, room, newest, epoch, idle_ms: idle, absolute_ms: absolute, warn_ms: warnMs } = payload;
+  Object.assign(state, { session, room, newest, epoch, warnMs, renewed: false, checking: false, cloak: "off" });
+  state.idleEndsAt = idle === null ? null : now + idle;
+  state.absoluteEndsAt = absolute === null ? null : now + absolute;
+  const end = deadline(state);
+  const near = end !== null && end.endsAt - now <= warnMs;
+  // Once per approach: a second answer in the same last minutes warns nobody again.
+  if (near && state.phase !== "prompted") effects.push({ type: "warn", warning: { ...end, remainingMs: end.endsAt - now } });
+  state.phase = near ? "prompted" : "active";
+}
+
+/** The earlier deadline in ms, or `null` when nothing ends by itself. */
+function deadline({ idleEndsAt, absoluteEndsAt }: CoreState): { kind: "idle" | "absolute"; endsAt: number } | null {
+  const endsAt = Math.min(idleEndsAt ?? Infinity, absoluteEndsAt ?? Infinity);
+  return endsAt < Infinity ? { kind: endsAt === absoluteEndsAt ? "absolute" : "idle", endsAt } : null;
+}
+
+function overdue(state: CoreState, now: number): boolean {
+  const end = deadline(state);
+  return end !== null && now >= end.endsAt;
+}
+
+/** When to send the next `tick`; `null` when time changes nothing. */
+export function nextTick(state: CoreState, now: number): number | null {
+  const end = deadline(state);
+  if (!end || !running(state.phase)) return null;
+  const warnAt = end.endsAt - state.warnMs;
+  const due = state.phase === "active" && !state.checking && now < warnAt ? warnAt : end.endsAt;
+  return Math.min(due > now ? due : now + (state.connected ? RECHECK : LONGEST_TICK), now + LONGEST_TICK);
+}
+
+const PUBLIC = ["phase", "session", "room", "newest", "idleEndsAt", "absoluteEndsAt", "connected", "end"] as const;
+
+/** The public part of the state; the very same object while nothing in it has changed. */
+export function view(state: CoreState, last: SessionState | null): SessionState {
+  if (last && PUBLIC.every((name) => last[name] === state[name])) return last;
+  return Object.freeze(Object.fromEntries(PUBLIC.map((name) => [name, state[name]])) as unknown as SessionState);
+}
+
+/** Phases in which the guard works. */
+export function running(phase: Phase): boolean {
+  return phase !== "stopped" && phase !== "expired";
+}

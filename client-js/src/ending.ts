@@ -1,0 +1,187 @@
+/**
+ * What happens on this page once its session has ended. The latch is stored and the server has its ack before this
+ * begins; it runs once.
+ *
+ *     beforeForcedLogout → logoutUrl (one tab) → onSessionExpired and event → redirect or notice
+ *
+ * Two ends are silent, because this browser's user is logged in again: `replaced`, and any end that finds a newer
+ * session of the room in this browser. Such a page reloads, once, and the app is never told to log out.
+ */
+
+import { safeTarget } from "./address.ts";
+import { sleep } from "./clock.ts";
+import type { EndSource } from "./core/machine.ts";
+import type { Environment } from "./environment.ts";
+import type { Latch } from "./latch.ts";
+import { isNewer, type Login, type Newest } from "./newest.ts";
+import { forgetOpenSession } from "./open-session.ts";
+import type { SessionEnd, SessionGuardOptions } from "./types.ts";
+
+/** Milliseconds for `beforeForcedLogout`. */
+export const SAVE_LIMIT = 5_000;
+/** Open mode: ms that a kick waits for this browser's own newer page before the app is told to log out. */
+export const OPEN_DELAY = 1_500;
+/** `replaced`: ms that the reload waits for the newer page, whose cookie is still on its way. */
+export const REPLACED_DELAY = 1_000;
+/** Milliseconds that a tab waits for another one's logout call. */
+export const LOGOUT_LIMIT = 6_000;
+
+export interface Ending {
+  run(end: SessionEnd, source: EndSource, mine: Login): Promise<void>;
+  /** Something was heard of the newest login of this browser, or may have been missed. */
+  look(): void;
+  /** The ended page was taken out of the back-forward cache. */
+  restored(): void;
+}
+
+export function createEnding(
+  env: Environment,
+  options: SessionGuardOptions,
+  space: string,
+  latch: Latch,
+  newest: Newest,
+  report: (code: string, cause?: unknown) => void,
+): Ending {
+  let heldBy: Login | null = null;
+  let settled = false;
+  let kept = false;
+  let left = false;
+  let away: string | null = null;
+  let heard = (): void => undefined;
+
+  const superseded = (): boolean => {
+    const login = heldBy && newest.read(heldBy.room);
+    return heldBy !== null && !!login && isNewer(login, heldBy) && latch.read(login.session) === null;
+  };
+
+  const newerWithin = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      const cancel = env.clock.after(ms, resolve);
+      heard = () => {
+        if (!superseded()) return;
+        cancel();
+        resolve();
+      };
+      heard();
+    });
+
+  /** Loops are stopped by this tab's storage, and without one by what else gives a loop away. */
+  const once = (what: string, session: string, looksLikeLoop: boolean): boolean => {
+    const key = `${space}/${what}/${session}`;
+    if (env.session.get(key) !== null || (!env.session.durable && looksLikeLoop)) return false;
+    env.session.set(key, "1");
+    return true;
+  };
+
+  const target = (url: string | null | undefined): string | null => {
+    const safe = url ? safeTarget(url, env.page.base) : null;
+    if (url && !safe) report("bad-redirect", url);
+    return safe;
+  };
+
+  const notice = (end: SessionEnd): void => {
+    if (options.notice !== false && options.notice !== "off") env.screen.ended(end, target(options.loginUrl) ?? away);
+  };
+
+  const reloadOnce = (end: SessionEnd): void => {
+    settled = true;
+    if (once("reloaded", end.session, env.page.wasReloaded())) env.page.reload();
+    else notice(end);
+  };
+
+  const save = async (end: SessionEnd): Promise<void> => {
+    const { beforeForcedLogout } = options;
+    if (!beforeForcedLogout) return;
+    const deadline = env.clock.now() + SAVE_LIMIT;
+    try {
+      await Promise.race([beforeForcedLogout(end, { deadline }), sleep(env.clock, SAVE_LIMIT)]);
+    } catch (cause) {
+      report("callback", cause);
+    }
+  };
+
+  /** Runs `call` in exactly one tab of this browser; the others wait until it is done. @returns whether it was this one */
+  const inOneTab = async (end: SessionEnd, call: () => Promise<void>): Promise<boolean> => {
+    const outcome = { mine: false };
+    const work = async (): Promise<void> => {
+      if (superseded() || !latch.takeLogout(end.session)) return;
+      outcome.mine = true;
+      try {
+        await call();
+      } catch (cause) {
+        latch.releaseLogout(end.session);
+        throw cause;
+      }
+    };
+    // Whatever fails here, the end goes on.
+    await env.locks.exclusive(`${space}/logout/${end.session}`, LOGOUT_LIMIT, work).catch((cause: unknown) => {
+      report("logout-failed", cause);
+    });
+    return outcome.mine;
+  };
+
+  const logOut = async (end: SessionEnd, url: string): Promise<void> => {
+    await inOneTab(end, async () => {
+      const headers = { ...options.logout?.headers, "X-Enforcer-Session": end.session };
+      const status = await env.post(url, headers, { session: end.session, reason: end.reason });
+      if (status >= 400) report("logout-failed", status);
+    });
+  };
+
+  const finish = async (end: SessionEnd, logoutUrl: string | null): Promise<void> => {
+    settled = true;
+    if (logoutUrl !== null && options.logout?.method === "GET") {
+      if (await inOneTab(end, () => Promise.resolve())) {
+        const url = new URL(logoutUrl);
+        url.searchParams.set("session", end.session);
+        url.searchParams.set("reason", end.reason);
+        env.page.go(url.href);
+        return;
+      }
+    }
+    left = away !== null && once("left", end.session, away === env.page.url);
+    if (left && away) env.page.go(away);
+    else notice(end);
+  };
+
+  return {
+    async run(end, source, mine) {
+      heldBy = mine;
+      away = target(end.redirect ?? options.redirect);
+      if (end.reason === "replaced") {
+        await newerWithin(REPLACED_DELAY);
+        reloadOnce(end);
+        return;
+      }
+      // A page that has just been loaded, or whose user asked for the end, has nothing to save.
+      if (source === "server" || source === "tab") await save(end);
+
+      const logoutUrl = target(options.logoutUrl);
+      if (logoutUrl !== null && !superseded()) {
+        // The app cannot tell the sessions of open mode apart: leave its cookie alone if it is a new one.
+        if (options.room !== undefined && source !== "self") await newerWithin(OPEN_DELAY);
+        if (options.logout?.method !== "GET") await logOut(end, logoutUrl);
+      }
+      if (options.room !== undefined) forgetOpenSession(space, env.local, end.room, end.session);
+      if (superseded()) {
+        reloadOnce(end);
+        return;
+      }
+      try {
+        options.onSessionExpired?.(end);
+      } catch (cause) {
+        report("callback", cause);
+      }
+      kept = env.page.emit("session-guard:expired", end, true);
+      if (!kept) await finish(end, logoutUrl);
+    },
+    look() {
+      heard();
+      if (settled && !kept && heldBy && superseded() && once("reloaded", heldBy.session, env.page.wasReloaded())) env.page.reload();
+    },
+    restored() {
+      // Back to a page that had left: its content is still the ended session's.
+      if (left && away) env.page.go(away);
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/** Everything that the guard needs of the outside, as seams. `browser.ts` has the real ones, the tests bring their own. */
+
+import type { Clock } from "./clock.ts";
+import type { Store } from "./storage.ts";
+import type { OpenTabs } from "./tabs.ts";
+import type { OpenLink } from "./transport/link.ts";
+import type { SessionEnd } from "./types.ts";
+
+export interface Page {
+  /** Relative addresses are meant against this. */
+  readonly base: string;
+  /** The page's own address. */
+  readonly url: string;
+  reload(): void;
+  go(url: string): void;
+  /** Whether this page came into being by a reload. */
+  wasReloaded(): boolean;
+  /** Fires a DOM event on `document`. @returns whether a listener prevented its default */
+  emit(name: string, detail: unknown, cancelable?: boolean): boolean;
+  /** Calls back when the page may have missed something; `restored`: it comes from the back-forward cache. */
+  onWake(woke: (restored: boolean) => void): () => void;
+  /** Calls back at every human input. */
+  onInput(human: () => void): () => void;
+}
+
+export interface Locks {
+  /**
+   * Runs `work` while no other tab of this browser runs work of the same name; waits for them.
+   * After `limit` ms of waiting it gives up without having run it (a frozen tab keeps its locks).
+   */
+  exclusive(name: string, limit: number, work: () => Promise<void>): Promise<void>;
+}
+
+/** What the user gets to see. Contract: nothing here throws, and every call may come at any time. */
+export interface Screen {
+  /** Hides the content, with or without saying why, or shows it again. */
+  cloak(how: "off" | "checking" | "unreachable"): void;
+  /** @param loginUrl a safe target of "log in again", or `null` for a reload */
+  ended(end: SessionEnd, loginUrl: string | null): void;
+  clear(): void;
+}
+
+export interface Environment {
+  readonly clock: Clock;
+  /** Evenly distributed in [0, 1). */
+  readonly random: () => number;
+  /** 128 random bits as 32 hexadecimal digits. */
+  readonly randomId: () => string;
+  readonly local: Store;
+  /** Of this tab alone. */
+  readonly session: Store;
+  readonly openTabs: OpenTabs;
+  /** @param address from `socketAddress` */
+  openLink(address: string): OpenLink;
+  readonly locks: Locks;
+  /** A form POST to the app with its cookies. Resolves to the status (0 for a redirect); rejects when it could not be made. */
+  post(url: string, headers: Readonly<Record<string, string>>, form: Readonly<Record<string, string>>): Promise<number>;
+  readonly page: Page;
+  readonly screen: Screen;
+}

@@ -1,0 +1,40 @@
+/** Which login of a room is the newest in this browser: how an ended tab learns that its user is logged in again. */
+
+import { readJson, type Store } from "./storage.ts";
+
+export interface Login {
+  readonly room: string;
+  readonly session: string;
+  /** The server's number of the claim; 0 while it is unclaimed. */
+  readonly epoch: number;
+  /** When this browser first held the session, in ms since 1970. */
+  readonly at: number;
+}
+
+/** Epochs decide where both logins have one; else the browser's own order does. */
+export function isNewer(login: Login, than: Login): boolean {
+  if (login.room !== than.room || login.session === than.session) return false;
+  const both = login.epoch && than.epoch;
+  return both ? login.epoch > than.epoch : login.at > than.at;
+}
+
+export interface Newest {
+  /** What this browser holds for the room, whether or not it has ended since. */
+  read(room: string): Login | null;
+  /** Stores the login unless a newer one is known. @returns whether it is the newest now */
+  offer(login: Login): boolean;
+}
+
+export function createNewest(space: string, store: Store): Newest {
+  const keyOf = (room: string): string => `${space}/newest/${room}`;
+  const read = (room: string): Login | null => readJson(store, keyOf(room)) as Login | null;
+  return {
+    read,
+    offer(login) {
+      const known = read(login.room);
+      if (known && isNewer(known, login)) return false;
+      store.set(keyOf(login.room), JSON.stringify(login));
+      return true;
+    },
+  };
+}

@@ -1,0 +1,360 @@
+/** A running guard: feeds the machine with what happens, and carries out what it decides. From `start()` to `stop()`. */
+
+import { createActivity } from "./activity.ts";
+import { safeTarget, socketAddress } from "./address.ts";
+import { EVENT_ACTIVITY, EVENT_CHECK, EVENT_LOGOUT, EVENT_SESSION, verdict } from "./codes.ts";
+import { concerns, INITIAL, nextTick, running, step, view, type Effect, type Input } from "./core/machine.ts";
+import { endOf, failedCode, isEnd, isSession } from "./core/wire.ts";
+import { createEnding } from "./ending.ts";
+import type { Environment } from "./environment.ts";
+import { createLatch } from "./latch.ts";
+import { createNewest, type Login } from "./newest.ts";
+import { openSession } from "./open-session.ts";
+import { obtainTicket, readTicket } from "./ticket.ts";
+import { keepConnected } from "./transport/connection.ts";
+import type { Credentials } from "./transport/link.ts";
+import { SessionGuardError, type SessionGuard, type SessionGuardOptions, type SessionState } from "./types.ts";
+
+/** Milliseconds for an ack; a link that is silent for longer is taken for dead. */
+export const ACK_LIMIT = 2_000;
+/** Milliseconds for a check as a whole, reconnecting included. */
+export const CHECK_LIMIT = 10_000;
+/** Milliseconds between two checks that come from waking up. */
+export const WAKE_EVERY = 1_000;
+
+export type Run = Omit<SessionGuard, "getState" | "subscribe">;
+
+const isOff = (option: boolean | "on" | "off" | undefined): boolean => option === false || option === "off";
+
+/**
+ * @param listeners told of every new state
+ * @throws SessionGuardError `bad-url`
+ */
+export function createRun(options: SessionGuardOptions, env: Environment, listeners: ReadonlySet<(state: SessionState) => void>): Run {
+  const { clock, page, screen } = env;
+  const server = safeTarget(options.url ?? "/", page.base);
+  if (!server) throw new SessionGuardError("bad-url", `not an http(s) address: ${String(options.url)}`);
+  const address = socketAddress(server, options.path ?? "socket.io/");
+  const space = `session-guard/${options.scope ?? ""}/${address}`;
+  const latch = createLatch(space, env.local);
+  const newest = createNewest(space, env.local);
+
+  let state = INITIAL;
+  let shown = view(state, null);
+  let credentials: Credentials | null = null;
+  /** This page's login, as far as it is known: see `Login`. */
+  let held = { epoch: 0, at: 0 };
+  let announced = "";
+  let wokeAt = 0;
+  let asked: Promise<SessionState> | null = null;
+  let settle: (error?: SessionGuardError) => void = () => undefined;
+  let cancelTick = (): void => undefined;
+  const queue: Input[] = [];
+  let stepping = false;
+
+  const isRunning = (): boolean => running(state.phase);
+
+  const report = (code: string, cause?: unknown): void => {
+    try {
+      if (options.onError) options.onError(new SessionGuardError(code, "", { cause }));
+      else console.warn("session-guard:", code, cause ?? "");
+    } catch (failure) {
+      console.error(failure);
+    }
+    page.emit("session-guard:error", { code, cause });
+  };
+
+  /** An app's callback must not break the guard, least of all in the middle of an end. */
+  const safely = <Value>(callback: ((value: Value) => void) | undefined, value: Value): void => {
+    try {
+      callback?.(value);
+    } catch (cause) {
+      report("callback", cause);
+    }
+  };
+
+  /** Inputs are taken one after the other, also those that an effect of an earlier one brings. */
+  const dispatch = (input: Input): void => {
+    queue.push(input);
+    if (stepping) return;
+    stepping = true;
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      const [after, effects] = step(state, next, clock.now());
+      // Without the notice the app speaks for itself, and must be seen to do so.
+      if (after.cloak !== state.cloak) screen.cloak(after.cloak === "unreachable" && isOff(options.notice) ? "off" : after.cloak);
+      state = after;
+      effects.forEach(perform);
+      const now = view(state, shown);
+      if (now !== shown) {
+        shown = now;
+        for (const listener of [...listeners]) safely(listener, now);
+        safely(options.onStateChange, now);
+        page.emit("session-guard:state", now);
+      }
+    }
+    stepping = false;
+    cancelTick();
+    const now = clock.now();
+    const at = nextTick(state, now);
+    if (at) {
+      cancelTick = clock.after(at - now, () => {
+        dispatch({ type: "tick" });
+      });
+    }
+  };
+
+  const perform = (effect: Effect): void => {
+    switch (effect.type) {
+      case "connect":
+        if (credentials) connection.connect();
+        else void getTicket();
+        break;
+      case "disconnect":
+        activity.stop();
+        connection.close(state.phase === "expired");
+        // An ended page still listens, for a newer login.
+        if (state.phase === "stopped") leave();
+        break;
+      case "check":
+        check().catch(() => {
+          dispatch({ type: "check-failed" });
+        });
+        break;
+      case "renew":
+        if (typeof options.ticket === "function") void getTicket();
+        else dispatch({ type: "stop", code: effect.code });
+        break;
+      case "error":
+        report(effect.code);
+        break;
+      case "warn":
+        safely(options.onWarning, effect.warning);
+        page.emit("session-guard:warning", effect.warning);
+        break;
+      case "end": {
+        const { end, source } = effect;
+        const { room, session } = end;
+        latch.close(end);
+        if (source !== "latch") tabs.publish({ room, session, end });
+        settle();
+        void ending.run(end, source, { room, session, at: held.at, epoch: state.epoch || held.epoch });
+      }
+    }
+  };
+
+  const leave = (): void => {
+    settle(new SessionGuardError("stopped"));
+    cancelTick();
+    for (const stop of listening) stop();
+    tabs.close();
+    screen.clear();
+  };
+
+  const endHere = (reason: string): void => {
+    dispatch({ type: "ended", end: endOf(state.session, state.room, reason, clock.now()), source: "self" });
+  };
+
+  const getTicket = async (): Promise<void> => {
+    const { ticket: source } = options;
+    const ticket =
+      typeof source !== "function"
+        ? source
+        : await obtainTicket(source, clock, env.random, isRunning, (cause, failures) => {
+            if (!failures) report("ticket-unavailable", cause);
+            unreachable("no ticket");
+          });
+    if (!isRunning()) return;
+    if (ticket === null) dispatch({ type: "stop" });
+    else if (!ticket) dispatch({ type: "stop", code: "ticket-required" });
+    else {
+      credentials = { ticket };
+      const claims = readTicket(ticket);
+      if (claims && state.room !== null && claims.room !== state.room) {
+        // Somebody else has logged in in this browser: the page is not theirs to see.
+        endHere("replaced");
+        return;
+      }
+      if (claims) {
+        held = { epoch: claims.epoch, at: 0 };
+        dispatch({ type: "identity", session: claims.session, room: claims.room });
+        const end = latch.read(claims.session);
+        if (end) dispatch({ type: "ended", end, source: "latch" });
+      }
+      if (isRunning()) connection.connect();
+    }
+  };
+
+  /** The server said that the session is live: the `session` event, or an ack. */
+  const answered = (payload: unknown): void => {
+    if (!isSession(payload) || !concerns(state, payload) || !isRunning()) return;
+    const { room, session, epoch, ticket } = payload;
+    if (ticket && credentials && "ticket" in credentials) credentials = { ticket };
+    const known = newest.read(room);
+    held = { epoch, at: (known?.session === session && known.at) || held.at || clock.now() };
+    dispatch({ type: "session", payload });
+    if (announced !== session + String(epoch)) {
+      announced = session + String(epoch);
+      announce({ room, session, ...held });
+    }
+    settle();
+  };
+
+  const announce = (login: Login): void => {
+    if (newest.offer(login)) tabs.publish(login);
+  };
+
+  const unreachable = (why: string): void => {
+    dispatch({ type: "unreachable" });
+    settle(new SessionGuardError("unreachable", why));
+  };
+
+  /** Sends one event and waits for its ack. */
+  const request = async (name: string, payload?: unknown): Promise<void> => {
+    if (!isRunning()) throw new SessionGuardError(state.end ? "ended" : "stopped");
+    let reply: unknown;
+    try {
+      reply = await connection.request(name, payload, ACK_LIMIT);
+    } catch (cause) {
+      // It looks open and is dead, as after a sleep. The next link tells.
+      if (state.connected) connection.restart();
+      throw new SessionGuardError("unreachable", "", { cause });
+    }
+    const code = failedCode(reply);
+    if (code === null) {
+      answered(reply);
+      return;
+    }
+    const ended = verdict(code) === "ended";
+    // The ack says only that it has ended; the refusal of the next link says why.
+    if (ended) connection.restart();
+    throw new SessionGuardError(ended ? "ended" : code);
+  };
+
+  /** Resolves with the next answer about the session, whichever way it comes. */
+  const check = (): Promise<SessionState> => {
+    if (state.end) return Promise.resolve(shown);
+    if (asked) return asked;
+    asked = new Promise((resolve, reject) => {
+      const cancel = clock.after(CHECK_LIMIT, () => {
+        settle(new SessionGuardError("unreachable"));
+      });
+      settle = (error) => {
+        settle = () => undefined;
+        asked = null;
+        cancel();
+        if (error) reject(error);
+        // Not before this step is over: they are to see the state that it leads to.
+        else void Promise.resolve().then(() => {
+          resolve(shown);
+        });
+      };
+    });
+    const answer = asked;
+    if (!state.connected) connection.wake();
+    else {
+      request(EVENT_CHECK).catch((error: unknown) => {
+        // After these two the next link brings the answer.
+        if (error instanceof SessionGuardError && !["unreachable", "ended"].includes(error.code)) settle(error);
+      });
+    }
+    return answer;
+  };
+
+  const checkQuietly = (): void => {
+    check().catch(() => undefined);
+  };
+
+  const woke = (restored: boolean): void => {
+    // News does not reach a frozen page; what another tab has stored is still there.
+    const end = state.session && latch.read(state.session);
+    if (end) dispatch({ type: "ended", end, source: "tab" });
+    if (state.end) {
+      ending.look();
+      if (restored) ending.restored();
+      return;
+    }
+    connection.wake();
+    dispatch({ type: restored ? "restored" : "tick" });
+    const now = clock.now();
+    if (Math.abs(now - wokeAt) < WAKE_EVERY) return;
+    wokeAt = now;
+    checkQuietly();
+  };
+
+  const connection = keepConnected(env.openLink(address), () => credentials ?? { ticket: "" }, clock, env.random, {
+    joined() {
+      dispatch({ type: "joined" });
+      activity.flush();
+    },
+    message(name, payload, ack) {
+      if (name === EVENT_SESSION) answered(payload);
+      else if (isEnd(payload) && concerns(state, payload)) {
+        latch.close(payload);
+        ack?.();
+        dispatch({ type: "ended", end: payload, source: "server" });
+      }
+    },
+    dropped() {
+      dispatch({ type: "dropped" });
+    },
+    unreachable,
+    refused(code, data) {
+      dispatch({ type: "refused", code, data });
+    },
+  });
+  const activity = createActivity(clock, (idleForMs) => {
+    if (!state.connected) return false;
+    request(EVENT_ACTIVITY, { idle_for_ms: idleForMs }).catch(() => undefined);
+    return true;
+  });
+  const reportActivity = (): void => {
+    if (isRunning()) activity.human();
+  };
+  const tabs = env.openTabs(space, (message) => {
+    if ("end" in message) {
+      if (state.session && concerns(state, message)) dispatch({ type: "ended", end: message.end, source: "tab" });
+      return;
+    }
+    newest.offer(message);
+    ending.look();
+    // A newer login of the user in this browser: this page's session has very likely just ended.
+    if (message.room === state.room && message.session !== state.session && isRunning()) checkQuietly();
+  });
+  const ending = createEnding(env, options, space, latch, newest, report);
+  const listening = [page.onWake(woke), isOff(options.activity) ? () => undefined : page.onInput(reportActivity)];
+
+  return {
+    start() {
+      const { room, ticket } = options;
+      if (room !== undefined) {
+        const login = openSession(space, env.local, latch, room, options.freshLogin === true, clock.now(), env.randomId);
+        credentials = { room, session: login.session };
+        held = login;
+        dispatch({ type: "start", room, session: login.session, ended: null });
+        // Said before the server knows of it: a kick of this browser's older id may land any moment.
+        announce(login);
+        return;
+      }
+      const claims = typeof ticket === "string" ? readTicket(ticket) : null;
+      if (claims) held = { epoch: claims.epoch, at: 0 };
+      if (typeof ticket === "string" && ticket) credentials = { ticket };
+      const { session, room: named } = claims ?? { session: null, room: null };
+      dispatch({ type: "start", session, room: named, ended: session === null ? null : latch.read(session) });
+    },
+    stop() {
+      if (state.end) leave();
+      else dispatch({ type: "stop" });
+    },
+    check,
+    async extend() {
+      await request(EVENT_ACTIVITY, { idle_for_ms: 0 });
+      if (state.end) throw new SessionGuardError("ended");
+      return shown;
+    },
+    reportActivity,
+    async logout({ everywhere = false } = {}) {
+      await request(EVENT_LOGOUT, { everywhere });
+      endHere("logout");
+    },
+  };
+}

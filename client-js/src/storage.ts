@@ -1,0 +1,61 @@
+/** `localStorage` and `sessionStorage`, which may be missing, full or forbidden: then a memory that lasts as long as the page. */
+
+import { isMembers, type Members } from "./core/wire.ts";
+
+/**
+ * Contract: nothing here throws. What was set is read back by this page at least; by other tabs and later pages only
+ * while `durable`.
+ */
+export interface Store {
+  readonly durable: boolean;
+  get(key: string): string | null;
+  set(key: string, value: string): void;
+  remove(key: string): void;
+  keys(): readonly string[];
+}
+
+/** @param open gets the browser's storage; touching it may throw already */
+export function safeStore(open: () => Storage): Store {
+  const memory = new Map<string, string>();
+  const attempt = <T>(work: (storage: Storage) => T): T | undefined => {
+    try {
+      return work(open());
+    } catch {
+      return undefined;
+    }
+  };
+  const store: Store = {
+    durable: false,
+    get: (key) => memory.get(key) ?? attempt((storage) => storage.getItem(key)) ?? null,
+    set(key, value) {
+      memory.set(key, value);
+      attempt((storage) => {
+        storage.setItem(key, value);
+        // What the browser holds now can be changed by other tabs, so the memory must not hide it.
+        memory.delete(key);
+      });
+    },
+    remove(key) {
+      memory.delete(key);
+      attempt((storage) => {
+        storage.removeItem(key);
+      });
+    },
+    keys: () => [...memory.keys(), ...(attempt((storage) => Object.keys(storage)) ?? [])],
+  };
+  const probe = "session-guard/probe";
+  store.set(probe, "");
+  const durable = !memory.has(probe);
+  store.remove(probe);
+  return { ...store, durable };
+}
+
+/** A stored JSON object, or `null` when there is none or when it is not one. */
+export function readJson(store: Store, key: string): Members | null {
+  try {
+    const value: unknown = JSON.parse(store.get(key) ?? "");
+    return isMembers(value) ? value : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * The seam between the guard and a way to the server.
+ *
+ * Contract of a `Link`, the same for every transport:
+ * - It is one attempt: it opens by itself, tries once, and ends with exactly one of `refused` or `closed`; after that,
+ *   and after `close()`, it calls nothing any more.
+ * - `joined` comes at most once, and before every `message`.
+ * - `request` resolves with the server's ack, and rejects when the time is over or the link is gone; it never throws.
+ * - `alive` is judged by the wall clock at that moment, because a machine that slept has missed its own timers.
+ */
+
+/** How the page shows who it is. */
+export type Credentials = { readonly ticket: string } | { readonly room: string; readonly session: string };
+
+export interface LinkEvents {
+  joined(): void;
+  /** `ack` is null when the server wants none. */
+  message(name: string, payload: unknown, ack: (() => void) | null): void;
+  /** The server spoke and said no. */
+  refused(code: string, data: unknown): void;
+  closed(why: string): void;
+}
+
+export interface Link {
+  /** @param limit ms to wait for the ack */
+  request(name: string, payload: unknown, limit: number): Promise<unknown>;
+  alive(): boolean;
+  close(): void;
+}
+
+export type OpenLink = (credentials: Credentials, events: LinkEvents) => Link;

@@ -1,0 +1,138 @@
+/** A link over one native WebSocket that speaks Socket.IO. Contract: `link.ts`. Wire: `packet.ts`. */
+
+import type { Clock } from "../clock.ts";
+import { isMembers } from "../core/wire.ts";
+import type { Credentials, Link, LinkEvents } from "./link.ts";
+import { ACK, CLOSE, CONNECT, CONNECT_ERROR, decode, DISCONNECT, encode, EVENT, OPEN, PING, PONG, type Packet } from "./packet.ts";
+
+/** Milliseconds from the start of the attempt to the server's yes or no. */
+export const JOIN_LIMIT = 10_000;
+
+/** What a link needs of the browser's WebSocket. */
+export interface Socket {
+  onmessage: ((event: { data: unknown }) => void) | null;
+  onclose: ((event: { code: number }) => void) | null;
+  send(text: string): void;
+  close(): void;
+}
+
+/**
+ * @param url `ws:` or `wss:` address of the server's socket path
+ * @param open makes a socket; may throw
+ */
+export function sioLink(url: string, open: (url: string) => Socket, clock: Clock, credentials: Credentials, events: LinkEvents): Link {
+  let socket: Socket | null = null;
+  let over = false;
+  let joined = false;
+  let nextId = 0;
+  // Until it has joined, the one limit is JOIN_LIMIT; then the server's pings set it.
+  let limit = JOIN_LIMIT;
+  let pingLimit = JOIN_LIMIT;
+  let heardAt = clock.now();
+  let cancelWatch = (): void => undefined;
+  const pending = new Map<string, (reply: unknown, error?: Error) => void>();
+
+  const end = (): void => {
+    over = true;
+    cancelWatch();
+    if (socket) {
+      socket.onmessage = socket.onclose = null;
+      socket.close();
+    }
+    for (const settle of pending.values()) settle(null, new Error("connection lost"));
+  };
+  const fail = (why: string): void => {
+    if (over) return;
+    end();
+    events.closed(why);
+  };
+  const alive = (): boolean => !over && clock.now() < heardAt + limit;
+
+  const watch = (): void => {
+    cancelWatch();
+    cancelWatch = clock.after(heardAt + limit - clock.now(), () => {
+      if (alive()) watch();
+      else fail("silence");
+    });
+  };
+
+  const receive = ({ type, id, data }: Packet): void => {
+    if (joined) {
+      heardAt = clock.now();
+      watch();
+    }
+    const [first, second] = Array.isArray(data) ? (data as unknown[]) : [];
+    if (type === OPEN) {
+      const { pingInterval, pingTimeout } = data as { pingInterval: number; pingTimeout: number };
+      pingLimit = pingInterval + pingTimeout || JOIN_LIMIT;
+      socket?.send(encode(CONNECT, credentials));
+    } else if (type === PING) {
+      socket?.send(PONG);
+    } else if (type === CONNECT) {
+      joined = true;
+      limit = pingLimit;
+      heardAt = clock.now();
+      watch();
+      events.joined();
+    } else if (type === CONNECT_ERROR) {
+      end();
+      const error = isMembers(data) ? data : {};
+      events.refused(String(error["message"]), error["data"]);
+    } else if (type === EVENT) {
+      events.message(String(first), second, id ? () => socket?.send(encode(ACK, [], id)) : null);
+    } else if (type === ACK) {
+      pending.get(id)?.(first);
+    } else if (type === DISCONNECT || type === CLOSE) {
+      fail("closed by the server");
+    }
+  };
+
+  watch();
+  try {
+    socket = open(`${url}?EIO=4&transport=websocket`);
+    socket.onmessage = ({ data }) => {
+      let packet: Packet;
+      try {
+        packet = decode(String(data));
+      } catch {
+        fail("not Socket.IO");
+        return;
+      }
+      receive(packet);
+    };
+    // An error event is always followed by this one.
+    socket.onclose = ({ code }) => {
+      fail(`closed: ${code}`);
+    };
+  } catch (error) {
+    // A Content-Security-Policy can throw here. The contract promises `closed`, but never before returning.
+    clock.after(0, () => {
+      fail(String(error));
+    });
+  }
+
+  return {
+    request: (name, payload, patience) =>
+      new Promise((resolve, reject) => {
+        const id = String(nextId++);
+        const settle = (reply: unknown, error?: Error): void => {
+          cancel();
+          pending.delete(id);
+          if (error) reject(error);
+          else resolve(reply);
+        };
+        const cancel = clock.after(patience, () => {
+          settle(null, new Error("no answer"));
+        });
+        pending.set(id, settle);
+        if (joined && !over) socket?.send(encode(EVENT, payload === undefined ? [name] : [name, payload], id));
+        else settle(null, new Error("not connected"));
+      }),
+    alive,
+    close() {
+      if (over) return;
+      if (joined) socket?.send(DISCONNECT);
+      end();
+    },
+  };
+}

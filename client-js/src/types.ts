@@ -1,0 +1,170 @@
+/** The public types of `session-guard`. */
+
+/**
+ * - `starting`: no answer from the server yet
+ * - `active`: the session is live
+ * - `prompted`: live, and so near its end that the user should be warned
+ * - `unreachable`: the server was tried and did not answer; the guard goes on trying
+ * - `expired`: the session has ended; final
+ * - `stopped`: not started, stopped, or given up after a mistake in the set-up
+ */
+export type Phase = "starting" | "active" | "prompted" | "unreachable" | "expired" | "stopped";
+
+/** Why a session ended. More reasons may come; treat an unknown one like `admin`. */
+export type EndReason =
+  | "displaced"
+  | "replaced"
+  | "idle"
+  | "absolute"
+  | "logout"
+  | "admin"
+  | "lost"
+  | (string & Record<never, never>);
+
+/** What is known about the end of a session. */
+export interface SessionEnd {
+  readonly session: string;
+  readonly room: string;
+  /** `lost` also stands for a session that the server does not know (any more). */
+  readonly reason: EndReason;
+  /** The server's own English sentence; may be empty. */
+  readonly message: string;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** The newer login that ended this one, if it was one and if its device is known. */
+  readonly by: { readonly device: { readonly label: string | null; readonly class: string | null } | null } | null;
+  /** Where the server wants the browser to go. */
+  readonly redirect: string | null;
+}
+
+/** A snapshot; it never changes, a new one is made instead. */
+export interface SessionState {
+  readonly phase: Phase;
+  /** The session's id; `null` until it is known. */
+  readonly session: string | null;
+  readonly room: string | null;
+  /** Whether it is the newest login of its room; `null` until the server has said so. */
+  readonly newest: boolean | null;
+  /** `Date.now()`-based estimate in ms; `null` without an idle time-out. */
+  readonly idleEndsAt: number | null;
+  /** `Date.now()`-based estimate in ms; `null` without an absolute time-out. */
+  readonly absoluteEndsAt: number | null;
+  /** True only with a live socket. */
+  readonly connected: boolean;
+  /** Set in phase `expired`. */
+  readonly end: SessionEnd | null;
+}
+
+/** The session will end soon unless the user shows up. */
+export interface SessionWarning {
+  /** `absolute` cannot be extended. */
+  readonly kind: "idle" | "absolute";
+  /** `Date.now()`-based estimate in ms. */
+  readonly endsAt: number;
+  /** Milliseconds left when the warning was made. */
+  readonly remainingMs: number;
+}
+
+/**
+ * `code` is the stable name: a code of the server (`ticket-expired`, `ticket-required`, …), or one of
+ * `unreachable`, `stopped`, `ended`, `ticket-unavailable`, `logout-failed`, `bad-url`, `bad-redirect`, `callback`.
+ */
+export class SessionGuardError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message = "", options?: ErrorOptions) {
+    super(message || code, options);
+    this.name = "SessionGuardError";
+    this.code = code;
+  }
+}
+
+/** Gets a ticket from the app; asked at the start, and once when the server refuses the ticket that it has. */
+export type TicketSource = () => string | Promise<string>;
+
+/** The texts of the notice; what is left out stays English. */
+export interface Messages {
+  /** Title by end reason; `other` for the reasons without one. */
+  readonly titles?: Readonly<Record<string, string>>;
+  /** Explanation by end reason; default the server's own sentence. */
+  readonly explanations?: Readonly<Record<string, string>>;
+  readonly when?: string;
+  readonly device?: string;
+  readonly logInAgain?: string;
+  readonly unreachableTitle?: string;
+  readonly unreachable?: string;
+}
+
+export interface SessionGuardOptions {
+  /** The server; relative to the page. Default: where the script came from, or (as a module) the page's origin. */
+  url?: string;
+  /** Path of the socket under `url`. Default `/socket.io/`. */
+  path?: string;
+  /** The page's ticket, or a function that gets one. */
+  ticket?: string | TicketSource;
+  /** Instead of a ticket, for servers with `join: "open"`. */
+  room?: string;
+  /** With `room`: this page is the first one after a log-in, so it makes a new session id. Default false. */
+  freshLogin?: boolean;
+  /** Called once per ended session by one tab of this browser, naming the ended session. */
+  logoutUrl?: string;
+  logout?: {
+    /** `POST` (default) calls in the background; `GET` navigates there, as the very last step. */
+    method?: "POST" | "GET";
+    /** Further headers of the `POST`, for example the CSRF token. */
+    headers?: Readonly<Record<string, string>>;
+  };
+  /** Where to go after the end; the server's own target wins. Default: stay, with the notice. */
+  redirect?: string;
+  /** The built-in notice at the end. Default true. */
+  notice?: boolean | "on" | "off";
+  /** The notice's "log in again". Default: the redirect, else a reload. */
+  loginUrl?: string;
+  /** Report human activity (at most every 5 s). Default true. */
+  activity?: boolean | "on" | "off";
+  /** BCP 47 tag for the notice's date, and of your own `messages`. Default: the page's. */
+  lang?: string;
+  messages?: Messages;
+  /** Tabs act together only within one scope. Default `""`. */
+  scope?: string;
+  /** The session is over (never called for `replaced`, nor when this browser already holds a newer session). */
+  onSessionExpired?: (end: SessionEnd) => void;
+  onWarning?: (warning: SessionWarning) => void;
+  onStateChange?: (state: SessionState) => void;
+  onError?: (error: SessionGuardError) => void;
+  /**
+   * A last chance to save work. Awaited until `deadline` (`Date.now()`-based ms, 5 s ahead), then the end goes on.
+   * The session itself has already ended: the server may refuse its requests.
+   */
+  beforeForcedLogout?: (end: SessionEnd, chance: { readonly deadline: number }) => unknown;
+}
+
+export interface SessionGuard {
+  /** Starts guarding; nothing happens when it runs or has ended. Needs a browser. */
+  start(): void;
+  /** Stops quietly: nobody is logged out. Nothing happens when it is stopped; an end that has begun goes on. */
+  stop(): void;
+  getState(): SessionState;
+  /** Calls `listener` at every change of the state; returns its unsubscribe. */
+  subscribe(listener: (state: SessionState) => void): () => void;
+  /**
+   * Asks the server whether the session is live; never extends it. Resolves also when it has ended.
+   *
+   * @throws SessionGuardError `unreachable` or `stopped`.
+   */
+  check(): Promise<SessionState>;
+  /**
+   * The user says "still here". Resolves when the server has moved the deadline.
+   *
+   * @throws SessionGuardError `ended`, `unreachable` or `stopped`.
+   */
+  extend(): Promise<SessionState>;
+  /** Counts as human input; for what the page cannot see itself: iframes, games, video. */
+  reportActivity(): void;
+  /**
+   * Ends this session, or with `everywhere` all sessions of the user, and then this page like any other end.
+   *
+   * @throws SessionGuardError `unreachable`, `stopped`, or the server's code (`ticket-required` in open mode).
+   */
+  logout(options?: { everywhere?: boolean }): Promise<void>;
+}

@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createLatch, REMEMBERED } from "../src/latch.ts";
+import { createNewest, isNewer, type Login } from "../src/newest.ts";
+import { readJson, safeStore } from "../src/storage.ts";
+import { createTabs, type Channel, type TabMessage } from "../src/tabs.ts";
+import { endFor, FakeStore } from "./world.ts";
+
+describe("storage", () => {
+  const forbidden = (): Storage => {
+    throw new DOMException("denied", "SecurityError");
+  };
+
+  it("falls back to a memory of the page when it is forbidden or full", () => {
+    class Full {
+      setItem(): never {
+        throw new DOMException("full", "QuotaExceededError");
+      }
+      getItem = null;
+    }
+    const full = Object.create(new Full()) as Storage;
+    for (const open of [forbidden, () => full]) {
+      const store = safeStore(open);
+      assert.equal(store.durable, false);
+      store.set("key", "value");
+      assert.equal(store.get("key"), "value");
+      assert.deepEqual(store.keys(), ["key"]);
+      store.remove("key");
+      assert.equal(store.get("key"), null);
+    }
+  });
+
+  it("sees what other tabs have written since", () => {
+    const entries: Record<string, string> = {};
+    const storage = { setItem: (key: string, value: string) => { entries[key] = value; }, getItem: (key: string) => entries[key] ?? null, removeItem: (key: string) => { Reflect.deleteProperty(entries, key); } } as unknown as Storage;
+    const store = safeStore(() => storage);
+    assert.equal(store.durable, true);
+    assert.deepEqual(entries, {});
+    store.set("key", "mine");
+    entries["key"] = "theirs";
+    assert.equal(store.get("key"), "theirs");
+  });
+
+  it("reads no JSON from what is none", () => {
+    const store = new FakeStore();
+    for (const text of ["", "{", "1", "null", '"text"']) {
+      store.set("key", text);
+      assert.equal(readJson(store, "key"), null, text);
+    }
+  });
+});
+
+describe("the latch", () => {
+  it("goes one way, and keeps the first end", () => {
+    const store = new FakeStore();
+    const latch = createLatch("space", store);
+    assert.equal(latch.read("A"), null);
+    latch.close(endFor("A", "idle"));
+    latch.close(endFor("A", "admin"));
+    assert.deepEqual(createLatch("space", store).read("A"), endFor("A", "idle"));
+    assert.equal(createLatch("other space", store).read("A"), null);
+  });
+
+  it("gives the app's logout to one caller", () => {
+    const latch = createLatch("space", new FakeStore());
+    assert.deepEqual([latch.takeLogout("A"), latch.takeLogout("A"), latch.takeLogout("B")], [true, false, true]);
+    latch.releaseLogout("A");
+    assert.equal(latch.takeLogout("A"), true);
+  });
+
+  it("does not fill the storage", () => {
+    const store = new FakeStore();
+    const latch = createLatch("space", store);
+    store.set("the app's own", "stays");
+    for (let n = 0; n < 1_000; n++) {
+      latch.close(endFor(`S${n}`));
+      latch.takeLogout(`S${n}`);
+      assert.ok(latch.read(`S${n}`));
+    }
+    assert.ok(store.entries.size <= 2 * REMEMBERED + 4);
+    assert.equal(store.get("the app's own"), "stays");
+  });
+});
+
+describe("which login is newer", () => {
+  const login = (session: string, epoch: number, at: number, room = "alice"): Login => ({ room, session, epoch, at });
+
+  it("is the server's to say where it can, else this browser's", () => {
+    assert.ok(isNewer(login("B", 11, 1), login("A", 10, 2)));
+    assert.ok(!isNewer(login("A", 10, 2), login("B", 11, 1)));
+    assert.ok(isNewer(login("B", 0, 2), login("A", 10, 1)));
+    assert.ok(!isNewer(login("B", 0, 1), login("A", 10, 2)));
+  });
+
+  it("is remembered, and an older one that comes back changes nothing", () => {
+    const newest = createNewest("space", new FakeStore());
+    assert.equal(newest.read("alice"), null);
+    assert.equal(newest.offer(login("B", 11, 5)), true);
+    assert.equal(newest.offer(login("A", 10, 9)), false);
+    assert.deepEqual(newest.read("alice"), login("B", 11, 5));
+    assert.equal(newest.read("bob"), null);
+  });
+
+  it("is a question only between two sessions of one room", () => {
+    assert.ok(!isNewer(login("A", 11, 2), login("A", 10, 1)));
+    assert.ok(!isNewer(login("B", 11, 2, "bob"), login("A", 10, 1)));
+  });
+});
+
+describe("news between tabs", () => {
+  const good: TabMessage[] = [
+    { room: "alice", session: "A", epoch: 1, at: 2 },
+    { room: "alice", session: "A", end: endFor("A") },
+  ];
+  const bad: unknown[] = [null, "text", {}, { room: "alice" }, { room: "alice", session: "A" }, { room: "alice", session: "A", end: {} }, { room: "alice", session: "A", end: endFor("B") }];
+
+  it("travels by a channel, and only what is well formed arrives", () => {
+    const got: unknown[] = [];
+    const sent: unknown[] = [];
+    let closed = false;
+    const channel: Channel = { onmessage: null, postMessage: (message) => sent.push(message), close: () => { closed = true; } };
+    const names: string[] = [];
+    const tabs = createTabs("space", (name) => { names.push(name); return channel; }, new FakeStore(), () => () => undefined, (message) => got.push(message));
+    const deliver = channel.onmessage as (event: { data: unknown }) => void;
+    for (const data of [...bad, ...good]) deliver({ data });
+    assert.deepEqual(got, good);
+    tabs.publish(good[0]!);
+    assert.deepEqual(sent, [good[0]]);
+    assert.deepEqual(names, ["space"]);
+    tabs.close();
+    assert.ok(closed);
+  });
+
+  it("travels by storage where there is no channel, and leaves nothing behind", () => {
+    const store = new FakeStore();
+    const written: [string, string][] = [];
+    store.onSet = (key) => written.push([key, store.get(key) ?? ""]);
+    const got: unknown[] = [];
+    let changed: (key: string, value: string) => void = () => undefined;
+    let listening = true;
+    const tabs = createTabs("space", null, store, (listener) => { changed = listener; return () => { listening = false; }; }, (message) => got.push(message));
+    tabs.publish(good[1]!);
+    assert.equal(store.entries.size, 0);
+    for (const [key, value] of written) changed(key, value);
+    changed("something else", JSON.stringify(good[0]));
+    assert.deepEqual(got, [good[1]]);
+    tabs.close();
+    assert.equal(listening, false);
+  });
+});

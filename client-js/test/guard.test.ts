@@ -1,0 +1,372 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { REPORT_EVERY } from "../src/activity.ts";
+import { ACK_LIMIT, CHECK_LIMIT, WAKE_EVERY } from "../src/run.ts";
+import { NoTicket } from "../src/ticket.ts";
+import type { SessionState } from "../src/types.ts";
+import { endFor, FakeBrowser, payloadFor, settled, START, ticketFor } from "./world.ts";
+
+const A = { ticket: ticketFor("A") };
+const live = payloadFor("A", 10);
+
+describe("the face of a guard", () => {
+  it("can be created and asked anywhere; only start() needs the browser", async () => {
+    const browser = new FakeBrowser();
+    const tab = browser.tab(A);
+    assert.equal(tab.guard.getState().phase, "stopped");
+    await assert.rejects(tab.guard.check(), { code: "stopped" });
+    await assert.rejects(tab.guard.extend(), { code: "stopped" });
+    tab.guard.stop();
+    tab.guard.reportActivity();
+    assert.equal(tab.links.length, 0);
+    assert.equal(browser.local.entries.size, 0);
+  });
+
+  it("tells subscribers of every change until they leave, one failing among them or not", () => {
+    const browser = new FakeBrowser();
+    const tab = browser.tab(A);
+    const seen: string[] = [];
+    const listener = (state: SessionState): void => {
+      assert.equal(tab.guard.getState(), state);
+      seen.push(`${state.phase} ${String(state.connected)}`);
+    };
+    tab.guard.subscribe(() => { throw new Error("app"); });
+    const leave = tab.guard.subscribe(listener);
+    tab.guard.start();
+    tab.guard.start();
+    tab.link.join(live);
+    leave();
+    leave();
+    tab.guard.stop();
+    assert.deepEqual(seen, ["starting false", "starting true", "active true"]);
+    assert.equal(tab.links.length, 1);
+  });
+
+  it("stops without a trace, twice, and starts again", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, payloadFor("A", 10, { idle_ms: 900_000 }));
+    tab.guard.stop();
+    tab.guard.stop();
+    await settled();
+    assert.equal(browser.clock.waiting, 0);
+    assert.equal(browser.channels.length, 0);
+    assert.ok(tab.link.closedByPage);
+    assert.equal(tab.guard.getState().phase, "stopped");
+    tab.guard.start();
+    tab.link.join(live);
+    assert.equal(tab.links.length, 2);
+    assert.equal(tab.guard.getState().phase, "active");
+    assert.deepEqual(tab.events, []);
+  });
+
+  it("shows the session, and the deadlines on this machine's clock", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, payloadFor("A", 10, { idle_ms: 900_000, newest: false }));
+    assert.deepEqual(tab.guard.getState(), {
+      phase: "active", session: "A", room: "alice", newest: false, idleEndsAt: START + 900_000, absoluteEndsAt: null, connected: true, end: null,
+    });
+  });
+
+  it("refuses a server address that is none", () => {
+    const tab = new FakeBrowser().tab({ ...A, url: "javascript:1" });
+    assert.throws(() => { tab.guard.start(); }, { code: "bad-url" });
+    assert.equal(tab.guard.getState().phase, "stopped");
+  });
+});
+
+describe("tickets", () => {
+  it("come from a function, and go on with the fresh one that the server sends", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab({ ticket: () => Promise.resolve(A.ticket) }, { ...live, ticket: "fresh" });
+    assert.deepEqual(tab.links[0]?.credentials, A);
+    tab.link.events.closed("cut");
+    await browser.clock.pass(1_000);
+    assert.deepEqual(tab.link.credentials, { ticket: "fresh" });
+  });
+
+  it("are asked for once more when one is refused; a second refusal is an error and no logout", async () => {
+    const browser = new FakeBrowser();
+    let asked = 0;
+    const tab = browser.tab({ ticket: () => ticketFor("A", "alice", ++asked) });
+    tab.guard.start();
+    await settled();
+    tab.link.events.refused("ticket-expired", null);
+    await settled();
+    assert.equal(asked, 2);
+    assert.deepEqual(tab.link.credentials, { ticket: ticketFor("A", "alice", 2) });
+    tab.link.events.refused("ticket-expired", null);
+    await browser.clock.pass(60_000);
+    assert.equal(asked, 2);
+    assert.deepEqual(tab.events, ["error ticket-expired"]);
+    assert.equal(tab.guard.getState().phase, "stopped");
+    assert.equal(tab.guard.getState().end, null);
+  });
+
+  it("that are only a string cannot be renewed: an error, no logout", async () => {
+    const browser = new FakeBrowser();
+    const tab = browser.tab({ ...A, logoutUrl: "/logout" });
+    tab.guard.start();
+    tab.link.events.refused("ticket-invalid", null);
+    await settled();
+    assert.deepEqual(tab.events, ["error ticket-invalid"]);
+    assert.equal(tab.guard.getState().phase, "stopped");
+  });
+
+  it("are waited for while the app is away, and not asked for again when it says there is none", async () => {
+    const browser = new FakeBrowser();
+    const answers = [() => Promise.reject(new Error("502")), () => Promise.reject(new Error("502")), () => Promise.resolve(A.ticket)];
+    const tab = browser.tab({ ticket: () => (answers.shift() ?? (() => Promise.reject(new Error("too often"))))() });
+    tab.guard.start();
+    await settled();
+    assert.equal(tab.guard.getState().phase, "unreachable");
+    await browser.clock.pass(2_000);
+    tab.link.join(live);
+    assert.equal(tab.guard.getState().phase, "active");
+    assert.deepEqual(tab.events, ["error ticket-unavailable"]);
+
+    const none = browser.tab({ ticket: () => Promise.reject(new NoTicket("401")) });
+    none.guard.start();
+    await browser.clock.pass(60_000);
+    assert.equal(none.guard.getState().phase, "stopped");
+    assert.deepEqual(none.events, ["error ticket-unavailable"]);
+  });
+
+  it("are needed", async () => {
+    const tab = new FakeBrowser().tab({ ticket: () => "" });
+    tab.guard.start();
+    await settled();
+    assert.deepEqual(tab.events, ["error ticket-required"]);
+    assert.equal(tab.guard.getState().phase, "stopped");
+  });
+
+  it("of another user make the page reload: it is not theirs", async () => {
+    const browser = new FakeBrowser();
+    const tickets = [ticketFor("A"), ticketFor("Z", "bob")];
+    const tab = await browser.liveTab({ ticket: () => tickets.shift() ?? "", logoutUrl: "/logout" }, live);
+    tab.link.events.closed("cut");
+    await browser.clock.pass(1_000);
+    tab.link.events.refused("ticket-expired", null);
+    await browser.clock.pass(5_000);
+    assert.deepEqual(tab.events, ["reload"]);
+  });
+});
+
+describe("questions", () => {
+  it("check() resolves with the answer, extends nothing, and is asked once for all who wait", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, live);
+    const answers = Promise.all([tab.guard.check(), tab.guard.check()]);
+    await settled();
+    assert.deepEqual(tab.link.requests.map(({ name, payload }) => [name, payload]), [["check", undefined]]);
+    tab.link.take("check").reply(payloadFor("A", 10, { idle_ms: 5_000_000 }));
+    for (const state of await answers) assert.equal(state.idleEndsAt, START + 5_000_000);
+  });
+
+  it("check() finds the session ended, with the reason that only the next link tells", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, live);
+    const answer = tab.guard.check();
+    await settled();
+    tab.link.take("check").reply({ ok: false, code: "session-ended" });
+    await settled();
+    assert.equal(tab.links.length, 2);
+    tab.link.events.refused("session-ended", endFor("A", "admin"));
+    assert.equal((await answer).end?.reason, "admin");
+    assert.equal((await tab.guard.check()).phase, "expired");
+  });
+
+  it("check() on a link that is silently dead takes a new one", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, live);
+    const answer = tab.guard.check();
+    await browser.clock.pass(ACK_LIMIT);
+    assert.equal(tab.links.length, 2);
+    tab.link.join(live);
+    assert.equal((await answer).phase, "active");
+  });
+
+  it("check() rejects when the server cannot be reached, and when it only keeps silent", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, live);
+    tab.link.events.closed("cut");
+    const refused = assert.rejects(tab.guard.check(), { code: "unreachable" });
+    tab.link.events.closed("refused");
+    await refused;
+    assert.equal(tab.guard.getState().phase, "unreachable");
+    const silent = assert.rejects(tab.guard.check(), { code: "unreachable" });
+    await browser.clock.pass(CHECK_LIMIT);
+    await silent;
+    const unavailable = browser.tab(A);
+    unavailable.guard.start();
+    unavailable.link.join(live);
+    const answer = assert.rejects(unavailable.guard.check(), { code: "unavailable" });
+    await settled();
+    unavailable.link.take("check").reply({ ok: false, code: "unavailable" });
+    await answer;
+  });
+
+  it("extend() resolves on the server's ack, and rejects when it is over", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, payloadFor("A", 10, { idle_ms: 60_000 }));
+    assert.equal(tab.guard.getState().phase, "prompted");
+    const extended = tab.guard.extend();
+    await settled();
+    const { payload, reply } = tab.link.take("activity");
+    assert.deepEqual(payload, { idle_for_ms: 0 });
+    assert.equal(tab.guard.getState().phase, "prompted");
+    reply(payloadFor("A", 10, { idle_ms: 900_000 }));
+    assert.equal((await extended).phase, "active");
+    const refused = assert.rejects(tab.guard.extend(), { code: "ended" });
+    await settled();
+    tab.link.take("activity").reply({ ok: false, code: "session-ended" });
+    await refused;
+    tab.link.events.refused("session-ended", endFor("A"));
+    await assert.rejects(tab.guard.extend(), { code: "ended" });
+  });
+
+  it("logout() ends this page when the server has said yes", async () => {
+    const browser = new FakeBrowser();
+    const saved: string[] = [];
+    const options = { ...A, logoutUrl: "/logout", beforeForcedLogout: () => saved.push("save") };
+    const tab = await browser.liveTab(options, live);
+    const other = await browser.liveTab(options, live);
+    const done = tab.guard.logout({ everywhere: true });
+    await settled();
+    const { payload, reply } = tab.link.take("logout");
+    assert.deepEqual(payload, { everywhere: true });
+    assert.equal(tab.guard.getState().phase, "active");
+    reply({ ok: true });
+    await done;
+    await settled();
+    assert.equal(tab.guard.getState().end?.reason, "logout");
+    assert.deepEqual(other.guard.getState().end?.reason, "logout");
+    assert.deepEqual(saved, ["save"], "the other tab's work only: this one's user asked for it");
+    assert.equal(browser.posts.length, 1);
+  });
+
+  it("logout() says no when the server does", async () => {
+    const tab = await new FakeBrowser().liveTab({ room: "alice" }, payloadFor("made-1", 0));
+    const done = assert.rejects(tab.guard.logout({ everywhere: true }), { code: "ticket-required" });
+    await settled();
+    tab.link.take("logout").reply({ ok: false, code: "ticket-required" });
+    await done;
+    assert.equal(tab.guard.getState().phase, "active");
+  });
+});
+
+describe("activity", () => {
+  it("is reported at once, then at most every 5 s, with the time since the last input", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, live);
+    const reports: unknown[] = [];
+    const collect = (): void => {
+      const { payload, reply } = tab.link.take("activity");
+      reports.push(payload);
+      reply(live);
+    };
+    tab.input();
+    collect();
+    tab.input();
+    const timers = browser.clock.waiting;
+    await browser.clock.pass(1_000);
+    tab.input();
+    assert.equal(browser.clock.waiting, timers, "one timer, however much is typed");
+    await browser.clock.pass(REPORT_EVERY - 1_001);
+    assert.equal(tab.link.requests.length, 0);
+    await browser.clock.pass(1);
+    collect();
+    assert.deepEqual(reports, [{ idle_for_ms: 0 }, { idle_for_ms: 4_000 }]);
+    await browser.clock.pass(60_000);
+    assert.equal(tab.link.requests.length, 0, "nobody was there, nothing is sent");
+    assert.equal(tab.links.length, 1);
+  });
+
+  it("of a time without connection is reported after it, with its age", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, live);
+    tab.link.events.closed("cut");
+    tab.input();
+    await browser.clock.pass(3_000);
+    tab.link.join(live);
+    assert.deepEqual(tab.link.requests.map(({ payload }) => payload), [{ idle_for_ms: 3_000 }]);
+  });
+
+  it("comes from the app alone when switched off", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab({ ...A, activity: "off" }, live);
+    tab.input();
+    assert.equal(tab.link.requests.length, 0);
+    tab.guard.reportActivity();
+    assert.equal(tab.link.requests.length, 1);
+  });
+});
+
+describe("waking up", () => {
+  it("checks, but not for every event of a burst", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, live);
+    tab.wake(false);
+    tab.wake(false);
+    await settled();
+    tab.link.take("check").reply(live);
+    assert.equal(tab.link.requests.length, 0);
+    await browser.clock.pass(WAKE_EVERY);
+    tab.wake(false);
+    await settled();
+    tab.link.take("check");
+  });
+
+  it("past the deadline ends at once: no warning on the way", async () => {
+    const browser = new FakeBrowser();
+    const warned: string[] = [];
+    const tab = await browser.liveTab({ ...A, onWarning: ({ kind }) => warned.push(kind) }, payloadFor("A", 10, { idle_ms: 900_000 }));
+    browser.clock.sleep(3_600_000);
+    tab.link.isAlive = false;
+    tab.wake(false);
+    assert.equal(tab.links.length, 2);
+    tab.link.events.refused("session-ended", endFor("A", "idle"));
+    await settled();
+    assert.deepEqual(warned, []);
+    assert.equal(tab.events.at(-1), "notice idle");
+  });
+
+  it("from the back-forward cache: hidden until the answer is there", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, live);
+    tab.wake(true);
+    assert.deepEqual(tab.screen, ["cloak checking"]);
+    await settled();
+    tab.link.take("check").reply(live);
+    await settled();
+    assert.deepEqual(tab.screen, ["cloak checking", "cloak off"]);
+  });
+
+  it("from the back-forward cache of a page that had left: leaves again", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab({ ...A, redirect: "/bye" }, live);
+    tab.link.end(endFor("A"));
+    await settled();
+    tab.wake(true);
+    assert.deepEqual(tab.events, ["event", "go https://app.example/bye", "go https://app.example/bye"]);
+  });
+
+  it("says why the page is hidden when the server is away past the deadline, and shows it again after", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab({ ...A, logoutUrl: "/logout" }, payloadFor("A", 10, { idle_ms: 10_000, warn_ms: 0 }));
+    tab.link.events.closed("cut");
+    await browser.clock.pass(10_000);
+    assert.equal(tab.screen.at(-1), "cloak unreachable");
+    assert.equal(tab.guard.getState().phase, "unreachable");
+    tab.link.join(payloadFor("A", 10, { idle_ms: 900_000 }));
+    assert.equal(tab.screen.at(-1), "cloak off");
+    assert.equal(browser.posts.length, 0);
+  });
+
+  it("a newer login in this browser makes a live tab ask at once", async () => {
+    const browser = new FakeBrowser();
+    const old = await browser.liveTab(A, live);
+    await browser.liveTab({ ticket: ticketFor("B") }, payloadFor("B", 11));
+    await settled();
+    old.link.take("check");
+  });
+});

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { CLOCK_SLACK, INITIAL, LONGEST_TICK, nextTick, RECHECK, step, view, type CoreState, type Effect, type Input } from "../src/core/machine.ts";
+import type { SessionPayload } from "../src/core/wire.ts";
+import { endFor, payloadFor, START } from "./world.ts";
+
+const payload = (more: object = {}): SessionPayload => payloadFor("s1", 7, more) as unknown as SessionPayload;
+
+/** Feeds inputs at their times; returns the last state and everything that was asked for. */
+function feed(inputs: readonly (readonly [ms: number, input: Input])[], from: CoreState = INITIAL): { state: CoreState; effects: Effect[]; last: readonly Effect[] } {
+  let state = from;
+  const effects: Effect[] = [];
+  let last: readonly Effect[] = [];
+  for (const [ms, input] of inputs) {
+    [state, last] = step(state, input, START + ms);
+    effects.push(...last);
+  }
+  return { state, effects, last };
+}
+
+const start: Input = { type: "start", session: "s1", room: "alice", ended: null };
+const joined: Input = { type: "joined" };
+const live = (more: object = {}): Input => ({ type: "session", payload: payload(more) });
+const tick: Input = { type: "tick" };
+const types = (effects: readonly Effect[]): string[] => effects.map(({ type }) => type);
+
+describe("life of a session", () => {
+  it("starts, becomes active with the server's answer, and anchors the deadlines to the given time", () => {
+    const { state, effects } = feed([[0, start], [10, joined], [20, live({ idle_ms: 900_000, absolute_ms: 3_600_000 })]]);
+    assert.equal(state.phase, "active");
+    assert.equal(state.idleEndsAt, START + 20 + 900_000);
+    assert.equal(state.absoluteEndsAt, START + 20 + 3_600_000);
+    assert.deepEqual(types(effects), ["connect"]);
+  });
+
+  it("ends at once when the latch of its session is closed already", () => {
+    const { state, effects } = feed([[0, { ...start, ended: endFor("s1") }]]);
+    assert.equal(state.phase, "expired");
+    assert.deepEqual(types(effects), ["end", "disconnect"]);
+  });
+
+  it("stays ended, whatever comes", () => {
+    const { state } = feed([[0, start], [1, { type: "ended", end: endFor("s1"), source: "server" }]]);
+    const inputs: Input[] = [start, { type: "stop" }, joined, live(), { type: "dropped" }, { type: "unreachable" }, { type: "refused", code: "unavailable", data: null }, { type: "ended", end: endFor("s1", "idle"), source: "tab" }, { type: "restored" }, tick];
+    for (const input of inputs) assert.deepEqual(step(state, input, START + 5), [state, []], input.type);
+  });
+
+  it("ignores news about another session or room", () => {
+    const before = feed([[0, start], [1, joined], [2, live()]]).state;
+    for (const end of [endFor("s2"), endFor("s1", "displaced", { room: "bob" })]) {
+      const [after, effects] = step(before, { type: "ended", end, source: "tab" }, START + 3);
+      assert.equal(after.phase, "active");
+      assert.deepEqual(effects, []);
+    }
+    assert.equal(feed([[3, { type: "session", payload: { ...payload(), session: "s2" } }]], before).state.session, "s1");
+  });
+
+  it("stops and starts again with nothing left over", () => {
+    const { state } = feed([[0, start], [1, joined], [2, live({ idle_ms: 5_000 })], [3, { type: "stop" }]]);
+    assert.equal(state.phase, "stopped");
+    assert.equal(feed([[4, start]], state).state.idleEndsAt, null);
+  });
+});
+
+describe("refusals", () => {
+  const refused = (code: string, data: unknown = null): Input => ({ type: "refused", code, data });
+
+  it("ends on session-ended with what the server says, and on session-unknown as lost", () => {
+    const ended = feed([[0, start], [1, refused("session-ended", endFor("s1", "admin"))]]).state;
+    assert.equal(ended.end?.reason, "admin");
+    const unknown = feed([[0, start], [1, refused("session-unknown", {})]]).state;
+    assert.equal(unknown.phase, "expired");
+    assert.deepEqual(unknown.end, { session: "s1", room: "alice", reason: "lost", message: "", at: "2026-11-21T08:30:00.001Z", by: null, redirect: null });
+  });
+
+  it("asks for a new ticket once, then it is an error and no logout", () => {
+    const first = feed([[0, start], [1, refused("ticket-expired")]]);
+    assert.deepEqual(types(first.last), ["renew"]);
+    const second = feed([[2, refused("ticket-invalid")]], first.state);
+    assert.deepEqual(second.last, [{ type: "disconnect" }, { type: "error", code: "ticket-invalid" }]);
+    assert.equal(second.state.phase, "stopped");
+    assert.equal(second.state.end, null);
+  });
+
+  it("may ask again after the new ticket was good", () => {
+    const { state } = feed([[0, start], [1, refused("ticket-expired")], [2, joined], [3, live()], [4, { type: "dropped" }]]);
+    assert.deepEqual(types(feed([[5, refused("ticket-expired")]], state).last), ["renew"]);
+  });
+
+  it("stops with an error on mistakes of the set-up", () => {
+    for (const code of ["ticket-required", "room-required", "session-conflict"]) {
+      const { state, last } = feed([[0, start], [1, refused(code)]]);
+      assert.equal(state.phase, "stopped");
+      assert.deepEqual(last.at(-1), { type: "error", code });
+    }
+  });
+
+  it("never logs out on what it does not know", () => {
+    const { state, last } = feed([[0, start], [1, refused("something-new")]]);
+    assert.equal(state.phase, "unreachable");
+    assert.deepEqual(last, []);
+  });
+});
+
+describe("time", () => {
+  const IDLE = 900_000;
+  const WARN = 120_000;
+  const begun = (): CoreState => feed([[0, start], [0, joined], [0, live({ idle_ms: IDLE })]]).state;
+
+  it("asks the server before it warns, and warns by its answer, once", () => {
+    const asked = feed([[IDLE - WARN, tick]], begun());
+    assert.deepEqual(types(asked.last), ["check"]);
+    assert.equal(asked.state.phase, "active");
+    const warned = feed([[IDLE - WARN, live({ idle_ms: WARN })]], asked.state);
+    assert.equal(warned.state.phase, "prompted");
+    assert.deepEqual(warned.last, [{ type: "warn", warning: { kind: "idle", endsAt: START + IDLE, remainingMs: WARN } }]);
+    assert.deepEqual(feed([[IDLE - WARN + 5, live({ idle_ms: WARN - 5 })]], warned.state).last, []);
+  });
+
+  it("does not warn when another tab has moved the deadline", () => {
+    const { state, last } = feed([[IDLE - WARN, tick], [IDLE - WARN, live({ idle_ms: IDLE })]], begun());
+    assert.equal(state.phase, "active");
+    assert.deepEqual(last, []);
+  });
+
+  it("goes back to active when the user stays", () => {
+    const { state } = feed([[IDLE - WARN, tick], [IDLE - WARN, live({ idle_ms: WARN })], [IDLE - 5, live({ idle_ms: IDLE })]], begun());
+    assert.equal(state.phase, "active");
+  });
+
+  it("asks at the deadline, and goes on asking while the server lets the session live", () => {
+    const { state, last } = feed([[IDLE, tick]], begun());
+    assert.deepEqual(types(last), ["check"]);
+    assert.equal(state.cloak, "off");
+    const graced = feed([[IDLE + 20, live({ idle_ms: 0 })]], state);
+    assert.equal(graced.state.phase, "prompted");
+    assert.deepEqual(types(feed([[IDLE + 1_020, tick]], graced.state).last), ["check"]);
+  });
+
+  it("hides the content until the answer when it woke long after the deadline, and warns nobody", () => {
+    const { state, last } = feed([[IDLE + 3_600_000, tick]], begun());
+    assert.deepEqual(types(last), ["check"]);
+    assert.equal(state.cloak, "checking");
+    assert.equal(state.phase, "active");
+  });
+
+  it("never ends by its own clock: an unreachable server past the deadline is unreachable", () => {
+    const { state, effects } = feed([[5, { type: "dropped" }], [IDLE, tick]], begun());
+    assert.equal(state.phase, "unreachable");
+    assert.equal(state.cloak, "unreachable");
+    assert.deepEqual(effects, []);
+    assert.equal(feed([[IDLE + 9, joined], [IDLE + 10, live({ idle_ms: IDLE })]], state).state.cloak, "off");
+  });
+
+  it("keeps showing the page when a check fails before the deadline", () => {
+    const { state } = feed([[10, { type: "restored" }], [20, { type: "check-failed" }]], begun());
+    assert.equal(state.cloak, "off");
+    assert.equal(state.phase, "active");
+  });
+
+  it("asks again when the clock was set back, but not for a small correction", () => {
+    assert.deepEqual(types(feed([[60_000, tick], [60_000 - CLOCK_SLACK - 1, tick]], begun()).last), ["check"]);
+    assert.deepEqual(types(feed([[60_000, tick], [60_000 - CLOCK_SLACK, tick]], begun()).last), []);
+  });
+
+  it("takes the earlier deadline, and says which", () => {
+    const { last } = feed([[0, start], [0, joined], [0, live({ idle_ms: 100_000, absolute_ms: 60_000 })]]);
+    assert.deepEqual(last, [{ type: "warn", warning: { kind: "absolute", endsAt: START + 60_000, remainingMs: 60_000 } }]);
+  });
+
+  it("ticks at the warning, at the deadline, every second past it, and never sleeps long", () => {
+    const state = begun();
+    const at = (ms: number, s = state): number | null => {
+      const next = nextTick(s, START + ms);
+      return next === null ? null : next - START;
+    };
+    assert.equal(at(IDLE - WARN - 5), IDLE - WARN);
+    assert.equal(at(0), LONGEST_TICK);
+    assert.equal(at(IDLE - 5), IDLE);
+    assert.equal(at(IDLE + 5), IDLE + 5 + RECHECK);
+    assert.equal(at(0, feed([[0, start], [0, joined], [0, live()]]).state), null);
+  });
+});
+
+it("shows the same object until something public changes", () => {
+  const { state } = feed([[0, start], [1, joined], [2, live()]]);
+  const shown = view(state, null);
+  assert.equal(view({ ...state, seenAt: 1, checking: true }, shown), shown);
+  assert.notEqual(view({ ...state, connected: false }, shown), shown);
+  assert.ok(Object.isFrozen(shown));
+});

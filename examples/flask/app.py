@@ -1,0 +1,154 @@
+"""A small site with a login, kept to one live session per user by Enforcer. README.md says how to run it."""
+
+import os
+import secrets
+from functools import partial
+from urllib.parse import urlsplit
+
+import httpx
+from flask import Flask, abort, flash, g, redirect, render_template, request, session, url_for
+from werkzeug.security import check_password_hash, generate_password_hash
+
+ENFORCER_URL = os.environ.get("ENFORCER_URL", "http://127.0.0.1:8080").rstrip("/")
+
+app = Flask(__name__)
+app.config.update(
+    SECRET_KEY=os.environ["SECRET_KEY"],
+    SESSION_COOKIE_HTTPONLY=True,
+    SESSION_COOKIE_SAMESITE="Lax",  # other sites' forms and scripts come without the cookie
+    SESSION_COOKIE_SECURE=bool(os.environ.get("SECURE_COOKIES")),  # set it where the site is served over https
+)
+enforcer = httpx.Client(
+    base_url=ENFORCER_URL, headers={"Authorization": f"Bearer {os.environ['ENFORCER_AUTHKEY']}"}, timeout=3
+)
+USERS = {name: generate_password_hash(f"{name}-demo") for name in ("alice", "bob")}
+NOBODY = generate_password_hash(secrets.token_hex())
+PUBLIC = {"login", "logout", "goodbye", "static"}
+WHY = {
+    "displaced": "You were logged out because you have logged in somewhere else.",
+    "idle": "You were logged out because you were inactive.",
+    "logout": "You have logged out.",
+    "admin": "An administrator has ended your session.",
+}
+
+
+def ask(method: str, path: str, **kwargs: object) -> httpx.Response:
+    """A call to Enforcer. Whatever is no answer is an httpx.HTTPError, and so a friendly 503 (`unavailable`)."""
+    response = enforcer.request(method, path, **kwargs)
+    if response.status_code in (401, 422, 429) or response.status_code >= 500:
+        response.raise_for_status()
+    return response
+
+
+@app.before_request
+def only_our_own_forms() -> None:
+    """CSRF: browsers say where a POST comes from, so a form of another site cannot log anybody in or out."""
+    origin = request.headers.get("Origin")
+    if request.method == "POST" and origin is not None and urlsplit(origin).netloc != request.host:
+        abort(403)
+
+
+@app.before_request
+def only_live_sessions():
+    """The check on every request. An answer that does not come keeps the page back, but logs nobody out."""
+    if request.endpoint in PUBLIC:
+        return None
+    if "enforcer_id" not in session:
+        return redirect(url_for("login"))
+    params = {"require": "active", "room": session["user"]}
+    answer = ask("GET", f"/v1/sessions/{session['enforcer_id']}", params=params)
+    if answer.status_code == 200:
+        g.user = session["user"]
+        return None
+    session.clear()
+    flash(WHY.get(answer.json().get("end_reason"), "Your session has ended."))
+    return redirect(url_for("goodbye"))
+
+
+@app.route("/login", methods=["GET", "POST"])
+def login():
+    """Checks the password, tells Enforcer, and only then sets the cookie."""
+    if request.method == "GET":
+        return render_template("login.html")
+    user = request.form.get("user", "")
+    if not check_password_hash(USERS.get(user, NOBODY), request.form.get("password", "")):
+        return render_template("login.html", user=user, problem="The name or the password is wrong."), 401
+    before, held = session.get("user"), session.get("enforcer_id")
+    body = {"room": user, "device": device(), "request_id": secrets.token_hex(8)}
+    if held is not None:
+        body["replaces"] = held  # the same browser logs in again: its old tabs reload, nobody is told off
+    answer = ask("POST", "/notify", json=body)
+    if answer.status_code == 409:  # policy `reject`
+        return render_template("login.html", user=user, problem="Log out first where you are logged in now."), 409
+    answer.raise_for_status()
+    session.clear()
+    session["user"], session["enforcer_id"] = user, answer.json()["session"]
+    response = redirect(url_for("home"))
+    if held is not None and before != user:
+        response.call_on_close(partial(end, held))  # another user sat here; not before the new cookie is out
+    return response
+
+
+@app.post("/logout")
+def logout():
+    """Ends the session that the page names, and no other: this browser may have logged in again meanwhile."""
+    by_script = "X-Enforcer-Session" in request.headers
+    named = request.headers.get("X-Enforcer-Session") or request.form.get("session")
+    if named is None or named != session.get("enforcer_id"):
+        return ("", 204) if by_script else redirect(url_for("home"))
+    session.clear()
+    flash(WHY.get(request.form.get("reason", "logout"), "Your session has ended."))
+    end(named)
+    return ("", 204) if by_script else redirect(url_for("goodbye"))
+
+
+def end(enforcer_id: str) -> None:
+    """Best effort: this browser has lost the cookie already, whether Enforcer answers or not."""
+    try:
+        ask("DELETE", f"/v1/sessions/{enforcer_id}")
+    except httpx.HTTPError as error:
+        app.logger.warning("Enforcer was not told of a logout: %s", type(error).__name__)
+
+
+@app.get("/goodbye")
+def goodbye():
+    """Where an ended session leads; says why."""
+    return render_template("goodbye.html")
+
+
+@app.get("/")
+def home():
+    """A private page. Its ticket is made for it, and kept neither in the cookie nor anywhere else."""
+    answer = ask("POST", f"/v1/sessions/{session['enforcer_id']}/ticket")
+    if answer.status_code != 200:  # ended since `only_live_sessions`, a moment ago
+        return redirect(url_for("home"))
+    return render_template("home.html", enforcer_url=ENFORCER_URL, ticket=answer.json()["ticket"])
+
+
+@app.errorhandler(httpx.HTTPError)
+def unavailable(error: httpx.HTTPError):
+    """Enforcer does not answer: nobody gets in, nobody is logged out."""
+    app.logger.error("Enforcer: %s", type(error).__name__)
+    return render_template("unavailable.html"), 503, {"Retry-After": "2"}
+
+
+@app.after_request
+def headers(response):
+    """Private pages stay out of caches; scripts come from here and from Enforcer only."""
+    ws = ENFORCER_URL.replace("http", "ws", 1)
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["Content-Security-Policy"] = (
+        f"default-src 'self'; script-src 'self' {ENFORCER_URL}; connect-src 'self' {ENFORCER_URL} {ws}; "
+        "frame-ancestors 'none'; base-uri 'none'"
+    )
+    return response
+
+
+def device() -> dict[str, str]:
+    """What the user is shown about this login elsewhere."""
+    agent = request.headers.get("User-Agent", "")[:512]
+    browsers = {"Edg/": "Edge", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}
+    systems = {"Windows": "Windows", "Android": "Android", "iPhone": "iPhone", "Mac OS": "macOS", "Linux": "Linux"}
+    browser = next((name for mark, name in browsers.items() if mark in agent), "A browser")
+    system = next((name for mark, name in systems.items() if mark in agent), "some system")
+    return {"label": f"{browser} on {system}", "user_agent": agent, "ip": request.remote_addr or "127.0.0.1"}

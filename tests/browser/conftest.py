@@ -1,0 +1,166 @@
+"""Real browsers, and a real application that uses Enforcer."""
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from tests.running import ROOT, START_WITHIN, EnforcerProcess, free_port, require_command
+
+ARTEFACTS = ROOT / "test-artefacts" / "browser"
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 10_000
+"""Milliseconds that a test waits for what must come."""
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session", params=["chromium", "firefox"])
+async def browser(request: pytest.FixtureRequest) -> AsyncIterator[Browser]:
+    """One browser process for all tests; each test makes its own profiles in it."""
+    expect.set_options(timeout=PATIENCE)
+    async with async_playwright() as playwright:
+        if request.param == "chromium":
+            path = require_command("chromium")
+            browser = await playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        else:
+            path = require_command("firefox-esr")
+            browser = await playwright.firefox.launch(channel="moz-firefox", executable_path=path)
+        yield browser
+        await browser.close()
+
+
+Profile = Callable[..., Awaitable[BrowserContext]]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def profile(browser: Browser) -> AsyncIterator[Profile]:
+    """Makes browsers that share nothing with each other: storage, cookies, channels between tabs."""
+    made = []
+
+    async def new(**options: Any) -> BrowserContext:
+        context = await browser.new_context(**options)
+        context.set_default_timeout(PATIENCE)
+        context.set_default_navigation_timeout(PATIENCE)
+        made.append(context)
+        return context
+
+    yield new
+    for context in made:
+        await context.close()
+
+
+@pytest.fixture
+def picture(request: pytest.FixtureRequest) -> Callable[..., Awaitable[None]]:
+    """Keeps a screenshot for whoever wants to see what the test saw."""
+
+    async def take(page: Page, name: str) -> None:
+        browser = request.node.callspec.params["browser"]
+        await page.screenshot(path=ARTEFACTS / f"{name}-{browser}.png")
+
+    return take
+
+
+@dataclass
+class Site:
+    """The Flask example beside its Enforcer."""
+
+    url: str
+    enforcer: EnforcerProcess
+
+    async def login(self, page: Page, user: str = "alice") -> str:
+        """As a human would, by the form. Returns the session's id once the page is connected."""
+        await page.goto(f"{self.url}/login")
+        await page.get_by_label("User name").fill(user)
+        await page.get_by_label("Password").fill(f"{user}-demo")
+        await page.get_by_role("button", name="Log in").click()
+        await page.wait_for_url(f"{self.url}/")
+        return await connected(page)
+
+    def visit(self, **cookies: str) -> httpx.Client:
+        """A visitor without a browser."""
+        return httpx.Client(base_url=self.url, cookies=cookies, timeout=10)
+
+    def form(self, user: str = "alice") -> dict[str, str]:
+        """What the login form sends."""
+        return {"user": user, "password": f"{user}-demo"}
+
+
+async def connected(page: Page) -> str:
+    """Waits until the page's guard has its socket; the session's id."""
+    await page.wait_for_function("() => window.sessionGuard?.getState().connected")
+    session: str = await page.evaluate("() => sessionGuard.getState().session")
+    return session
+
+
+async def checked(page: Page) -> dict[str, Any]:
+    """The barrier: the answer to `check` comes by the same socket, so after everything that was sent before it."""
+    state: dict[str, Any] = await page.evaluate("() => sessionGuard.check()")
+    return state
+
+
+@contextmanager
+def running_site(directory: Path, **settings: Any) -> Iterator[Site]:
+    """The Flask example and its Enforcer, each in a process of its own."""
+    with ExitStack() as stack:
+        enforcer = stack.enter_context(EnforcerProcess(directory / "enforcer", **settings))
+        url = f"http://127.0.0.1:{free_port()}"
+        stack.enter_context(_flask(url, enforcer, directory / "flask.log"))
+        yield Site(url, enforcer)
+
+
+@contextmanager
+def _flask(url: str, enforcer: EnforcerProcess, log: Path) -> Iterator[None]:
+    own = {"ENFORCER_URL": enforcer.url, "ENFORCER_AUTHKEY": enforcer.authkey, "SECRET_KEY": secrets.token_hex()}
+    command = [sys.executable, "-m", "flask", "--app", "examples/flask/app.py", "run", "--port", url.rpartition(":")[2]]
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, cwd=ROOT, env=os.environ | own, stdout=output, stderr=output) as process,
+    ):
+        try:
+            deadline = time.monotonic() + START_WITHIN
+            while not _answers(url):
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.05)
+            yield
+        finally:
+            process.kill()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/login").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The Flask example, shared by tests that each log in anew."""
+    with running_site(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnforcerProcess]:
+    """A server with the demo switched on."""
+    with EnforcerProcess(tmp_path_factory.mktemp("demo"), demo=True) as server:
+        yield server

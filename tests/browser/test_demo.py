@@ -1,0 +1,165 @@
+"""The demo page, as its first visitor meets it."""
+
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, Locator, Page, expect
+
+from tests.browser.conftest import Profile
+from tests.running import EnforcerProcess
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+Picture = Callable[..., Awaitable[None]]
+
+
+async def log_in(page: Page) -> None:
+    """With whatever name the form holds; returns when the session is live."""
+    await page.get_by_role("button", name="Log in", exact=True).click()
+    await live(page)
+
+
+async def live(page: Page) -> None:
+    """The window is logged in, with a socket."""
+    await expect(page.get_by_text("Live session", exact=True)).to_be_visible()
+
+
+async def window(context: BrowserContext, server: EnforcerProcess, name: str) -> Page:
+    """A window of its own, with `name` in its form."""
+    page = await context.new_page()
+    await page.goto(f"{server.url}/demo")
+    await page.get_by_label("Log in as").fill(name)
+    return page
+
+
+async def focused(locator: Locator) -> None:
+    """What a keyboard or a screen reader is at, once this window is in front."""
+    await expect(locator).to_be_visible()
+    assert await locator.evaluate("element => element === document.activeElement")
+
+
+def complaints(context: BrowserContext) -> list[str]:
+    """Collects what the browser complains about: a breach of the content security policy is a console error."""
+    found: list[str] = []
+    context.on("console", lambda m: found.append(m.text) if m.type in ("error", "warning") else None)
+    context.on("weberror", lambda e: found.append(str(e.error)))
+    return found
+
+
+async def test_two_windows(profile: Profile, demo: EnforcerProcess, picture: Picture) -> None:
+    """Log in, open a second window, log in there: the first one leaves and says why. Nothing is complained about."""
+    context = await profile()
+    found = complaints(context)
+    first = await context.new_page()
+    await first.goto(f"{demo.url}/demo")
+    name = await first.get_by_label("Log in as").input_value()
+    assert re.fullmatch(r"[a-z]+-[a-z]+-\d\d", name)
+    colour = await first.locator("#window-name").inner_text()
+    await log_in(first)
+    await focused(first.get_by_role("heading", name=f"You are logged in as {name}"))
+
+    async with context.expect_page() as opened:
+        await first.get_by_role("link", name="Open a second window").click()
+    second = await opened.value
+    await expect(second.get_by_label("Log in as")).to_have_value(name)
+    await expect(second.locator("#out-lead")).to_contain_text(f"logged in in the {colour}")
+    await log_in(second)
+
+    await focused(first.get_by_role("heading", name="You were logged out"))
+    other = await second.locator("#window-name").inner_text()
+    assert other != colour
+    await expect(first.get_by_role("alert").filter(visible=True)).to_contain_text(f"in the {other}")
+    await expect(first.locator("#ended-facts")).to_contain_text(re.compile(rf"{other} · .*Told in\d+ ms"))
+    for page in (first, second):
+        rows = page.get_by_role("listitem")
+        await expect(rows).to_have_count(2)
+        await expect(rows.nth(0)).to_contain_text(re.compile(rf"{other}.*live"))
+        await expect(rows.nth(1)).to_contain_text(
+            re.compile(rf"{colour}.*ended.*displaced by {other} · told in \d+ ms")
+        )
+        await expect(page.locator("#count")).to_have_text("1 live")
+    await live(second)
+    assert found == []  # before the pictures: taking one puts a style into the page
+    await picture(first, "demo-first")
+    await picture(second, "demo-second")
+
+    await first.get_by_role("button", name="Log in again here").click()
+    await live(first)
+    await expect(second.get_by_role("heading", name="You were logged out")).to_be_visible()
+
+
+async def test_a_reload_keeps_the_login(profile: Profile, demo: EnforcerProcess) -> None:
+    """And does not count as another login; a new tab is another window."""
+    context = await profile()
+    page = await window(context, demo, "reloader")
+    await log_in(page)
+    await page.reload()
+    await live(page)
+    assert len(demo.call("GET", "/v1/users/demo:reloader/sessions").json()["sessions"]) == 1
+    tab = await window(context, demo, "reloader")
+    await expect(tab.get_by_role("listitem")).to_have_count(1)
+    await live(page)
+
+
+async def test_logging_out(profile: Profile, tmp_path: Path) -> None:
+    """Here, and everywhere: the other window says where it came from."""
+    with EnforcerProcess(tmp_path, demo=True, max_sessions=2) as server:
+        context = await profile()
+        first, second = await window(context, server, "ann"), await window(context, server, "ann")
+        await log_in(first)
+        await log_in(second)
+        await live(first)
+        await expect(first.locator("#in-lead")).to_contain_text("2 live sessions")
+        await second.get_by_role("button", name="Log out everywhere").click()
+        for page in (first, second):
+            await expect(page.get_by_role("heading", name="You are logged out")).to_be_visible()
+        await expect(first.get_by_role("alert").filter(visible=True)).to_contain_text("logged out everywhere")
+        await first.get_by_role("button", name="Another name").click()
+        await focused(first.get_by_label("Log in as"))
+
+
+async def test_a_server_that_keeps_the_first_login(profile: Profile, tmp_path: Path) -> None:
+    """Policy `reject`: the second window is turned away, and told why."""
+    with EnforcerProcess(tmp_path, demo=True, policy="reject") as server:
+        context = await profile()
+        first, second = await window(context, server, "ann"), await window(context, server, "ann")
+        await log_in(first)
+        await second.get_by_role("button", name="Log in", exact=True).click()
+        await expect(second.get_by_role("alert").filter(visible=True)).to_contain_text("keeps the first login")
+        await live(first)
+
+
+async def test_with_open_joins(profile: Profile, tmp_path: Path) -> None:
+    """The demo has tickets of its own, so it works in both settings of `join`."""
+    with EnforcerProcess(tmp_path, demo=True, join="open") as server:
+        context = await profile()
+        first, second = await window(context, server, "ann"), await window(context, server, "ann")
+        await log_in(first)
+        await log_in(second)
+        await expect(first.get_by_role("heading", name="You were logged out")).to_be_visible()
+        await live(second)
+
+
+async def test_a_name_is_only_text(profile: Profile, demo: EnforcerProcess) -> None:
+    """Whatever it looks like."""
+    context = await profile()
+    found = complaints(context)
+    name = "<img src=x onerror=alert(1)>&room=*"
+    page = await window(context, demo, name)
+    await log_in(page)
+    await expect(page.get_by_role("heading", name=f"You are logged in as {name}")).to_be_visible()
+    await expect(page.get_by_role("heading", name=f"Sessions of {name}")).to_be_visible()
+    assert found == []
+
+
+async def test_the_operators_redirects_do_not_count_here(profile: Profile, tmp_path: Path) -> None:
+    """The page stays, and shows why."""
+    with EnforcerProcess(tmp_path, demo=True, redirects={"direct": "/login"}) as server:
+        context = await profile()
+        first, second = await window(context, server, "ann"), await window(context, server, "ann")
+        await log_in(first)
+        await log_in(second)
+        await expect(first.get_by_role("heading", name="You were logged out")).to_be_visible()
+        assert first.url == f"{server.url}/demo"

@@ -1,0 +1,49 @@
+"""The stores that the contract is asked of. One more store is one more line in `STORES`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from enforcer.store import make_store
+from enforcer.store.base import Store
+
+STORES = {
+    "memory": lambda _: "memory://",
+    "sqlite": lambda directory: f"sqlite:///{directory}/enforcer.db",
+}
+START = 1_700_000_000.0
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """What the store takes for the time."""
+    return Clock()
+
+
+@pytest.fixture(params=STORES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The setting `store` of each store in turn."""
+    make: Callable[[Path], str] = STORES[request.param]
+    return make(tmp_path)
+
+
+@pytest.fixture
+async def store(url: str, clock: Clock) -> AsyncIterator[Store]:
+    """An open, empty store."""
+    made = make_store(url, clock)
+    await made.open()
+    yield made
+    await made.close()
+    assert not [t for t in asyncio.all_tasks() if t is not asyncio.current_task() and "store" in repr(t)]

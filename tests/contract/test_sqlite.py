@@ -1,0 +1,241 @@
+"""What only the store on SQLite promises: its file, its lock, its schema and its writer."""
+
+import asyncio
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from enforcer.errors import StartError, StoreUnavailable
+from enforcer.model import AuditEntry, AuditEvent, Decision, RoomState
+from enforcer.store.base import AuditQuery
+from enforcer.store.sqlite import SQLiteStore
+from enforcer.store.sqlite_schema import MIGRATIONS
+from tests.contract.conftest import START, Clock
+from tests.contract.rooms import deciding, put, session
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the database is."""
+    return tmp_path / "enforcer.db"
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[SQLiteStore]:
+    """An open store."""
+    made = SQLiteStore(path, Clock())
+    await made.open()
+    yield made
+    await made.close()
+
+
+async def test_what_was_committed_is_there_after_reopening(path: Path) -> None:
+    """A restart forgets nothing."""
+    for n in range(3):
+        store = SQLiteStore(path, Clock())
+        await store.open()
+        assert len((await store.room("alice")).sessions) == n
+        await put(store, session(f"s{n}"))
+        await store.close()
+
+
+async def test_commits_are_synced_to_the_disk(store: SQLiteStore) -> None:
+    """WAL with `synchronous=FULL` (2): an answer means that it is on the disk."""
+    assert await store._write(lambda c: c.execute("PRAGMA synchronous").fetchone()) == (2,)
+    assert await store._write(lambda c: c.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
+
+
+async def test_only_the_owner_may_read_the_files(store: SQLiteStore, path: Path) -> None:
+    """Database, log and lock hold what users do: mode 0600, whatever the umask."""
+    await put(store, session("s"))
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()}
+    assert set(modes) == {"enforcer.db", "enforcer.db-wal", "enforcer.db-shm", "enforcer.db.lock"}
+    assert set(modes.values()) == {0o600}
+
+
+# ---- the lock ---------------------------------------------------------------------------------------
+
+
+async def test_a_second_store_on_the_same_file_is_refused(store: SQLiteStore, path: Path) -> None:
+    """Two writers would each think that they are the only one."""
+    with pytest.raises(StartError, match="in use by another process"):
+        await SQLiteStore(path, Clock()).open()
+    await put(store, session("s"))  # and the first is unhurt
+
+
+async def test_a_second_process_is_refused(store: SQLiteStore, path: Path) -> None:
+    """The lock holds between processes."""
+    code = (
+        "import asyncio, pathlib, time, sys\n"
+        "from enforcer.store.sqlite import SQLiteStore\n"
+        "asyncio.run(SQLiteStore(pathlib.Path(sys.argv[1]), time.time).open())"
+    )
+    ran = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ran.returncode == 1
+    assert "StartError" in ran.stderr
+    assert "in use by another process" in ran.stderr
+
+
+async def test_the_lock_is_free_after_close(store: SQLiteStore, path: Path) -> None:
+    """The file of the lock stays, the lock does not."""
+    await store.close()
+    second = SQLiteStore(path, Clock())
+    await second.open()
+    await second.close()
+
+
+@pytest.mark.parametrize("name", ["missing/enforcer.db", "file/enforcer.db", "directory.db"])
+async def test_a_place_that_cannot_be_had_is_a_start_error(tmp_path: Path, name: str) -> None:
+    """A missing directory, a file in its place, a directory in the database's place: named, and nothing locked."""
+    (tmp_path / "file").touch()
+    (tmp_path / "directory.db").mkdir()
+    with pytest.raises(StartError, match=name.split("/")[0]):
+        await SQLiteStore(tmp_path / name, Clock()).open()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+async def test_a_directory_that_is_not_writable_is_a_start_error(path: Path) -> None:
+    """SQLite needs to make files beside the database."""
+    path.parent.chmod(0o500)
+    with pytest.raises(StartError, match="not writable"):
+        await SQLiteStore(path, Clock()).open()
+
+
+async def test_a_file_that_is_no_database_is_a_start_error(path: Path) -> None:
+    """It is left as it is."""
+    path.write_bytes(b"not a database at all " * 100)
+    with pytest.raises(StartError, match="is not a usable database"):
+        await SQLiteStore(path, Clock()).open()
+    assert path.read_bytes().startswith(b"not a database")
+
+
+# ---- the schema -------------------------------------------------------------------------------------
+
+
+def version(path: Path) -> int:
+    """`user_version` of the file."""
+    connection = sqlite3.connect(path)
+    try:
+        (number,) = connection.execute("PRAGMA user_version").fetchone()
+        return int(number)
+    finally:
+        connection.close()
+
+
+async def test_a_new_file_gets_the_newest_schema(store: SQLiteStore, path: Path) -> None:
+    """`user_version` counts the migrations."""
+    await store.close()
+    assert version(path) == len(MIGRATIONS)
+
+
+async def test_a_file_of_a_newer_version_is_refused(store: SQLiteStore, path: Path) -> None:
+    """An old program must not write into what it does not know; the lock is let go."""
+    await store.close()
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.close()
+    with pytest.raises(StartError, match="written by a newer version"):
+        await SQLiteStore(path, Clock()).open()
+    assert version(path) == len(MIGRATIONS) + 1
+
+
+async def test_a_failing_migration_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each migration is one transaction: half of one is none, and the next start tries again."""
+    broken = (*MIGRATIONS, "CREATE TABLE half (x); CREATE TABLE half (x);")
+    monkeypatch.setattr("enforcer.store.sqlite_schema.MIGRATIONS", broken)
+    store = SQLiteStore(path, Clock())
+    with pytest.raises((StartError, StoreUnavailable)):
+        await store.open()
+    assert version(path) == len(MIGRATIONS)
+    monkeypatch.setattr("enforcer.store.sqlite_schema.MIGRATIONS", (*MIGRATIONS, "CREATE TABLE whole (x);"))
+    await store.open()
+    await store.close()
+    assert version(path) == len(MIGRATIONS) + 1
+
+
+# ---- the writer -------------------------------------------------------------------------------------
+
+
+async def test_a_failing_job_does_not_take_its_batch_with_it(store: SQLiteStore) -> None:
+    """Of jobs that share a commit, each stands or falls alone, whether its own code or the database refuses it."""
+
+    def wrong(state: RoomState, now: float) -> Decision[None]:
+        raise ValueError("mine alone")
+
+    refused = session("bad", started_at=None)  # type: ignore[arg-type] # NOT NULL
+
+    async def job(n: int) -> None:
+        if n % 3 == 1:
+            await store.transact("alice", wrong)
+        elif n % 3 == 2:
+            entry = AuditEntry(START, AuditEvent.STARTED, "alice", "bad")
+            await store.transact("alice", deciding(Decision(None, changed=(refused,), audit=(entry,))))
+        else:
+            await put(store, session(f"s{n}"))
+
+    outcomes = await asyncio.gather(*(job(n) for n in range(30)), return_exceptions=True)
+    kinds = [type(o) for o in outcomes]
+    assert kinds == [type(None), ValueError, sqlite3.IntegrityError] * 10
+    assert {s.id for s in (await store.room("alice")).sessions} == {f"s{n}" for n in range(0, 30, 3)}
+    assert {row.entry.session for row in await store.audit(AuditQuery(limit=100))} == {f"s{n}" for n in range(0, 30, 3)}
+
+
+async def test_those_who_wait_share_a_commit(store: SQLiteStore) -> None:
+    """Group commit: two hundred logins at once need a handful of transactions, not two hundred."""
+    commits: list[str] = []
+    await store._write(lambda c: c.set_trace_callback(commits.append))
+    await asyncio.gather(*(put(store, session(f"s{n}", f"room{n}")) for n in range(200)))
+    await store._write(lambda c: c.set_trace_callback(None))
+    assert commits.count("COMMIT") < 50
+
+
+async def test_a_database_that_is_locked_from_outside_is_unavailable(store: SQLiteStore, path: Path) -> None:
+    """While somebody else holds the write lock the outcome is unknown; reads go on, and afterwards all is well."""
+    await put(store, session("before"))
+    intruder = sqlite3.connect(path, isolation_level=None)
+    try:
+        await store._write(lambda c: c.execute("PRAGMA busy_timeout = 50"))
+        intruder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="locked"):
+            await put(store, session("during"))
+        with pytest.raises(StoreUnavailable):
+            await store.ping()
+        assert await store.get("before") is not None
+        assert await store.get("during") is None
+        intruder.execute("ROLLBACK")
+    finally:
+        intruder.close()
+    await store.ping()
+    await put(store, session("during"))
+    assert await store.get("during") is not None
+
+
+async def test_a_caller_who_gives_up_does_not_disturb_the_others(store: SQLiteStore) -> None:
+    """A cancelled call may or may not have been committed; its neighbours are answered."""
+    calls = [asyncio.create_task(put(store, session(f"s{n}"))) for n in range(10)]
+    await asyncio.sleep(0)
+    calls[3].cancel()
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(o) for n, o in enumerate(outcomes) if n != 3] == [type(None)] * 9
+    assert {f"s{n}" for n in range(10) if n != 3} <= {s.id for s in (await store.room("alice")).sessions}
+
+
+async def test_what_waits_is_finished_before_close_returns(path: Path) -> None:
+    """`close` finishes what was begun."""
+    store = SQLiteStore(path, Clock())
+    await store.open()
+    calls = [asyncio.create_task(put(store, session(f"s{n}", f"room{n}"))) for n in range(100)]
+    await asyncio.sleep(0)
+    await store.close()
+    await asyncio.gather(*calls)
+    await store.open()
+    assert None not in [await store.get(f"s{n}") for n in range(100)]
+    await store.close()

@@ -1,0 +1,599 @@
+"""What every store promises: the docstrings of `enforcer.store.base.Store`, sentence by sentence."""
+
+import asyncio
+import itertools
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from enforcer.deadlines import FOREVER, IDLE_SLACK, due_at, merged, postponed
+from enforcer.errors import StoreUnavailable
+from enforcer.model import (
+    AuditEntry,
+    AuditEvent,
+    Change,
+    Decision,
+    EndReason,
+    LoginAnswer,
+    Mark,
+    OutboxEntry,
+    RememberedAnswer,
+    RoomState,
+    Session,
+    WaitingLogin,
+)
+from enforcer.policy import REMEMBER_FOR
+from enforcer.store import make_store
+from enforcer.store.base import AuditQuery, SessionQuery, Store
+from tests.contract.conftest import START, Clock
+from tests.contract.rooms import DEVICE, deciding, ended, look, put, session, started
+
+FULL = session(
+    "full",
+    epoch=2**53 - 1,
+    started_at=START + 0.001,
+    last_seen_at=START + 0.002,
+    last_active_at=START + 0.003,
+    seen_until=START + 0.004,
+    idle_at=START + 1.5,
+    absolute_at=START + 2.5,
+    lost_at=START + 3.5,
+    window_at=START + 4.5,
+    device=DEVICE,
+    entry="sso",
+)
+
+
+# ---- reading what was written -----------------------------------------------------------------------
+
+
+async def test_an_unknown_room_is_empty(store: Store) -> None:
+    """Nobody has been there."""
+    assert await store.room("nobody") == RoomState("nobody")
+
+
+async def test_an_unknown_session_is_none(store: Store) -> None:
+    """The store does not know the id."""
+    assert await store.get("nobody") is None
+
+
+@pytest.mark.parametrize("record", [FULL, session("plain"), ended(FULL, reason=EndReason.DISPLACED)], ids=lambda s: "")
+async def test_a_record_comes_back_as_it_was_put(store: Store, record: Session) -> None:
+    """Every field, exactly, whichever way it is read."""
+    await put(store, record)
+    snapshot = await store.get(record.id)
+    assert snapshot is not None
+    assert snapshot.session == record
+    assert (await look(store, "alice", sessions=[record.id]))[0].found == {record.id: record}
+    assert [s.session for s in await store.sessions(SessionQuery())] == [record]
+
+
+@pytest.mark.parametrize("room", ["a b", "ålice 👩", "' OR 1=1 --", "x" * 256, "{}", "A", "a", "\u200b", "%2F/.."])
+async def test_rooms_are_compared_exactly(store: Store, room: str) -> None:
+    """A room's name is opaque: no folding, no escaping, no normalising."""
+    await put(store, session("s", room))
+    assert [s.id for s in (await store.room(room)).sessions] == ["s"]
+    assert (await store.room(room.swapcase() if room.swapcase() != room else room + "x")).sessions == ()
+
+
+async def test_the_room_has_its_live_sessions_oldest_claim_first(store: Store) -> None:
+    """Unclaimed ones (epoch 0) before them by start; ended ones not at all."""
+    records = [
+        session("new", epoch=9),
+        session("old", epoch=3),
+        session("page-2", epoch=0, claimed=False, started_at=START + 2),
+        session("page-1", epoch=0, claimed=False, started_at=START + 1),
+        ended(session("gone", epoch=5)),
+        session("elsewhere", "bob"),
+    ]
+    await put(store, *records)
+    state = await store.room("alice")
+    assert [s.id for s in state.sessions] == ["page-1", "page-2", "old", "new"]
+    assert (await look(store, "alice"))[0].sessions == state.sessions
+
+
+async def test_epoch_and_waiting_stay_until_they_are_changed(store: Store) -> None:
+    """`None` in a decision means unchanged; an empty tuple of waiting logins means none wait any more."""
+    waiting = (WaitingLogin(START, DEVICE, "sso", "old"), WaitingLogin(START + 1))
+    await store.transact("alice", deciding(Decision(None, epoch=5, waiting=waiting)))
+    await put(store, session("s"))
+    state = await store.room("alice")
+    assert (state.epoch, state.waiting) == (5, waiting)
+    await store.transact("alice", deciding(Decision(None, waiting=())))
+    state = await store.room("alice")
+    assert (state.epoch, state.waiting) == (5, ())
+
+
+async def test_found_has_what_was_asked_for_wherever_it_is(store: Store) -> None:
+    """Live here, ended here, or of another room; unknown ids are absent, and nothing else is in it."""
+    here, over, there = session("here"), ended(session("over")), session("there", "bob")
+    await put(store, here, over, there, session("not asked for"))
+    state, _ = await look(store, "alice", sessions=["here", "over", "there", "unknown"])
+    assert state.found == {"here": here, "over": over, "there": there}
+
+
+async def test_the_newest_epoch_is_that_of_the_live_sessions(store: Store) -> None:
+    """A session is the newest if no live one of its room has a later claim; an ended one never is."""
+    await put(store, session("a", epoch=1), session("b", epoch=2), session("z", "bob", epoch=99))
+    newest = {i: s.newest for i in "ab" if (s := await store.get(i))}
+    assert newest == {"a": False, "b": True}
+    await put(store, ended(session("b", epoch=2)))
+    newest = {i: s.newest for i in "ab" if (s := await store.get(i))}
+    assert newest == {"a": True, "b": False}
+
+
+async def test_decide_is_given_the_stores_time(store: Store, clock: Clock) -> None:
+    """`now` in a decision is the clock that decides here."""
+    clock.now += 12.5
+    _, now = await look(store, "alice")
+    assert now == store.now() == START + 12.5
+
+
+# ---- one atomic step --------------------------------------------------------------------------------
+
+
+async def everything(store: Store) -> tuple[Any, ...]:
+    """All that can be read from a store."""
+    return (
+        await store.room("alice"),
+        await store.sessions(SessionQuery()),
+        await store.audit(AuditQuery()),
+        await store.outbox(100),
+        (await look(store, "alice", request_id="r"))[0].remembered,
+    )
+
+
+WHOLE = Decision(
+    "result",
+    changed=(session("a"), session("b", epoch=2)),
+    epoch=2,
+    waiting=(WaitingLogin(START),),
+    audit=(started(session("a")), started(session("b", epoch=2))),
+    outbox=(OutboxEntry(START, "webhook", "{}"),),
+    remember=RememberedAnswer("r", "f", START, LoginAnswer("b", 2, True, ("x",), START + 9)),
+)
+
+
+async def test_a_decision_is_committed_as_a_whole(store: Store) -> None:
+    """Records, epoch, waiting logins, audit rows, outbox rows and the remembered answer, in one step."""
+    assert await store.transact("alice", deciding(WHOLE)) == "result"
+    room, log, audit, outbox, kept = await everything(store)
+    assert room == RoomState("alice", 2, WHOLE.changed, WHOLE.waiting)
+    assert [s.session for s in log] == list(WHOLE.changed)
+    assert [row.entry for row in audit] == list(WHOLE.audit)
+    assert [row.entry for row in outbox] == list(WHOLE.outbox)
+    assert kept == WHOLE.remember
+
+
+async def test_the_audit_rows_of_one_commit_name_one_operation(store: Store) -> None:
+    """`operation` tells which rows belong together, and no two commits share one."""
+    await store.transact("alice", deciding(WHOLE))
+    await put(store, session("c"))
+    operations = [row.operation for row in await store.audit(AuditQuery())]
+    assert operations[0] == operations[1] != operations[2]
+
+
+async def test_if_decide_raises_nothing_is_committed(store: Store) -> None:
+    """The error is the caller's, and the store is as before."""
+    await put(store, session("s"))
+    before = await everything(store)
+
+    def decide(state: RoomState, now: float) -> Decision[None]:
+        raise LookupError("not today")
+
+    with pytest.raises(LookupError, match="not today"):
+        await store.transact("alice", decide)
+    assert await everything(store) == before
+
+
+async def test_an_empty_decision_commits_nothing(store: Store) -> None:
+    """A decision without a change leaves no trace, and nobody is told."""
+    heard: list[Change] = []
+    store.listen(heard.append)
+    assert await store.transact("alice", deciding(Decision(5))) == 5
+    assert await everything(store) == (RoomState("alice"), [], [], [], None)
+    assert heard == []
+
+
+async def test_two_hundred_at_once_are_taken_one_after_the_other(store: Store) -> None:
+    """Each decision about a room sees the state that the one before left: none is lost, none sees another's half."""
+
+    def claim(n: int) -> Any:
+        def decide(state: RoomState, now: float) -> Decision[int]:
+            mine = session(f"s{n}", epoch=state.epoch + 1)
+            over = tuple(ended(s, START + n) for s in state.sessions)
+            return Decision(mine.epoch, changed=(mine, *over), epoch=mine.epoch, audit=(started(mine),))
+
+        return decide
+
+    epochs = await asyncio.gather(*(store.transact("alice", claim(n)) for n in range(200)))
+    assert sorted(epochs) == list(range(1, 201))
+    state = await store.room("alice")
+    assert state.epoch == 200
+    assert [s.epoch for s in state.sessions] == [200]
+    assert [row.entry.epoch for row in await store.audit(AuditQuery(limit=1000))] == list(range(1, 201))
+
+
+async def test_every_later_read_sees_the_change(store: Store) -> None:
+    """When `transact` has returned, nothing reads the state of before."""
+    for n in range(1, 30):
+        await store.transact("alice", deciding(Decision(None, changed=(session("s", epoch=n),), epoch=n)))
+        snapshot = await store.get("s")
+        assert snapshot is not None
+        assert snapshot.session.epoch == (await store.room("alice")).epoch == n
+
+
+async def test_listeners_are_told_before_transact_returns(store: Store) -> None:
+    """With the room and the changed records, once for each commit, on the event loop, when reads see the change."""
+    told: list[tuple[Change, asyncio.AbstractEventLoop]] = []
+    store.listen(lambda change: told.append((change, asyncio.get_running_loop())))
+    records = (session("a"), session("b"))
+    await put(store, *records)
+    assert told == [(Change("alice", records), asyncio.get_running_loop())]
+
+
+async def test_every_listener_is_told(store: Store) -> None:
+    """Several may listen."""
+    first: list[Change] = []
+    second: list[Change] = []
+    store.listen(first.append)
+    store.listen(second.append)
+    await put(store, session("a"))
+    assert len(first) == len(second) == 1
+
+
+async def test_listeners_are_told_in_the_order_of_the_commits(store: Store) -> None:
+    """Whoever follows a room hears of its claims as they happened."""
+    heard: list[int] = []
+    store.listen(lambda change: heard.append(change.sessions[0].epoch))
+
+    def claim(state: RoomState, now: float) -> Decision[None]:
+        return Decision(None, changed=(session("s", epoch=state.epoch + 1),), epoch=state.epoch + 1)
+
+    await asyncio.gather(*(store.transact("alice", claim) for _ in range(50)))
+    assert heard == list(range(1, 51))
+
+
+async def test_ids_are_global(store: Store) -> None:
+    """An id that is in use in one room is found from every other, also after its end."""
+    await put(store, session("s", "bob"))
+    assert (await look(store, "alice", sessions=["s"]))[0].found["s"].room == "bob"
+    await put(store, ended(session("s", "bob")))
+    assert (await look(store, "alice", sessions=["s"]))[0].found["s"].ended
+
+
+# ---- the memory of request ids ----------------------------------------------------------------------
+
+
+def remembering(request_id: str, at: float = START, fingerprint: str = "f") -> Decision[None]:
+    """Only keeps an answer."""
+    answer = LoginAnswer(None, 0, False)
+    return Decision(None, remember=RememberedAnswer(request_id, fingerprint, at, answer))
+
+
+async def test_an_answer_is_kept_for_its_room_and_request(store: Store) -> None:
+    """Another room or another request id does not find it."""
+    await store.transact("alice", deciding(remembering("r")))
+    assert (await look(store, "alice", request_id="r"))[0].remembered == remembering("r").remember
+    assert (await look(store, "alice", request_id="R"))[0].remembered is None
+    assert (await look(store, "bob", request_id="r"))[0].remembered is None
+    assert (await look(store, "alice"))[0].remembered is None
+
+
+async def test_a_later_answer_takes_the_place_of_the_first(store: Store) -> None:
+    """When its memory is over, a request id may be used again."""
+    await store.transact("alice", deciding(remembering("r")))
+    later = remembering("r", START + 700, "g")
+    await store.transact("alice", deciding(later))
+    assert (await look(store, "alice", request_id="r"))[0].remembered == later.remember
+
+
+# ---- marks ------------------------------------------------------------------------------------------
+
+moments = st.integers(-50, 50).map(lambda n: START + n)
+maybe = st.none() | moments
+any_mark = st.builds(
+    Mark,
+    session=st.sampled_from(["live", "bare", "over", "unknown"]),
+    last_seen_at=maybe,
+    seen_until=maybe,
+    lost_at=maybe,
+    left_until=maybe,
+    last_active_at=maybe,
+    idle_at=maybe,
+    acked_at=maybe,
+    refused_at=maybe,
+)
+MARKED = {
+    "live": session("live", idle_at=START, lost_at=START, absolute_at=START),
+    "bare": session("bare"),
+    "over": ended(session("over", idle_at=START)),
+}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(marks=st.lists(any_mark, max_size=6), acked=st.booleans())
+async def test_marks_are_merged_as_the_domain_says(store: Store, marks: list[Mark], acked: bool) -> None:
+    """`mark` equals `deadlines.merged`, one after the other; unknown ids are skipped."""
+    expected = {i: replace(s, acked_at=START if acked else None) for i, s in MARKED.items()}
+    await put(store, *expected.values())
+    for mark in marks:
+        if mark.session in expected:
+            expected[mark.session] = merged(expected[mark.session], mark)
+    await store.mark(marks)
+    for id_, record in expected.items():
+        snapshot = await store.get(id_)
+        assert snapshot is not None
+        assert snapshot.session == record
+
+
+async def test_marks_tell_nobody_and_write_no_audit(store: Store) -> None:
+    """What is merely noticed is no transition."""
+    await put(store, session("s"))
+    heard: list[Change] = []
+    store.listen(heard.append)
+    await store.mark([Mark("s", last_seen_at=START + 5)])
+    assert heard == []
+    assert len(await store.audit(AuditQuery())) == 1
+
+
+# ---- what is due ------------------------------------------------------------------------------------
+
+
+async def test_due_rooms_are_given_the_longest_overdue_first(store: Store) -> None:
+    """By the first deadline of their live sessions: idle with its slack, absolute, lost, or the login window."""
+    await put(
+        store,
+        session("1", "idle", idle_at=START + 10),
+        session("2", "absolute", absolute_at=START + 11),
+        session("3", "lost", lost_at=START + 9, absolute_at=START + 500),
+        session("4", "window", window_at=START + 10),
+        session("5", "later", idle_at=START + 100),
+        session("6", "never"),
+        ended(session("7", "over", idle_at=START)),
+    )
+    assert await store.due(START + 8.9, 10) == []
+    assert await store.due(START + 10 + IDLE_SLACK, 10) == ["lost", "window", "absolute", "idle"]
+    assert await store.due(START + 10, 10) == ["lost", "window"]
+    assert await store.due(START + 1000, 2) == ["lost", "window"]
+
+
+async def test_due_changes_nothing(store: Store) -> None:
+    """Asking twice gives the same."""
+    await put(store, session("1", "a", idle_at=START), session("2", "b", lost_at=START))
+    assert await store.due(START + 99, 10) == await store.due(START + 99, 10) == ["b", "a"]
+
+
+async def test_due_looks_at_a_session_once(store: Store) -> None:
+    """A deadline that came earlier again and again does not crowd out the other rooms."""
+    for n in range(5):
+        await put(store, session("s", "a", idle_at=START + 50 - n))
+    await put(store, session("t", "b", idle_at=START + 90))
+    assert await store.due(START + 100, 2) == ["a", "b"]
+
+
+async def test_due_follows_the_deadlines_as_they_move(store: Store) -> None:
+    """A deadline may move later by activity, or earlier by a decision; ended sessions are due no more."""
+    await put(store, session("s", "a", idle_at=START + 10))
+    await store.mark([Mark("s", last_active_at=START + 50, idle_at=START + 60)])
+    assert await store.due(START + 20, 10) == []
+    assert await store.due(START + 60 + IDLE_SLACK, 10) == ["a"]
+    await put(store, session("s", "a", idle_at=START + 5))
+    assert await store.due(START + 5 + IDLE_SLACK, 10) == ["a"]
+    await put(store, ended(session("s", "a", idle_at=START + 5)))
+    assert await store.due(FOREVER, 10) == []
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(deadlines=st.lists(st.tuples(maybe, maybe, maybe, maybe), min_size=1, max_size=5), at=moments)
+async def test_due_is_what_the_domain_says(store: Store, deadlines: list[Any], at: float) -> None:
+    """A room is due exactly when `deadlines.due_at` of one of its sessions has come."""
+    records = [
+        session(f"s{n}", f"room{n}", idle_at=i, absolute_at=a, lost_at=lost, window_at=w)
+        for n, (i, a, lost, w) in enumerate(deadlines)
+    ]
+    blank = [session(f"s{n}", f"room{n}") for n in range(5)]
+    await put(store, *blank)
+    await put(store, *records)
+    expected = sorted((due_at(s), s.room) for s in records if due_at(s) <= at)
+    assert sorted(await store.due(at, 10)) == sorted(room for _, room in expected)
+
+
+# ---- the session log --------------------------------------------------------------------------------
+
+
+LOG = [
+    session("a", started_at=START),
+    ended(session("b", started_at=START + 1), reason=EndReason.DISPLACED),
+    session("c", "bob", started_at=START + 1),
+    ended(session("d", "bob", started_at=START + 2), reason=EndReason.IDLE),
+    session("e", started_at=START + 3),
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        (SessionQuery(), "abcde"),
+        (SessionQuery(room="alice"), "abe"),
+        (SessionQuery(room="nobody"), ""),
+        (SessionQuery(open=True), "ace"),
+        (SessionQuery(open=False), "bd"),
+        (SessionQuery(reason=EndReason.IDLE), "d"),
+        (SessionQuery(since=START + 1), "bcde"),
+        (SessionQuery(until=START + 1), "a"),
+        (SessionQuery(since=START + 1, until=START + 3), "bcd"),
+        (SessionQuery(room="bob", open=False, reason=EndReason.DISPLACED), ""),
+        (SessionQuery(limit=2), "ab"),
+        (SessionQuery(after=(START + 1, "b")), "cde"),
+        (SessionQuery(after=(START + 1, "b"), limit=1, room="alice"), "e"),
+    ],
+)
+async def test_the_session_log(store: Store, query: SessionQuery, ids: str) -> None:
+    """Rows oldest start first, then by id; `since` included, `until` excluded, `after` is the last row before."""
+    await put(store, *reversed(LOG))
+    assert [s.session.id for s in await store.sessions(query)] == list(ids)
+
+
+async def test_pages_of_the_session_log_make_the_whole(store: Store) -> None:
+    """Page by page, every row comes once, also where many started in the same moment."""
+    await put(store, *(session(f"s{n:02}", started_at=START + n // 10) for n in range(35)))
+    rows: list[str] = []
+    after: tuple[float, str] | None = None
+    while page := await store.sessions(SessionQuery(limit=4, after=after)):
+        rows += [s.session.id for s in page]
+        after = (page[-1].session.started_at, page[-1].session.id)
+    assert rows == [f"s{n:02}" for n in range(35)]
+
+
+async def test_a_first_start_that_moves_moves_the_row(store: Store) -> None:
+    """A page's session starts anew with its login: the log has it once, at its new place."""
+    await put(store, session("page", claimed=False, epoch=0), session("b", started_at=START + 1))
+    await put(store, session("page", started_at=START + 2))
+    assert [s.session.id for s in await store.sessions(SessionQuery())] == ["b", "page"]
+
+
+# ---- the audit log ----------------------------------------------------------------------------------
+
+
+async def test_the_audit_log(store: Store) -> None:
+    """`seq` grows with the commits; each filter and `after` choose rows, oldest first."""
+    entries = [
+        AuditEntry(START, AuditEvent.STARTED, "alice", "a", None, 1, None, DEVICE),
+        AuditEntry(START + 1, AuditEvent.LOGIN_REFUSED, "alice", None),
+        AuditEntry(START + 2, AuditEvent.ENDED, "alice", "a", EndReason.DISPLACED, 1, ended(session("a")).ended_by),
+        AuditEntry(START + 3, AuditEvent.STARTED, "bob", "b", None, 1),
+    ]
+    for e in entries:
+        await store.transact(e.room, deciding(Decision(None, audit=(e,))))
+    rows = await store.audit(AuditQuery())
+    assert [row.entry for row in rows] == entries
+    assert all(a.seq < b.seq for a, b in itertools.pairwise(rows))
+
+    async def chosen(query: AuditQuery) -> list[AuditEntry]:
+        return [row.entry for row in await store.audit(query)]
+
+    assert await chosen(AuditQuery(room="alice")) == entries[:3]
+    assert await chosen(AuditQuery(session="a")) == [entries[0], entries[2]]
+    assert await chosen(AuditQuery(since=START + 2)) == entries[2:]
+    assert await chosen(AuditQuery(limit=1)) == entries[:1]
+    assert await chosen(AuditQuery(after=rows[1].seq, limit=1)) == [entries[2]]
+
+
+# ---- the outbox -------------------------------------------------------------------------------------
+
+
+async def test_the_outbox_keeps_until_it_is_taken_out(store: Store) -> None:
+    """Oldest first, as often as asked; what is sent is gone, unknown rows are skipped."""
+    for n in range(3):
+        await store.transact("alice", deciding(Decision(None, outbox=(OutboxEntry(START, "t", str(n)),))))
+    rows = await store.outbox(10)
+    assert [row.entry.body for row in rows] == ["0", "1", "2"]
+    assert await store.outbox(2) == rows[:2]
+    await store.sent([rows[0].seq, rows[2].seq, 10**6])
+    assert await store.outbox(10) == [rows[1]]
+
+
+# ---- forgetting -------------------------------------------------------------------------------------
+
+
+async def test_purge_forgets_what_ended_before(store: Store) -> None:
+    """Ended sessions and their older audit rows go; live ones stay whatever their age."""
+    ancient = session("ancient", started_at=START - 10**8)
+    await put(store, ancient, session("old"), session("young"))
+    await put(store, ended(session("old"), START), ended(session("young"), START + 10))
+    assert await store.purge(START + 10, 100) == 1
+    assert await store.get("old") is None
+    assert await store.get("young") is not None
+    assert await store.get("ancient") is not None
+    assert [s.session.id for s in await store.sessions(SessionQuery())] == ["ancient", "young"]
+    assert [row.entry.at for row in await store.audit(AuditQuery()) if row.entry.at < START + 10] == []
+
+
+async def test_purge_is_bounded(store: Store) -> None:
+    """At most `limit` sessions a call, and it says how many, so that the caller can go on."""
+    await put(store, *(ended(session(f"s{n}"), START) for n in range(5)))
+    assert [await store.purge(START + 1, 2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_purge_forgets_answers_past_their_memory(store: Store, clock: Clock) -> None:
+    """Answers to request ids go after ten minutes, not before."""
+    await store.transact("alice", deciding(remembering("r")))
+    clock.now = START + REMEMBER_FOR - 1
+    await store.purge(START, 100)
+    assert (await look(store, "alice", request_id="r"))[0].remembered is not None
+    clock.now = START + REMEMBER_FOR
+    await store.purge(START, 100)
+    assert (await look(store, "alice", request_id="r"))[0].remembered is None
+
+
+async def test_purge_keeps_a_room_that_logins_wait_for(store: Store) -> None:
+    """A waiting login survives the last session of its room."""
+    await put(store, ended(session("s"), START), waiting=(WaitingLogin(START),))
+    await store.purge(START + 1, 100)
+    assert (await store.room("alice")).waiting == (WaitingLogin(START),)
+
+
+# ---- looking after the sessions ---------------------------------------------------------------------
+
+
+async def test_the_last_beat_is_kept(store: Store) -> None:
+    """None before the first; then the latest."""
+    assert await store.last_beat() is None
+    await store.beat(START)
+    await store.beat(START + 1.5)
+    assert await store.last_beat() == START + 1.5
+
+
+async def test_postpone_moves_the_deadlines_of_open_sessions(store: Store) -> None:
+    """Idle and lost, of those without later activity and not skipped; page by page, each once."""
+    records = [session(f"s{n}", idle_at=START + n, lost_at=START + n, absolute_at=START + 50) for n in range(5)]
+    apart = [
+        session("active", idle_at=START, last_active_at=START + 20),
+        session("skipped", idle_at=START),
+        session("bare"),
+        ended(session("over", idle_at=START)),
+    ]
+    await put(store, *records, *apart)
+    after: str | None = None
+    for _ in range(20):
+        after = await store.postpone(100, START + 10, {"skipped"}, after, 2)
+        if after is None:
+            break
+    assert after is None
+    for record in [*(postponed(s, 100) for s in records), *apart]:
+        snapshot = await store.get(record.id)
+        assert snapshot is not None
+        assert snapshot.session == record
+
+
+# ---- opening and closing ----------------------------------------------------------------------------
+
+
+async def test_an_open_store_answers(store: Store) -> None:
+    """`ping` returns if the store would take a login now."""
+    await store.ping()
+
+
+async def test_close_may_be_called_twice_or_without_open(url: str, clock: Clock) -> None:
+    """Closing is idempotent."""
+    store = make_store(url, clock)
+    await store.close()
+    await store.open()
+    await store.close()
+    await store.close()
+
+
+async def test_a_closed_durable_store_does_not_answer(url: str, clock: Clock) -> None:
+    """After `close`, what needs the store says that the outcome is unknown, and does not hang."""
+    if url == "memory://":
+        return  # nothing to let go of: it answers as long as it is there
+    store = make_store(url, clock)
+    await store.open()
+    await store.close()
+    for call in (store.ping(), store.get("s"), store.room("r"), put(store, session("s")), store.mark([Mark("s")])):
+        with pytest.raises(StoreUnavailable):
+            await call

@@ -1,0 +1,270 @@
+"""The configuration: what is refused, with which sentence, and who overrides whom."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from enforcer.errors import ConfigError
+from enforcer.settings import SAMPLE_AUTHKEY, Settings, load, warnings
+
+KEY = "Zk3vR9xW2mQ8tY5uB7nL4pS6dF1gH0jC-secret"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Where the configuration is written."""
+    return tmp_path / "config.json"
+
+
+def written(path: Path, values: object, mode: int = 0o600) -> Path:
+    """The file with these values, as an operator writes it."""
+    path.write_text(values if isinstance(values, str) else json.dumps(values))
+    path.chmod(mode)
+    return path
+
+
+def problems(path: Path | None, flags: dict[str, Any] | None = None, environ: dict[str, str] | None = None) -> str:
+    """What is wrong with a configuration, as an operator reads it; it must be something, and never the key."""
+    with pytest.raises(ConfigError) as caught:
+        load(path, flags, environ or {})
+    text = str(caught.value)
+    assert KEY not in text
+    assert KEY not in repr(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_the_original_three_settings_are_enough(config: Path) -> None:
+    """`port`, `ipaddr` and `authkey` alone make a working configuration, and nobody is logged out by surprise."""
+    s = load(written(config, {"port": 8080, "ipaddr": "0.0.0.0", "authkey": KEY}), environ={})
+    assert (s.port, s.ipaddr, s.authkeys) == (8080, "0.0.0.0", (KEY,))
+    assert (s.join, s.policy, s.max_sessions, s.store) == ("ticket", "displace", 1, "sqlite:///enforcer.db")
+    assert (s.idle_timeout, s.absolute_timeout, s.ticket_lifetime) == (None, None, None)
+    assert (s.origins, s.demo, s.lost_timeout, s.retention) == ("same-host", False, 30 * 86400, 90 * 86400)
+
+
+def test_an_unknown_setting_is_refused_with_a_hint(config: Path) -> None:
+    """A typo must not silently mean the default."""
+    assert problems(written(config, {"authkey": KEY, "max_session": 2})) == (
+        "'max_session' is not a setting; did you mean 'max_sessions'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"port": "eighty"}, "port: "),
+        ({"port": 65536}, "port: "),
+        ({"max_sessions": 0}, "max_sessions: "),
+        ({"policy": "kick"}, "policy: "),
+        ({"join": "anyone"}, "join: "),
+        ({"idle_timeout": "soon"}, "idle_timeout: a duration is a number of seconds"),
+        ({"idle_timeout": True}, "idle_timeout: a duration is a number of seconds"),
+        ({"idle_timeout": 0.5}, "idle_timeout: "),
+        ({"alive_window": None}, "alive_window: "),
+        ({"workers": 2}, "workers: more than one process needs a store that they can share"),
+        ({"store": "mysql://x"}, 'store: use "sqlite:///enforcer.db"'),
+        ({"store": "redis://x"}, "store: redis"),
+        ({"store": "sqlite:///:memory:"}, 'store: for a store without a file use "memory://"'),
+        ({"store": 5}, "store: a store is a text"),
+        ({"origins": "*"}, 'origins: "*" would let every site on the web in'),
+        ({"origins": ["https://app.example/"]}, "origins: 'https://app.example/' is not an origin"),
+        ({"trusted_proxies": ["10.0.0.0/99"]}, "trusted_proxies: '10.0.0.0/99' is not an IP address or network"),
+        ({"redirects": {"direct": "//evil.example"}}, "redirects: the target of 'direct' must be a path"),
+        ({"redirects": {"direct": "javascript:alert(1)"}}, "redirects: the target of 'direct' must be a path"),
+        ({"redirects": {"direct": "/\\evil.example"}}, "redirects: the target of 'direct' must be a path"),
+        ({"event_name": "session"}, "event_name: 'session' is taken by the protocol"),
+        ({"max_message_size": 10}, "max_message_size: "),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(config: Path, values: dict[str, Any], sentence: str) -> None:
+    """Each refusal is one sentence that begins with the setting's name."""
+    assert problems(written(config, {"authkey": KEY, **values})).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("authkey", "sentence"),
+    [
+        ("too-short", "authkey has 9 characters, at least 32 are needed; run `enforcer genkey`"),
+        ("x" * 31, "authkey has 31 characters"),
+        (SAMPLE_AUTHKEY, "authkey is still the sample value"),
+        (None, "authkey is missing"),
+        ([], "authkey: give one key, or a list of two"),
+        ([KEY, KEY + "2", KEY + "3"], "authkey: give one key, or a list of two"),
+        (KEY + " with spaces in it", "authkey must be printable ASCII without spaces"),
+        (KEY + "é", "authkey must be printable ASCII without spaces"),
+        (5, "authkey: a key is a text"),
+        ([KEY, 5], "authkey: "),
+    ],
+)
+def test_a_bad_key_is_refused_without_being_shown(config: Path, authkey: object, sentence: str) -> None:
+    """Short, sample, missing, too many or unfit keys."""
+    assert problems(written(config, {"authkey": authkey})).startswith(sentence)
+
+
+def test_several_problems_are_all_told(config: Path) -> None:
+    """An operator mends everything in one go."""
+    text = problems(written(config, {"authkey": "short", "port": -1, "polcy": "reject", "join": "x"}, mode=0o644))
+    for part in ("can read it", "port: ", "'polcy' is not a setting", "join: "):
+        assert part in text, text
+
+
+def test_a_key_that_others_can_read_is_refused(config: Path) -> None:
+    """A configuration with a key must be readable by its owner (and group) only."""
+    assert "every user of this machine can read it; run: chmod 600" in problems(
+        written(config, {"authkey": KEY}, mode=0o644)
+    )
+    assert load(written(config, {"authkey": KEY}, mode=0o640), environ={})
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"authkey": "' + KEY + '",}', "is not JSON (line 1, column "),
+        ("[1]", "must hold a JSON object"),
+        ("[" * 100_000, "is not JSON"),
+        ("", "is not JSON"),
+    ],
+)
+def test_a_broken_file_is_refused(config: Path, text: str, sentence: str) -> None:
+    """With the place of the mistake, and without its content."""
+    assert sentence in problems(written(config, text))
+
+
+def test_a_missing_file_is_named(config: Path) -> None:
+    """The operator learns which file was looked for, and what to do."""
+    assert problems(config).startswith(f"{config} does not exist; copy config.json.example")
+
+
+def test_a_file_that_is_not_utf_8_is_refused(config: Path) -> None:
+    """Binary is not a configuration."""
+    config.write_bytes(b"\xff\xfe{}")
+    assert "cannot be read: not UTF-8" in problems(config)
+
+
+# ---- precedence -------------------------------------------------------------------------------------
+
+
+def test_flags_override_the_environment_which_overrides_the_file(config: Path) -> None:
+    """In rising precedence: file, environment, flags."""
+    written(config, {"authkey": KEY, "port": 1, "max_sessions": 1, "join": "open"})
+    environ = {"ENFORCER_PORT": "2", "ENFORCER_MAX_SESSIONS": "2"}
+    s = load(config, {"port": "3"}, environ)
+    assert (s.port, s.max_sessions, s.join) == (3, 2, "open")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("AUTHKEY", KEY + "x", (KEY + "x",)),
+        ("AUTHKEY", json.dumps([KEY + "1", KEY + "2"]), (KEY + "1", KEY + "2")),
+        ("ORIGINS", "https://app.example", ("https://app.example",)),
+        ("ORIGINS", '["https://a.example", "https://b.example:8443"]', ("https://a.example", "https://b.example:8443")),
+        ("REDIRECTS", '{"direct": "/login"}', {"direct": "/login"}),
+        ("TRUSTED_PROXIES", '["10.0.0.0/8"]', ("10.0.0.0/8",)),
+        ("IDLE_TIMEOUT", "15m", 900),
+        ("LOST_TIMEOUT", "none", None),
+        ("DEMO", "true", True),
+    ],
+)
+def test_everything_can_come_from_the_environment(name: str, text: str, value: object) -> None:
+    """Containers are configured without a file."""
+    s = load(None, environ={"ENFORCER_AUTHKEY": KEY, f"ENFORCER_{name}": text})
+    assert (s.authkeys if name == "AUTHKEY" else getattr(s, name.lower())) == value
+
+
+def test_an_environment_variable_that_names_no_setting_is_a_warning() -> None:
+    """It may be meant for something else, so it stops nothing; but it may be a typo."""
+    environ = {"ENFORCER_AUTHKEY": KEY, "ENFORCER_MAX_SESSION": "2"}
+    assert any("did you mean 'max_sessions'" in w for w in warnings(load(None, environ=environ), environ))
+
+
+def test_a_broken_value_in_the_environment_is_named_but_not_shown() -> None:
+    """Also when it was the key."""
+    text = problems(None, environ={"ENFORCER_AUTHKEY": KEY, "ENFORCER_REDIRECTS": "{" + KEY})
+    assert text.startswith("redirects: ")
+
+
+# ---- durations --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written_as", "seconds"),
+    [(90, 90), (1.5, 1.5), ("90", 90), ("90s", 90), ("15m", 900), ("8h", 28800), ("30d", 2592000), ("1h30m", 5400)],
+)
+def test_durations(config: Path, written_as: object, seconds: float) -> None:
+    """Seconds as a number, or a text with units."""
+    assert load(written(config, {"authkey": KEY, "idle_timeout": written_as}), environ={}).idle_timeout == seconds
+
+
+# ---- keys in a file ---------------------------------------------------------------------------------
+
+
+def test_keys_may_stand_in_a_file_of_their_own(config: Path) -> None:
+    """One key a line, relative to the configuration; the first signs."""
+    written(config.parent / "keys", f"{KEY}1\n\n{KEY}2\n")
+    assert load(written(config, {"authkey_file": "keys"}), environ={}).authkeys == (KEY + "1", KEY + "2")
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "more", "sentence"),
+    [
+        (None, 0o600, {}, "cannot be read: No such file"),
+        ("", 0o600, {}, "must hold one key, or two while rotating"),
+        (f"{KEY}\n{KEY}\n{KEY}\n", 0o600, {}, "must hold one key, or two while rotating"),
+        (KEY, 0o644, {}, "can be read by every user of this machine"),
+        (KEY, 0o600, {"authkey": KEY}, "authkey and authkey_file are both set; keep one"),
+        ("short", 0o600, {}, "authkey has 5 characters"),
+    ],
+)
+def test_a_bad_key_file_is_refused(
+    config: Path, content: str | None, mode: int, more: dict[str, Any], sentence: str
+) -> None:
+    """Missing, empty, exposed, doubled or weak."""
+    if content is not None:
+        written(config.parent / "keys", content, mode)
+    assert sentence in problems(written(config, {"authkey_file": "keys", **more}))
+
+
+# ---- secrets and warnings ---------------------------------------------------------------------------
+
+
+def test_the_settings_do_not_show_the_key(config: Path) -> None:
+    """Whoever prints or logs the settings shows no key."""
+    s = load(written(config, {"authkey": KEY}), environ={})
+    assert KEY not in f"{s!r} {s!s} {s.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        ({"idle_timeout": 60, "warn_before": 10}, "WCAG 2.2.1"),
+        ({"idle_timeout": 60, "warn_before": 60}, "is not shorter than the time-out"),
+        ({"join": "open"}, "join is open"),
+        ({"demo": True}, "demo is on"),
+        ({"store": "memory://"}, "forgotten at a restart"),
+        ({"authkey": "ab" * 20}, "few different characters"),
+    ],
+)
+def test_what_works_but_deserves_a_second_thought_is_a_warning(
+    config: Path, values: dict[str, Any], part: str
+) -> None:
+    """Warnings never stop a start."""
+    s = load(written(config, {"authkey": KEY, **values}), environ={})
+    assert any(part in w for w in warnings(s, {}))
+
+
+def test_a_plain_configuration_has_no_warnings(config: Path) -> None:
+    """The defaults deserve none."""
+    assert warnings(load(written(config, {"authkey": KEY}), environ={}), {}) == []
+
+
+def test_every_setting_is_frozen(config: Path) -> None:
+    """Nobody changes a setting after the start."""
+    s = load(written(config, {"authkey": KEY}), environ={})
+    with pytest.raises(ValueError, match="frozen"):
+        s.port = 5  # type: ignore[misc]
+    assert Settings.model_config["extra"] == "forbid"
