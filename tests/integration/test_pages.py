@@ -117,9 +117,7 @@ def test_logout_ends_this_browser(shared: EnforcerProcess, open_page: Opener, ro
     assert (record["active"], record["end_reason"], record["delivery"]) == (False, "logout", None)
 
 
-def test_logout_everywhere_ends_all_browsers(
-    shared_two: EnforcerProcess, open_page: Opener, room: str
-) -> None:
+def test_logout_everywhere_ends_all_browsers(shared_two: EnforcerProcess, open_page: Opener, room: str) -> None:
     """Every session of the user ends; another user's does not."""
     page, _ = enter(shared_two, open_page, room)
     elsewhere, other = enter(shared_two, open_page, room)
@@ -185,9 +183,7 @@ def test_without_a_good_ticket_nobody_joins(
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_a_polling_page_upgrades(
-    request: pytest.FixtureRequest, shared: EnforcerProcess, room: str, name: str
-) -> None:
+def test_a_polling_page_upgrades(request: pytest.FixtureRequest, shared: EnforcerProcess, room: str, name: str) -> None:
     """Polling first, then WebSocket on the same session: nothing is lost on the way."""
     login = shared.login(room)
     page = Page(client_named(request, name), shared.url, "upgrade", auth={"ticket": login["ticket"]})
@@ -230,9 +226,7 @@ def test_a_kick_without_an_ack_is_repeated_then_cut(
     assert shared.record(login["session"])["delivery"] in ("pending", "gone")
 
 
-def test_a_page_goes_to_the_configured_target(
-    shared_two: EnforcerProcess, open_ws: Opener, room: str
-) -> None:
+def test_a_page_goes_to_the_configured_target(shared_two: EnforcerProcess, open_ws: Opener, room: str) -> None:
     """`entry` picks the redirect; one that is not listed goes nowhere."""
     for entry, target in (("sso", "https://idp.example/logout"), (None, "/login"), ("other", None)):
         page, login = enter(shared_two, open_ws, f"{room}-{entry}", body={"entry": entry} if entry else {})
@@ -276,9 +270,12 @@ def test_a_session_past_its_absolute_deadline_is_ended(tmp_path: Any, open_ws: O
         assert page.take("force-logout")["reason"] == "absolute"
         record = server.record(login["session"])
         assert record["ended_by"] == {"kind": "timer"}
-        assert httpx.get(
-            f"{server.url}/session/status", headers={"Authorization": f"Bearer {login['ticket']}"}
-        ).status_code == 401
+        assert (
+            httpx.get(
+                f"{server.url}/session/status", headers={"Authorization": f"Bearer {login['ticket']}"}
+            ).status_code
+            == 401
+        )
 
 
 def test_an_idle_session_is_ended_unless_a_human_is_there(tmp_path: Any, open_ws: Opener) -> None:

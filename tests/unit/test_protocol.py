@@ -66,7 +66,9 @@ def test_force_logout_has_all_its_members() -> None:
 def test_a_redirect_is_only_ever_a_listed_one() -> None:
     """By the entry of the login, `direct` if it named none; an unlisted entry goes nowhere."""
     listed = {"direct": "/login", "sso": "https://idp.example/logout"}
-    targets = {e: protocol.force_logout_payload(replace(ENDED, entry=e), listed)["redirect"] for e in (None, "sso", "x")}
+    targets = {
+        e: protocol.force_logout_payload(replace(ENDED, entry=e), listed)["redirect"] for e in (None, "sso", "x")
+    }
     assert targets == {None: "/login", "sso": "https://idp.example/logout", "x": None}
 
 

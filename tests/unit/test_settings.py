@@ -249,9 +249,7 @@ def test_the_settings_do_not_show_the_key(config: Path) -> None:
         ({"authkey": "ab" * 20}, "few different characters"),
     ],
 )
-def test_what_works_but_deserves_a_second_thought_is_a_warning(
-    config: Path, values: dict[str, Any], part: str
-) -> None:
+def test_what_works_but_deserves_a_second_thought_is_a_warning(config: Path, values: dict[str, Any], part: str) -> None:
     """Warnings never stop a start."""
     s = load(written(config, {"authkey": KEY, **values}), environ={})
     assert any(part in w for w in warnings(s, {}))
