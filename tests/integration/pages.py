@@ -181,13 +181,7 @@ class PythonClient:
             self._run(self._shut(client))
 
     async def _shut(self, client: socketio.AsyncClient) -> None:
-        reading, writing = client.eio.read_loop_task, client.eio.write_loop_task
-        await client.eio.disconnect(abort=True)  # a browser does not wait for its long poll either
-        if writing is not None:
-            await asyncio.wait([writing], timeout=WITHIN)
-        if reading is not None:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+        await client.shutdown()
         if client.eio.http is not None and not client.eio.http.closed:
             await client.eio.http.close()
 

@@ -1,0 +1,99 @@
+"""Docs are code: what can be set, called, heard or answered has its entry."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from enforcer import protocol
+from enforcer.api import logs, openapi, pages, sessions, site
+from enforcer.model import AuditEvent, EndReason
+from enforcer.settings import SAMPLE_AUTHKEY, Settings
+from tests.running import ROOT
+
+PROTOCOL = (ROOT / "docs/protocol.md").read_text()
+CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
+CLIENT_CODES = (ROOT / "client-js/src/codes.ts").read_text()
+ROUTES = [r for part in (sessions, logs, pages, site, openapi) for r in part.ROUTES if isinstance(r, web.RouteDef)]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_each_setting_has_an_entry(name: str) -> None:
+    """A row in the table of settings and a member in the example."""
+    assert re.search(rf"^\| `{name}` \|", CONFIGURATION, re.MULTILINE), f"docs/configuration.md lacks {name}"
+    assert name in json.loads((ROOT / "config.json.example").read_text())
+
+
+def test_the_example_and_the_documentation_have_no_other_settings() -> None:
+    """What is described exists."""
+    example = json.loads((ROOT / "config.json.example").read_text())
+    assert example.keys() == Settings.model_fields.keys()
+    assert set(re.findall(r"^\| `(\w+)` \|", CONFIGURATION, re.MULTILINE)) == set(Settings.model_fields)
+    assert example["authkey"] == SAMPLE_AUTHKEY, "a server refuses to start with the example's key"
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda r: f"{r.method} {r.path}")
+def test_each_route_has_an_entry(route: web.RouteDef) -> None:
+    """Calls by method and path; the files of the description's page and preflights go without."""
+    if route.method == "OPTIONS" or route.path.startswith("/docs/"):
+        return
+    assert f"`{route.method} {route.path}`" in PROTOCOL
+
+
+@pytest.mark.parametrize("code", protocol.PROBLEMS)
+def test_each_error_code_has_an_entry(code: str) -> None:
+    """In the table of errors."""
+    assert f"`{code}`" in PROTOCOL
+
+
+@pytest.mark.parametrize("name", [*EndReason, *AuditEvent])
+def test_each_reason_and_transition_has_an_entry(name: str) -> None:
+    """Why sessions end and what the log tells."""
+    assert f"`{name}`" in PROTOCOL
+
+
+@pytest.mark.parametrize("event", [v for n, v in vars(protocol).items() if n.startswith("EVENT_")])
+def test_each_event_has_an_entry(event: str) -> None:
+    """In the table of events."""
+    assert re.search(rf"^\| (to|from) the page \| `{event}` \|", PROTOCOL, re.MULTILINE)
+
+
+def test_each_call_is_described() -> None:
+    """The description has the routes of the API, no more and no less."""
+    described = {(o.method.upper(), o.path) for o in openapi.OPERATIONS}
+    apart = ("/docs", "/openapi.json", "/client/")
+    served = {(r.method, r.path) for r in ROUTES if r.method != "OPTIONS" and not r.path.startswith(apart)}
+    assert described == served
+
+
+@pytest.mark.parametrize("name", ["ENDING_CODES", "TICKET_CODES", "SETUP_CODES", "RETRY_CODES"])
+def test_both_sides_know_the_same_codes(name: str) -> None:
+    """What ends a page, what it retries: the browser client's sets are the server's."""
+    found = re.search(rf"{name}\b[^=]*=[^\[]*\[([^\]]*)\]", CLIENT_CODES)
+    assert found is not None, f"client-js/src/codes.ts has no {name}"
+    assert set(re.findall(r'"([\w-]+)"', found.group(1))) == set(getattr(protocol, name))
+
+
+def test_links_between_the_documents_lead_somewhere() -> None:
+    """Relative links and pictures exist."""
+    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name} → {target}"
+
+
+def test_each_dependency_is_justified() -> None:
+    """A line in docs/design.md for each."""
+    design = (ROOT / "docs/design.md").read_text()
+    listed = re.search(r"^dependencies = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.S | re.M)
+    assert listed is not None
+    for name in re.findall(r'"([A-Za-z-]+)', listed.group(1)):
+        assert name in design, f"docs/design.md does not say why {name}"
+
+
+def test_the_documents_name_no_path_of_a_machine() -> None:
+    """They are for readers elsewhere."""
+    documents: list[Path] = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+    for document in documents:
+        assert not re.search(r"/(root|home)/\w", document.read_text()), document.name
