@@ -234,9 +234,9 @@ def test_a_page_goes_to_the_configured_target(shared_two: EnforcerProcess, open_
         assert page.take("force-logout")["redirect"] == target
 
 
-def test_a_closed_page_is_not_online(shared: EnforcerProcess, open_page: Opener, room: str) -> None:
+def test_a_closed_page_is_not_online(shared: EnforcerProcess, open_ws: Opener, room: str) -> None:
     """`online` says whether a live socket is there now."""
-    page, login = enter(shared, open_page, room)
+    page, login = enter(shared, open_ws, room)
     page.close()
     until(lambda: shared.record(login["session"])["online"] is False)
     assert shared.record(login["session"])["active"] is True
