@@ -9,6 +9,7 @@ const POLL = 1_000;
 let guard = null;
 let latest = null;
 let end = null;
+let askedHere = false; // this window has asked for its own logout
 
 // ---- what is shown -------------------------------------------------------------------------------
 
@@ -68,7 +69,7 @@ const ENDINGS = {
 
 function showEnded() {
   const by = end.by?.device?.label;
-  const other = by && !by.startsWith(titled(identity.colour)) ? windowOf(by) : null;
+  const other = by && !askedHere ? windowOf(by) : null; // two windows may have drawn the same colour
   const [title, lead] = ENDINGS[end.reason] ?? ["Your session has ended", () => end.message || "The server does not know it any more."];
   $("ended-status").textContent = `Session ended: ${end.reason}`;
   $("ended-title").textContent = title;
@@ -132,6 +133,7 @@ async function login() {
 /** From here on it is what any page does with its ticket. */
 function watch() {
   end = null;
+  askedHere = false;
   guard?.stop();
   guard = window.SessionGuard.createSessionGuard({
     url: ".",
@@ -179,7 +181,13 @@ $("again").addEventListener("click", () => void login());
 $("other").addEventListener("click", leave);
 $("name").addEventListener("input", () => void refresh());
 for (const [id, options] of [["logout", {}], ["everywhere", { everywhere: true }]]) {
-  $(id).addEventListener("click", () => guard?.logout(options).catch(() => ($("in-status").textContent = "Not possible now, try again")));
+  $(id).addEventListener("click", () => {
+    askedHere = true;
+    guard?.logout(options).catch(() => {
+      askedHere = false;
+      $("in-status").textContent = "Not possible now, try again";
+    });
+  });
 }
 $("second").addEventListener("click", (event) => {
   // Where there is room for it, beside this one; a modified click is left to the browser.
