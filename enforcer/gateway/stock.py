@@ -325,4 +325,5 @@ def _refused(code: str, detail: str) -> web.Response:
     """A refusal at the handshake."""
     status = protocol.PROBLEMS[code][0]
     document = protocol.problem(code, status, detail)
-    return web.json_response(document, status=status, content_type=protocol.PROBLEM_JSON)
+    headers = {"Cache-Control": "no-store"}
+    return web.json_response(document, status=status, content_type=protocol.PROBLEM_JSON, headers=headers)

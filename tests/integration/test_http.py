@@ -1,0 +1,222 @@
+"""The HTTP face as callers meet it: who is let in, in what order a request is judged, what every refusal looks like."""
+
+import base64
+import csv
+import io
+import json
+import socket
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from enforcer.tickets import PAGE, PROXY, derive_key
+from tests.running import EnforcerProcess
+
+JSON = {"Content-Type": "application/json"}
+
+
+def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem document, which must be this one and look as all do."""
+    assert (response.status_code, response.json()["code"]) == (status, code), response.text
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    document: dict[str, Any] = response.json()
+    assert document["status"] == status
+    assert document.keys() >= {"type", "title", "detail"}
+    return document
+
+
+def post(server: EnforcerProcess, body: Any, **kwargs: Any) -> httpx.Response:
+    """`POST /notify` with this body, JSON or raw."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {**JSON, **kwargs.pop("headers", {})}
+    return httpx.post(f"{server.url}/notify", content=content, headers=headers, timeout=10, **kwargs)
+
+
+def test_what_is_wrong_first_is_said_first(shared: EnforcerProcess) -> None:
+    """A request with everything wrong is taken apart in the promised order."""
+    right, wrong = {"Authorization": f"Bearer {shared.authkey}"}, {"Authorization": "Bearer wrong"}
+    problem(
+        post(shared, b"{", params={"key": "x"}, headers={**wrong, "Content-Type": "a/b"}), 400, "credentials-in-url"
+    )
+    refused = post(shared, b"{", headers={**wrong, "Content-Type": "a/b"})
+    problem(refused, 401, "unauthorized")
+    assert refused.headers["WWW-Authenticate"] == "Bearer"
+    problem(post(shared, {"room": "a", "key": shared.authkey}, headers=wrong), 401, "unauthorized")
+    problem(post(shared, b"{", headers={**right, "Content-Type": "a/b"}), 415, "unsupported-media-type")
+    problem(post(shared, b"{" * 20_000, headers=right), 413, "too-large")
+    problem(post(shared, b"{", headers=right), 400, "malformed-json")
+    problem(post(shared, {"room": 1, "key": "wrong"}), 401, "unauthorized")
+    errors = problem(post(shared, {"room": 1, "sesion": "x"}, headers=right), 422, "invalid-request")["errors"]
+    assert {e["field"] for e in errors} == {"room", "sesion"}
+    assert "did you mean 'session'?" in json.dumps(errors)
+
+
+@pytest.mark.parametrize(
+    "room", ["", "a\nb", "\x00", "\ud800", "x" * 257, None, 7, ["a"], "demo:ann"], ids=lambda r: ascii(r)[:12]
+)
+def test_rooms_that_cannot_be(shared: EnforcerProcess, room: object) -> None:
+    """Too long, too short, with control characters or half a character, or the demo's: 422 and never 500."""
+    problem(post(shared, {"room": room, "key": shared.authkey}), 422, "invalid-request")
+
+
+@pytest.mark.parametrize("body", [b"[" * 10_000, b"NaN", b'{"room": 1e999}', b"\xff\xfe", b""], ids=ascii)
+def test_odd_json_is_refused(shared: EnforcerProcess, body: bytes) -> None:
+    """Deep, not JSON, not UTF-8 or nothing at all."""
+    response = post(shared, body, headers=shared.headers)
+    assert response.status_code in (400, 422), response.text
+
+
+def test_the_login_of_an_ended_id_is_a_conflict(shared: EnforcerProcess) -> None:
+    """Ended ids never live again; ids belong to one room."""
+    shared.login("conflict", session="c1")
+    shared.login("conflict", session="c2")
+    told = problem(post(shared, {"room": "conflict", "session": "c1", "key": shared.authkey}), 409, "session-ended")
+    assert told["end_reason"] == "displaced"
+    assert told["ended_by"]["session"] == "c2"
+    problem(post(shared, {"room": "elsewhere", "session": "c2", "key": shared.authkey}), 409, "session-conflict")
+    problem(shared.call("GET", "/v1/sessions/c1?require=active"), 410, "session-ended")
+    problem(shared.call("GET", "/v1/sessions/c2?require=active&room=elsewhere"), 404, "session-unknown")
+    problem(shared.call("POST", "/v1/sessions/c1/ticket"), 410, "session-ended")
+    problem(shared.call("POST", "/v1/sessions/c1/activity"), 410, "session-ended")
+    assert shared.call("DELETE", "/v1/sessions/c1").status_code == 204
+    problem(shared.call("DELETE", "/v1/sessions/nobody"), 404, "session-unknown")
+    assert shared.call("GET", "/v1/users/conflict/sessions").json()["sessions"][0]["session"] == "c2"
+    assert shared.call("GET", "/v1/users/nobody/sessions").json()["sessions"] == []
+
+
+def test_a_repeated_request_has_one_effect(shared: EnforcerProcess) -> None:
+    """The same answer with fresh tickets; another body with the same id is refused; it holds after the end too."""
+    first = shared.login("repeat", request_id="q")
+    again = shared.login("repeat", request_id="q")
+    assert {k: v for k, v in again.items() if "ticket" not in k} == {
+        k: v for k, v in first.items() if "ticket" not in k
+    }
+    problem(
+        post(shared, {"room": "repeat", "request_id": "q", "entry": "sso", "key": shared.authkey}),
+        409,
+        "request-id-reused",
+    )
+    shared.call("DELETE", f"/v1/sessions/{first['session']}")
+    assert shared.login("repeat", request_id="q")["session"] == first["session"]
+    assert shared.record(first["session"])["active"] is False
+
+
+def test_reject_says_who_is_there(tmp_path: Any) -> None:
+    """Policy `reject`: 409 with who and since when; `replaces` lets the same browser through."""
+    with EnforcerProcess(tmp_path, policy="reject") as server:
+        first = server.login("ann", device={"label": "Phone"})
+        told = problem(post(server, {"room": "ann", "key": server.authkey}), 409, "session-limit")
+        assert [(s["session"], s["device"]["label"]) for s in told["sessions"]] == [(first["session"], "Phone")]
+        assert server.record(first["session"])["active"] is True
+        assert server.login("ann", replaces=first["session"])["displaced"] == []
+        assert server.record(first["session"])["end_reason"] == "replaced"
+
+
+def test_guessing_the_key_is_slowed_and_hurts_nobody_else(tmp_path: Any) -> None:
+    """After too many wrong keys 429; the right key works all the same."""
+    with EnforcerProcess(tmp_path) as server:
+        statuses = [post(server, {"room": "a", "key": f"wrong-{n}"}).status_code for n in range(40)]
+        assert statuses[0] == 401
+        assert statuses[-1] == 429
+        assert server.login("a")["created"] is True
+        assert server.authkey not in server.read_log()
+
+
+def forged(server: EnforcerProcess, session: str, **how: Any) -> str:
+    """A ticket that is wrong in one way."""
+    claims = {"iss": "enforcer", "aud": PAGE, "sub": "mallory", "sid": session, "iat": 1, **how.get("claims", {})}
+    if how.get("alg") == "none":
+        head = base64.urlsafe_b64encode(b'{"alg":"none"}').rstrip(b"=")
+        return b".".join((head, base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"="), b"")).decode()
+    return jwt.encode(claims, how.get("key") or derive_key(server.authkey), algorithm="HS256")
+
+
+def test_forged_and_foreign_tickets_are_refused(shared: EnforcerProcess) -> None:
+    """No signature, another key, another purpose, another room, expired, or simply not one."""
+    session = shared.login("mallory")["session"]
+
+    def status(token: str) -> httpx.Response:
+        return httpx.get(f"{shared.url}/session/status", headers={"Authorization": f"Bearer {token}"})
+
+    assert status(forged(shared, session)).status_code == 200, "the right one is let in, so the others can be wrong"
+    problem(status(forged(shared, session, alg="none")), 401, "ticket-invalid")
+    problem(status(forged(shared, session, key=derive_key("another key"))), 401, "ticket-invalid")
+    problem(status(forged(shared, session, key=shared.authkey.encode())), 401, "ticket-invalid")
+    problem(status(forged(shared, session, claims={"aud": PROXY})), 401, "ticket-invalid")
+    problem(status(forged(shared, session, claims={"exp": 100})), 401, "ticket-expired")
+    problem(status(forged(shared, session, claims={"sub": "alice"})), 401, "session-unknown")
+    problem(status("nonsense"), 401, "ticket-invalid")
+    problem(httpx.get(f"{shared.url}/session/status?ticket={forged(shared, session)}"), 400, "credentials-in-url")
+    shared.call("DELETE", f"/v1/sessions/{session}")
+    told = problem(status(forged(shared, session)), 401, "session-ended")
+    assert (told["reason"], told["session"]) == ("logout", session)
+
+
+def test_pages_of_other_origins_read_nothing(shared: EnforcerProcess) -> None:
+    """The same host on any port may; others get no CORS headers, and no socket."""
+    ticket = shared.login("cors")["ticket"]
+    headers = {"Authorization": f"Bearer {ticket}"}
+    status = f"{shared.url}/session/status"
+    near = httpx.get(status, headers={**headers, "Origin": "http://127.0.0.1:1"})
+    assert near.headers["Access-Control-Allow-Origin"] == "http://127.0.0.1:1"
+    far = httpx.get(status, headers={**headers, "Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in far.headers
+    assert near.headers["Vary"] == far.headers["Vary"] == "Origin"
+    handshake = f"{shared.url}/socket.io/?EIO=4&transport=polling"
+    problem_body = httpx.get(handshake, headers={"Origin": "https://evil.example"})
+    assert (problem_body.status_code, problem_body.json()["code"]) == (403, "origin-not-allowed")
+    assert httpx.get(handshake, headers={"Origin": "http://127.0.0.1:1"}).status_code == 200
+
+
+def test_the_rest_of_the_surface(shared: EnforcerProcess) -> None:
+    """Health, unknown addresses, wrong methods, and the client with its ETag."""
+    assert httpx.get(f"{shared.url}/healthz").status_code == httpx.get(f"{shared.url}/readyz").status_code == 200
+    problem(httpx.get(f"{shared.url}/nowhere"), 404, "not-found")
+    assert problem(httpx.get(f"{shared.url}/notify"), 405, "method-not-allowed")
+    assert httpx.put(f"{shared.url}/notify").headers["Allow"] == "POST"
+    client = httpx.get(f"{shared.url}/client/session-guard.js")
+    assert client.headers["Content-Type"].startswith("text/javascript")
+    again = httpx.get(f"{shared.url}/client/session-guard.js", headers={"If-None-Match": client.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert httpx.get(f"{shared.url}/openapi.json").json()["openapi"].startswith("3.1")
+    assert httpx.get(f"{shared.url}/docs").status_code == 200
+
+
+def test_what_is_not_http_is_a_problem_too(shared: EnforcerProcess) -> None:
+    """Bytes that are no request get a problem document and leave no traceback."""
+    with socket.create_connection(("127.0.0.1", shared.port), 10) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Odd: \x00\r\n\r\n")
+        answer = b""
+        while chunk := connection.recv(4096):
+            answer += chunk
+    assert answer.split(b"\r\n")[0].endswith(b" 400 Bad Request")
+    assert b'"code":"malformed-request"' in answer
+    assert "Traceback" not in shared.read_log()
+
+
+def test_the_logs_page_and_stream_the_same_rows(enforcer: EnforcerProcess) -> None:
+    """Pages by cursor, CSV and JSON Lines have the same rows; a formula is neutralised."""
+    for n in range(5):
+        enforcer.login("logged", session=f"log-{n}", device={"label": "=1+1"})
+    rows: list[dict[str, Any]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = enforcer.call("GET", f"/v1/sessions?room=logged&limit=2{cursor and '&cursor=' + cursor}").json()
+        rows += page["items"]
+        cursor = page["next"]
+    assert [r["session"] for r in rows] == [f"log-{n}" for n in range(5)]
+    text = enforcer.call("GET", "/v1/sessions?room=logged", headers={"Accept": "text/csv"}).text
+    table = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [r["session"] for r in table] == [r["session"] for r in rows]
+    assert {r["device.label"] for r in table} == {"'=1+1"}
+    assert [r["end_reason"] for r in table] == [r["end_reason"] or "" for r in rows]
+    lines = enforcer.call("GET", "/v1/audit?room=logged", headers={"Accept": "application/jsonl"}).text.splitlines()
+    listed = enforcer.call("GET", "/v1/audit?room=logged&limit=1000").json()["items"]
+    assert [json.loads(line) for line in lines] == listed
+    assert [r["event"] for r in listed].count("started") == 5
+    problem(enforcer.call("GET", "/v1/sessions?cursor=nonsense"), 422, "invalid-request")
+    problem(enforcer.call("GET", "/v1/sessions?limit=1001"), 422, "invalid-request")
