@@ -8,6 +8,7 @@ target, which python-socketio takes for "everyone".
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import parse_qsl
@@ -32,6 +33,10 @@ CONNECT_WITHIN = 10.0
 BODY_WITHIN = 10.0
 """Seconds for the body of a polling POST to arrive."""
 _NAMESPACE = "/"
+_CONTROL = frozenset({"1", "2", "2probe", "3", "3probe", "5", "6"})
+"""Packets of Engine.IO that a page may send, but for messages."""
+_MESSAGE = re.compile("4[0-6]")
+_BINARY = (str(packet.BINARY_EVENT), str(packet.BINARY_ACK))
 _NOOP = engineio.packet.Packet(engineio.packet.NOOP)
 _CLIENT_IP = "enforcer.client_ip"
 
@@ -208,12 +213,18 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         self._unlimit(eio_sid)
         eio_socket = self.eio.sockets.get(eio_sid)
-        if reason == self.eio.reason.CLIENT_DISCONNECT and not hasattr(eio_socket, "carrier"):
+        if reason == self.eio.reason.CLIENT_DISCONNECT and eio_socket is not None and _carrier(eio_socket) is None:
             await eio_socket.queue.put(_NOOP)  # its pending poll is answered, else it would hang until the next ping
         await super()._handle_eio_disconnect(eio_sid, reason)
 
     async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
-        """A message that is not Socket.IO ends the connection; what a page sends never becomes a traceback."""
+        """A message that is not Socket.IO ends the connection; what a page sends never becomes a traceback.
+
+        None of our events is binary, and attachments would be kept until the last one has come: so they end it too.
+        """
+        if not isinstance(data, str) or data[:1] in _BINARY:
+            self.cut(eio_sid, WSCloseCode.UNSUPPORTED_DATA)
+            return
         try:
             await super()._handle_eio_message(eio_sid, data)
         except Exception as error:
@@ -225,6 +236,8 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
             self.cut(eio_sid, WSCloseCode.PROTOCOL_ERROR)  # a second CONNECT while in the namespace
             return
         await super()._handle_connect(eio_sid, namespace, data)
+        if namespace not in (None, _NAMESPACE):  # refused; it says nothing about the socket in ours
+            return
         sid = self.manager.sid_from_eio_sid(eio_sid, _NAMESPACE)
         socket = self._sockets.get(sid)
         if socket is not None and self.manager.is_connected(sid, _NAMESPACE):
@@ -272,9 +285,20 @@ class _WebSocket(aiohttp_driver.WebSocket):  # type: ignore[misc]
         )
         await self._sock.prepare(request)
         self.environ = environ
-        self.handler.__self__.carrier = self._sock
+        eio_socket: AsyncSocket = self.handler.__self__
+        eio_socket.carrier = self._sock
         await self.handler(self)
+        if not eio_socket.upgraded:  # a probe that broke off: polling goes on, which engineio forgets if it was early
+            eio_socket.upgrading = False
         return self._sock
+
+    async def wait(self) -> str | bytes:
+        """The next frame. One that is no packet ends the connection here; engineio would leave its socket behind."""
+        frame: str | bytes = await super().wait()
+        if isinstance(frame, str) and frame not in _CONTROL and not _MESSAGE.match(frame):
+            await self._sock.close(code=WSCloseCode.PROTOCOL_ERROR)
+            raise OSError("not a packet of Engine.IO")
+        return frame
 
 
 class _Body:
@@ -314,8 +338,13 @@ async def _body(request: web.Request, limit: int) -> bytes | None:
     return bytes(body)
 
 
+def _carrier(eio_socket: AsyncSocket) -> web.WebSocketResponse | None:
+    """Its WebSocket; None while it polls."""
+    return eio_socket.carrier if eio_socket.upgraded else None
+
+
 async def _close(eio_socket: AsyncSocket, code: int) -> None:
-    carrier: web.WebSocketResponse | None = getattr(eio_socket, "carrier", None)
+    carrier = _carrier(eio_socket)
     await eio_socket.close(wait=False, abort=carrier is not None, reason=engineio.AsyncServer.reason.SERVER_DISCONNECT)
     if carrier is not None:
         await carrier.close(code=code)
