@@ -196,7 +196,9 @@ class Hub:
         link = self._links.get(socket)
         if link is None or link.ended is not None:
             return _failed("session-ended"), None
-        members = data if isinstance(data, dict) else {}
+        members = {} if data is None else data
+        if not isinstance(members, dict):
+            return _failed("invalid-request"), None
         try:
             match event:
                 case protocol.EVENT_CHECK:

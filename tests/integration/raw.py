@@ -1,8 +1,11 @@
 """Socket.IO spoken by hand, for what no well-behaved client would send."""
 
+import array
 import asyncio
+import fcntl
 import json
 import socket
+import termios
 from typing import Any, Self
 
 import aiohttp
@@ -93,7 +96,6 @@ def exchange(server: EnforcerProcess, *segments: bytes) -> bytes:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for segment in segments:
             connection.sendall(segment)
-            # The server answers a 100-continue style probe to nobody; what it has read is visible in the queue only.
             _wait_until_sent(connection)
         answer = b""
         while chunk := connection.recv(65536):
@@ -102,11 +104,7 @@ def exchange(server: EnforcerProcess, *segments: bytes) -> bytes:
 
 
 def _wait_until_sent(connection: socket.socket) -> None:
-    """Returns when the kernel of the other side has acknowledged everything."""
-    import array
-    import fcntl
-    import termios
-
+    """Returns when the other side has acknowledged everything, so that the next segment travels alone."""
     left = array.array("i", [1])
     while left[0]:
         fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, left)
