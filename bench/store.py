@@ -30,7 +30,7 @@ CALLERS = (1, 10, 100, 1000)
 
 async def claims(store: Store, callers: int, seconds: float) -> tuple[float, list[float]]:
     """Logins a second with so many callers in a closed loop, and how long each took (seconds)."""
-    registry = Registry(store, Rules(idle_timeout=3600))
+    registry = Registry(store, Rules(idle_timeout=3600), time.monotonic)
     await registry.resume(0)
     took: list[float] = []
     end = time.perf_counter() + seconds
@@ -49,7 +49,7 @@ async def claims(store: Store, callers: int, seconds: float) -> tuple[float, lis
 
 async def validations(store: Store, seconds: float) -> float:
     """`registry.get` of known sessions a second, in the process."""
-    registry = Registry(store, Rules())
+    registry = Registry(store, Rules(), time.monotonic)
     await registry.resume(0)
     ids = [f"known-{n}" for n in range(1000)]
     await asyncio.gather(*(registry.login(f"room-{i}", Login(i, i)) for i in ids))
@@ -80,7 +80,7 @@ async def start_with(path: Path, rows: int) -> tuple[float, float]:
     began = time.perf_counter()
     store = make_store(f"sqlite:///{path}", time.time)
     await store.open()
-    await Registry(store, Rules()).resume(60)
+    await Registry(store, Rules(), time.monotonic).resume(60)
     took = time.perf_counter() - began
     await store.close()
     return took, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024

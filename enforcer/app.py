@@ -3,8 +3,6 @@
 import asyncio
 import errno
 import logging
-import time
-from collections.abc import Callable
 
 from aiohttp import web
 
@@ -15,6 +13,7 @@ from enforcer.api.context import CONTEXT, Context
 from enforcer.api.front import FrontRunner
 from enforcer.api.guard import no_credentials_in_url
 from enforcer.api.problems import problems
+from enforcer.clock import Clock
 from enforcer.edge import Proxies
 from enforcer.errors import StartError, StoreUnavailable
 from enforcer.gateway.hub import Hub
@@ -27,6 +26,7 @@ from enforcer.tickets import TicketOffice
 
 log = logging.getLogger(__name__)
 
+SYSTEM_CLOCK = Clock()
 OPEN_RETRY = 1.0
 """Seconds between tries to open a store that is away at the start."""
 NEED_RESTART = (
@@ -50,16 +50,16 @@ SHUTDOWN_WITHIN = 3.0
 class Server:
     """One process. `start` then `stop`; `port` is the one that is listened on."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: Settings, clock: Clock = SYSTEM_CLOCK) -> None:
         self._settings = settings
-        self._store = make_store(settings.store, clock)
-        self._registry = Registry(self._store, settings.rules)
-        self._jobs = Jobs(self._registry, settings)
+        self._store = make_store(settings.store, clock.wall)
+        self._registry = Registry(self._store, settings.rules, clock.elapsed)
+        self._jobs = Jobs(self._registry, settings, clock.sleep)
         self._context = Context(
             settings,
             self._registry,
             TicketOffice(settings.authkeys, settings.ticket_lifetime),
-            AuthKeys(settings.authkeys, time.monotonic),
+            AuthKeys(settings.authkeys, clock.elapsed),
             Proxies(settings.trusted_proxies),
         )
         self._hub = Hub(self._registry, self._context.office, settings)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from enforcer.clock import Sleep
 from enforcer.errors import StoreUnavailable
 from enforcer.registry import EXPIRE_BATCH, Registry
 from enforcer.settings import Settings
@@ -17,11 +18,12 @@ PURGE_BATCH = 1000
 
 
 class Jobs:
-    """Starts the jobs of one process and stops them."""
+    """Starts the jobs of one process and stops them; `sleep` is how they wait for their next turn."""
 
-    def __init__(self, registry: Registry, settings: Settings) -> None:
+    def __init__(self, registry: Registry, settings: Settings, sleep: Sleep) -> None:
         self._registry = registry
         self._settings = settings
+        self._sleep = sleep
         self._tasks: list[asyncio.Task[None]] = []
         self._turn = 0
         self._presence_share = max(1, int(min(20.0, settings.alive_window / 3)))
@@ -34,7 +36,7 @@ class Jobs:
         ]
         if self._settings.retention is not None:
             jobs.append(("purge", PURGE_EVERY, self._purge))
-        self._tasks = [asyncio.create_task(_every(seconds, work, name)) for name, seconds, work in jobs]
+        self._tasks = [asyncio.create_task(_every(seconds, work, name, self._sleep)) for name, seconds, work in jobs]
 
     async def stop(self) -> None:
         """Ends them between two steps. May be called twice."""
@@ -59,11 +61,11 @@ class Jobs:
             pass
 
 
-async def _every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
+async def _every(seconds: float, work: Callable[[], Awaitable[object]], name: str, sleep: Sleep) -> None:
     """Runs `work` again and again; an outage of the store is said once, and the job goes on when it is over."""
     failing = False
     while True:
-        await asyncio.sleep(seconds)
+        await sleep(seconds)
         try:
             await work()
             if failing:

@@ -26,6 +26,8 @@ SEEN_EVERY = 5.0
 """Seconds between two notes that a session was seen by a call: finer would only cost writes."""
 TICK_SLACK = 3.0
 """Seconds between two ticks that are taken for an ordinary second; more, or less than none, is an outage or a step."""
+STEP_SLACK = 2.0
+"""Seconds by which the wall clock may run away from the time that passed before it is taken for a step."""
 POSTPONE_BATCH = 2000
 """Sessions whose deadlines are moved in one commit after an outage."""
 EXPIRE_BATCH = 500
@@ -49,14 +51,17 @@ class _Presence:
 class Registry:
     """What may be asked of the sessions. One per process."""
 
-    def __init__(self, store: Store, rules: Rules) -> None:
+    def __init__(self, store: Store, rules: Rules, elapsed: Callable[[], float]) -> None:
+        """`elapsed` counts seconds and cannot be set, unlike the store's clock."""
         self._store = store
         self._rules = rules
+        self._elapsed = elapsed
         self._graceful = replace(rules, grace=True)
         self._grace_until = 0.0
         self._restart_grace = 0.0
         self._ticked_at = store.now()
         self._beat_at: float | None = None
+        self._beat_elapsed: float | None = None
         self._marks: dict[str, dict[str, Mark]] = {}
         self._online: dict[str, _Presence] = {}
         self._online_in: dict[str, set[str]] = {}
@@ -94,7 +99,7 @@ class Registry:
         """
         self._restart_grace = grace
         self._ticked_at = self._store.now()
-        self._beat_at = None
+        self._beat_at = self._beat_elapsed = None
         if await self._store.sessions(SessionQuery(open=True, limit=1)):
             self._beat_at = await self._store.last_beat()
             self._grace_until = self._ticked_at + grace
@@ -103,11 +108,12 @@ class Registry:
     async def tick(self) -> None:
         """Once a second: notes durably that the sessions are looked after, and makes up for the time they were not.
 
-        A stop of the process, a store that was away and a step of the wall clock look the same from here: the time
-        since the last note is not a second. The note is moved on only when the deadlines have been; a crash in between
-        adds the outage once more, which keeps sessions longer and never shorter.
+        A stop of the process, a store that was away and a step of the wall clock show in the same way: the time since
+        the last note is not a second. Sessions with a socket here could report activity through an outage, but not
+        through a step, which did not happen to them. The note is moved on only when the deadlines have been; a crash
+        in between adds the outage once more, which keeps sessions longer and never shorter.
         """
-        now = self._store.now()
+        now, elapsed = self._store.now(), self._elapsed()
         before, self._ticked_at = self._beat_at, now
         if before is None:
             return  # the store has not been opened yet
@@ -115,15 +121,17 @@ class Registry:
             log.warning("nobody looked after the sessions", extra={"seconds": round(now - before, 1)})
             self._grace_until = max(self._grace_until, now + self._restart_grace)
             if now > before:
-                await self._postpone(now - before, before)
+                passed = None if self._beat_elapsed is None else elapsed - self._beat_elapsed
+                stepped = passed is not None and now - before - passed > STEP_SLACK
+                await self._postpone(now - before, before, () if stepped else self._online.keys())
         await self._store.beat(now)
-        self._beat_at = now
+        self._beat_at, self._beat_elapsed = now, elapsed
 
-    async def _postpone(self, seconds: float, since: float) -> None:
-        after = await self._store.postpone(seconds, since, self._online.keys(), None, POSTPONE_BATCH)
+    async def _postpone(self, seconds: float, since: float, skip: Collection[str]) -> None:
+        after = await self._store.postpone(seconds, since, skip, None, POSTPONE_BATCH)
         while after is not None:
             self._ticked_at = self._store.now()
-            after = await self._store.postpone(seconds, since, self._online.keys(), after, POSTPONE_BATCH)
+            after = await self._store.postpone(seconds, since, skip, after, POSTPONE_BATCH)
 
     # ---- app servers ---------------------------------------------------------------------------
 

@@ -38,7 +38,9 @@ _CONTROL = frozenset({"1", "2", "2probe", "3", "3probe", "5", "6"})
 _MESSAGE = re.compile("4[0-6]")
 _BINARY = (str(packet.BINARY_EVENT), str(packet.BINARY_ACK))
 _NOOP = engineio.packet.Packet(engineio.packet.NOOP)
-_CLIENT_IP = "enforcer.client_ip"
+_CLIENT_IP = web.RequestKey("client_ip", str)
+_REQUEST_BODY = web.RequestKey("body", bytes)
+_ENVIRON_IP = "enforcer.client_ip"
 
 _silent = logging.getLogger("enforcer.gateway.socketio")
 _silent.setLevel(logging.CRITICAL + 1)  # their loggers print packets, tickets included
@@ -87,7 +89,7 @@ class StockEngine:
                     return _refused("too-slow", "the body did not arrive in time")
                 if body is None:
                     return _refused("too-large", f"at most {self._settings.max_message_size} bytes")
-                request["body"] = body
+                request[_REQUEST_BODY] = body
             request[_CLIENT_IP] = self._proxies.client_ip(request.remote, request.headers.getall("X-Forwarded-For", []))
             response = await self._server.handle_request(request)
         if origin is not None and not response.prepared:
@@ -246,7 +248,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
 
     async def _on_connect(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
         eio_sid = self.manager.eio_sid_from_sid(sid, _NAMESPACE)
-        socket = _StockSocket(self, sid, eio_sid, environ[_CLIENT_IP])
+        socket = _StockSocket(self, sid, eio_sid, environ[_ENVIRON_IP])
         try:
             await self._hub.join(socket, _named(environ, auth))
         except Refusal as refusal:
@@ -313,10 +315,10 @@ class _Body:
 
 def _environ(request: web.Request) -> dict[str, Any]:
     environ: dict[str, Any] = aiohttp_driver.translate_request(request)
-    environ[_CLIENT_IP] = request[_CLIENT_IP]
+    environ[_ENVIRON_IP] = request[_CLIENT_IP]
     if request.method == "POST":
-        environ["wsgi.input"] = _Body(request["body"])
-        environ["CONTENT_LENGTH"] = str(len(request["body"]))
+        environ["wsgi.input"] = _Body(request[_REQUEST_BODY])
+        environ["CONTENT_LENGTH"] = str(len(request[_REQUEST_BODY]))
     return environ
 
 

@@ -68,7 +68,7 @@ class RegistryMachine(RuleBasedStateMachine):
     async def open(self) -> None:
         self.store = make_store(STORES[self.url](Path(self.directory.name)), self.clock)
         await self.store.open()
-        self.registry = Registry(self.store, RULES)
+        self.registry = Registry(self.store, RULES, self.clock)
         await self.registry.resume(0.0)
         await self.registry.tick()
 

@@ -11,7 +11,7 @@ from tests.running import ROOT
 PACKAGE = ROOT / "enforcer"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"model", "errors"}),
-    frozenset({"deadlines", "edge", "static"}),
+    frozenset({"clock", "deadlines", "edge", "static"}),
     frozenset({"policy", "protocol", "tickets", "settings"}),
     frozenset({"store"}),
     frozenset({"registry"}),
