@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import engineio
+import orjson
 import engineio.async_drivers.aiohttp as aiohttp_driver
 import socketio
 from aiohttp import WSCloseCode, web
@@ -357,4 +358,4 @@ def _refused(code: str, detail: str) -> web.Response:
     status = protocol.PROBLEMS[code][0]
     document = protocol.problem(code, status, detail)
     headers = {"Cache-Control": "no-store"}
-    return web.json_response(document, status=status, content_type=protocol.PROBLEM_JSON, headers=headers)
+    return web.Response(body=orjson.dumps(document), status=status, content_type=protocol.PROBLEM_JSON, headers=headers)

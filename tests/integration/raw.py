@@ -90,9 +90,9 @@ def refusal(packet: str) -> dict[str, Any]:
     return data
 
 
-def exchange(server: EnforcerProcess, *segments: bytes) -> bytes:
+def exchange(server: EnforcerProcess, *segments: bytes, within: float = WITHIN) -> bytes:
     """Sends segments over one TCP connection, each in a packet of its own; all that comes back until it is closed."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=WITHIN) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=within) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for segment in segments:
             connection.sendall(segment)
