@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import engineio
-import orjson
 import engineio.async_drivers.aiohttp as aiohttp_driver
+import orjson
 import socketio
 from aiohttp import WSCloseCode, web
 from engineio.async_socket import AsyncSocket
