@@ -9,6 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from enforcer.errors import EnforcerError
@@ -27,31 +28,38 @@ class Console:
         self._url = (url or f"http://{host}:{settings.port}").rstrip("/")
         self._key = settings.authkeys[0]
 
-    def call(self, method: str, path: str, parameters: dict[str, str | None], accept: str | None = None) -> Any:
-        """The answer as JSON, or with `accept` as lines of text.
+    def call(self, method: str, path: str, parameters: dict[str, str | None]) -> Any:
+        """The answer as JSON; raises as `open`."""
+        with self.open(method, path, parameters) as answer:
+            body = answer.read()
+        return json.loads(body) if body else None
+
+    @contextmanager
+    def open(
+        self, method: str, path: str, parameters: dict[str, str | None], accept: str = "application/json"
+    ) -> Iterator[http.client.HTTPResponse]:
+        """The answer while it arrives.
 
         Raises:
-            EnforcerError: the server cannot be reached, or refuses; the message is for the operator.
+            EnforcerError: the server cannot be reached, or refuses, or breaks off; the message is for the operator.
         """
         query = urllib.parse.urlencode({name: value for name, value in parameters.items() if value is not None})
         url = f"{self._url}{path}" + (f"?{query}" if query else "")
         if not url.startswith(("http://", "https://")):
             raise EnforcerError(f"{self._url} is not an http(s) address")
-        request = urllib.request.Request(url, method=method, headers={"Authorization": f"Bearer {self._key}"})  # noqa: S310
-        if accept is not None:
-            request.add_header("Accept", accept)
+        headers = {"Authorization": f"Bearer {self._key}", "Accept": accept}
+        request = urllib.request.Request(url, method=method, headers=headers)  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
-                body = answer.read()
+                yield answer
         except urllib.error.HTTPError as error:
             with error:
                 raise EnforcerError(f"the server says: {_detail(error.read())} ({error.code})") from None
+        except BrokenPipeError:  # whoever reads what we print has seen enough
+            raise
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise EnforcerError(f"{self._url} cannot be reached: {reason}") from None
-        if accept is not None:
-            return body.decode()
-        return json.loads(body) if body else None
 
     def items(self, path: str, parameters: dict[str, str | None], limit: int | None) -> Iterator[dict[str, Any]]:
         """The rows of a log, page by page."""
@@ -142,7 +150,9 @@ def end(console: Console, arguments: argparse.Namespace) -> int:
 
 
 def _stream(console: Console, path: str, parameters: dict[str, str | None], wanted: str) -> int:
-    sys.stdout.write(console.call("GET", path, parameters, {"csv": "text/csv", "jsonl": "application/jsonl"}[wanted]))
+    media_type = {"csv": "text/csv", "jsonl": "application/jsonl"}[wanted]
+    with console.open("GET", path, parameters, media_type) as answer:
+        shutil.copyfileobj(answer, sys.stdout.buffer)
     return 0
 
 

@@ -250,7 +250,7 @@ async def _streamed(
     """All rows, a page at a time: the client's reading sets the pace. An error before the first row is a problem
     document; later the answer is cut off, which a client notices by the missing end of the chunks."""
     first = await anext(pages)
-    response = web.StreamResponse(headers={"Cache-Control": "no-store"})
+    response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
     response.content_type = media_type
     response.charset = "utf-8"
     await response.prepare(request)
