@@ -19,13 +19,15 @@ from pathlib import Path
 
 import uvloop
 
-from enforcer.deadlines import Rules
+from enforcer.deadlines import IDLE_SLACK, Rules
 from enforcer.policy import Login
 from enforcer.registry import Registry, new_session_id
 from enforcer.store import make_store
 from enforcer.store.base import Store
 
 CALLERS = (1, 10, 100, 1000)
+DUE = 100
+"""Sessions whose time is over in each second of the measurement of expiry."""
 
 
 async def claims(store: Store, callers: int, seconds: float) -> tuple[float, list[float]]:
@@ -61,21 +63,28 @@ async def validations(store: Store, seconds: float) -> float:
     return done / (time.perf_counter() - began)
 
 
-async def start_with(path: Path, rows: int) -> tuple[float, float]:
-    """Seconds to open a store with so many open sessions, and MB that the process grew by it."""
-    store = make_store(f"sqlite:///{path}", time.time)
-    await store.open()
-    await store.close()
-    now = time.time()
+def fill(path: Path, rows: int, now: float) -> None:
+    """Puts open sessions into a fresh database; the idle deadlines come one after the other, `DUE` in each second."""
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA synchronous = OFF")
         database.executemany(
             "INSERT INTO sessions (id, room, claimed, epoch, started_at, last_seen_at, last_active_at, seen_until, "
             "idle_at, absolute_at, lost_at) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)",
-            ((f"s{n}", f"r{n}", n, now, now, now, now + 60, now + 900, now + 9000, now + 90000) for n in range(rows)),
+            (
+                (f"s{n}", f"r{n}", n, now, now, now, now + 60, now + 900 + n / DUE, now + 1e6, now + 1e7)
+                for n in range(rows)
+            ),
         )
         database.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('beat', ?)", (now,))
     database.close()
+
+
+async def start_with(path: Path, rows: int) -> tuple[float, float]:
+    """Seconds to open a store with so many open sessions, and MB that the process grew by it."""
+    store = make_store(f"sqlite:///{path}", time.time)
+    await store.open()
+    await store.close()
+    fill(path, rows, time.time())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
     store = make_store(f"sqlite:///{path}", time.time)
@@ -84,6 +93,29 @@ async def start_with(path: Path, rows: int) -> tuple[float, float]:
     took = time.perf_counter() - began
     await store.close()
     return took, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+async def expiry(path: Path, turns: int) -> float:
+    """Processor milliseconds that a second costs in which `DUE` of the sessions of `fill` are over."""
+    late = 900.0 + IDLE_SLACK
+    store = make_store(f"sqlite:///{path}", lambda: time.time() + late)
+    await store.open()
+    await store.beat(store.now())
+    registry = Registry(store, Rules(idle_timeout=900), time.monotonic)
+    await registry.resume(0)
+    while await registry.expire():
+        pass
+    used = time.process_time()
+    ended = 0
+    for _ in range(turns):
+        late += 1
+        await registry.tick()
+        while rooms := await registry.expire():
+            ended += rooms
+    used = time.process_time() - used
+    await store.close()
+    assert ended >= turns * DUE / 2, "nothing was due"
+    return used / ended * DUE * 1000
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -117,6 +149,11 @@ async def run(arguments: argparse.Namespace) -> None:
         if arguments.rows and arguments.store in (None, "sqlite"):
             took_to_start, grown = await start_with(Path(directory) / "many.db", arguments.rows)
             print(f"\nstart with {arguments.rows:,} open sessions: {took_to_start:.2f} s, {grown:.0f} MB more")
+            few = Path(directory) / "few.db"
+            await start_with(few, min(arguments.rows, 20 * DUE))
+            for path, rows in ((few, min(arguments.rows, 20 * DUE)), (Path(directory) / "many.db", arguments.rows)):
+                cost = await expiry(path, 10)
+                print(f"a second with {DUE} expiring of {rows:,} open ones: {cost:.1f} ms of processor time")
 
 
 def main() -> None:
