@@ -107,12 +107,11 @@ def merged(session: Session, mark: Mark) -> Session:
     acked_at = mark.acked_at if session.acked_at is None else session.acked_at
     refused_at = mark.refused_at if session.refused_at is None else session.refused_at
     if session.ended:
-        return replace(session, acked_at=acked_at, refused_at=refused_at)
+        return session._replace(acked_at=acked_at, refused_at=refused_at)
     seen_until = max(session.seen_until, mark.seen_until or 0.0)
     if mark.left_until is not None:
         seen_until = min(seen_until, mark.left_until)
-    return replace(
-        session,
+    return session._replace(
         last_seen_at=max(session.last_seen_at, mark.last_seen_at or 0.0),
         seen_until=seen_until,
         # None is "never", and stays so: a note from before the page's login must not set a deadline after it
@@ -126,8 +125,7 @@ def merged(session: Session, mark: Mark) -> Session:
 
 def postponed(session: Session, seconds: float) -> Session:
     """The record after an outage of ours that lasted `seconds`; the absolute deadline stays where it is."""
-    return replace(
-        session,
+    return session._replace(
         idle_at=None if session.idle_at is None else session.idle_at + seconds,
         lost_at=None if session.lost_at is None else session.lost_at + seconds,
     )

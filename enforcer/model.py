@@ -6,7 +6,7 @@ Times are UTC seconds since the epoch (`float`), durations are seconds.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -62,8 +62,7 @@ class Actor:
     device: Device | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """One login in one browser or app. Tabs of a browser share it.
 
     `claimed` is false only in `join: "open"`, between a page's first join and its login.
@@ -98,8 +97,7 @@ class Session:
         return self.ended_at is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """A session as it was read, and the highest epoch among the live sessions of its room then."""
 
     session: Session
@@ -162,8 +160,7 @@ class RoomState:
     remembered: RememberedAnswer | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
+class AuditEntry(NamedTuple):
     """One transition, as the audit log keeps it."""
 
     at: float

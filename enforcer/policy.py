@@ -6,7 +6,7 @@ A refusal is a *result*, not an exception: what was expired or logged on the way
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from enforcer.deadlines import Rules, expiry, lost_deadline
@@ -238,8 +238,7 @@ def _claim(draft: "_Draft", target: Session | None, login: Login, rules: Rules) 
             entry=login.entry,
         )
     else:
-        target = replace(
-            target,
+        target = target._replace(
             last_seen_at=now,
             last_active_at=now,
             seen_until=max(target.seen_until, now + rules.alive_window),
@@ -298,14 +297,14 @@ class _Draft:
     def claim(self, session: Session, event: AuditEvent) -> Session:
         """Makes the session the newest of the room: the epoch grows strictly, and with the clock if it can."""
         self.epoch = max(self.epoch + 1, int(self.now * 1e6))
-        claimed = replace(session, epoch=self.epoch)
+        claimed = session._replace(epoch=self.epoch)
         self.put(claimed)
         self.audit.append(AuditEntry(self.now, event, claimed.room, claimed.id, None, self.epoch, None, claimed.device))
         return claimed
 
     def end(self, session: Session, reason: EndReason, by: Actor) -> Session:
         """Ends a live session: the record keeps who and why, and the audit row says the same."""
-        ended = replace(session, ended_at=self.now, end_reason=reason, ended_by=by)
+        ended = session._replace(ended_at=self.now, end_reason=reason, ended_by=by)
         del self.live[session.id]
         self.changed[session.id] = ended
         self.audit.append(
@@ -323,7 +322,7 @@ class _Draft:
             if s.window_at is None or self.now < s.window_at:
                 continue
             if newest is None:
-                self.put(replace(s, window_at=None))
+                self.put(s._replace(window_at=None))
             else:
                 self.end(s, EndReason.DISPLACED, Actor(ActorKind.LOGIN, newest.id, newest.device))
         self.waiting = tuple(w for w in self.waiting if self.now < w.at + rules.login_window)

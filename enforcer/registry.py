@@ -199,7 +199,7 @@ class Registry:
         snapshot = await self.live(session, room)
         now = self._store.now()
         self._note(snapshot.session, active_mark(snapshot.session, now - idle_for, now, self._rules))
-        return replace(snapshot, session=self._overlaid(snapshot.session))
+        return snapshot._replace(session=self._overlaid(snapshot.session))
 
     async def end(self, session: str, reason: EndReason, by: Actor, room: str | None = None) -> Session:
         """Ends a session; the record, ended now or before.
@@ -226,7 +226,7 @@ class Registry:
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
         """Rows of the session log."""
-        return [replace(s, session=self._overlaid(s.session)) for s in await self._store.sessions(query)]
+        return [s._replace(session=self._overlaid(s.session)) for s in await self._store.sessions(query)]
 
     async def audit(self, query: AuditQuery) -> list[AuditRow]:
         """Rows of the audit log."""
@@ -342,7 +342,7 @@ class Registry:
         if snapshot is None or (room is not None and snapshot.session.room != room):
             raise SessionUnknown(f"session {session!r} is not known" + ("" if room is None else " in this room"))
         overlaid = self._overlaid(snapshot.session)
-        return snapshot if overlaid is snapshot.session else replace(snapshot, session=overlaid)
+        return snapshot if overlaid is snapshot.session else snapshot._replace(session=overlaid)
 
     def _overlaid(self, session: Session) -> Session:
         mark = self._marks.get(session.room, {}).get(session.id)

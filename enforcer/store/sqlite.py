@@ -8,10 +8,9 @@ the event loop's thread over a second connection and see committed state only. A
 import asyncio
 import fcntl
 import os
+import secrets
 import sqlite3
-import uuid
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -326,13 +325,13 @@ def _load(connection: sqlite3.Connection, room: str, sessions: Collection[str], 
 
 def _store(connection: sqlite3.Connection, state: RoomState, decision: Decision[Any]) -> None:
     """Writes a decision, all in the transaction that is open."""
-    operation = uuid.uuid4().hex
+    operation = secrets.token_hex(16)
     epoch = state.epoch if decision.epoch is None else decision.epoch
     waiting = state.waiting if decision.waiting is None else decision.waiting
     connection.execute(_PUT_ROOM, (state.room, epoch, rows.waiting_text(waiting), operation))
     live = {s.id: s for s in state.sessions}
     for session in decision.changed:
-        if session.ended and session == _ended_as(live.get(session.id), session):
+        if session.ended and rows.only_ended(live.get(session.id), session):
             connection.execute(rows.END, rows.end_row(session))
         else:
             connection.execute(rows.UPSERT, rows.session_row(session))
@@ -342,13 +341,6 @@ def _store(connection: sqlite3.Connection, state: RoomState, decision: Decision[
         connection.execute("INSERT INTO outbox (at, topic, body) VALUES (?, ?, ?)", (item.at, item.topic, item.body))
     if decision.remember is not None:
         connection.execute(_ANSWERS, rows.answer_row(state.room, decision.remember))
-
-
-def _ended_as(before: Session | None, session: Session) -> Session | None:
-    """The record before, with nothing changed but its end."""
-    if before is None:
-        return None
-    return replace(before, ended_at=session.ended_at, end_reason=session.end_reason, ended_by=session.ended_by)
 
 
 def _snapshot(row: tuple[Any, ...]) -> Snapshot:

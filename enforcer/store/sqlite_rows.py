@@ -76,6 +76,13 @@ def session_row(s: Session) -> tuple[Any, ...]:
     )
 
 
+def only_ended(before: Session | None, after: Session) -> bool:
+    """Whether nothing but its end distinguishes a record from the one before."""
+    return before is not None and before == after._replace(
+        ended_at=before.ended_at, end_reason=before.end_reason, ended_by=before.ended_by
+    )
+
+
 def end_row(s: Session) -> tuple[Any, ...]:
     return s.ended_at, s.end_reason, _actor_text(s.ended_by), s.id
 

@@ -1,6 +1,5 @@
 """Decisions that a contract test puts into a store, without any policy."""
 
-from dataclasses import replace
 from typing import Any
 
 from enforcer.model import Actor, ActorKind, AuditEntry, AuditEvent, Decision, Device, EndReason, RoomState, Session
@@ -13,12 +12,12 @@ DEVICE = Device("Chrome – “ü” 👩", "desktop", "d-1", "Mozilla/5.0", "20
 def session(id_: str, room: str = "alice", **fields: Any) -> Session:
     """A live claimed session without deadlines, but for `fields`."""
     plain = Session(id_, room, True, 1, START, START, START, START + 60, None, None, None)
-    return replace(plain, **fields)
+    return plain._replace(**fields)
 
 
 def ended(s: Session, at: float = START, reason: EndReason = EndReason.LOGOUT) -> Session:
     """The same session, over."""
-    return replace(s, ended_at=at, end_reason=reason, ended_by=Actor(ActorKind.LOGIN, "winner", DEVICE))
+    return s._replace(ended_at=at, end_reason=reason, ended_by=Actor(ActorKind.LOGIN, "winner", DEVICE))
 
 
 def started(s: Session) -> AuditEntry:

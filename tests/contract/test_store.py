@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -318,7 +317,7 @@ MARKED = {
 @given(marks=st.lists(any_mark, max_size=6), acked=st.booleans())
 async def test_marks_are_merged_as_the_domain_says(store: Store, marks: list[Mark], acked: bool) -> None:
     """`mark` equals `deadlines.merged`, one after the other; unknown ids are skipped."""
-    expected = {i: replace(s, acked_at=START if acked else None) for i, s in MARKED.items()}
+    expected = {i: s._replace(acked_at=START if acked else None) for i, s in MARKED.items()}
     await put(store, *expected.values())
     for mark in marks:
         if mark.session in expected:

@@ -1,7 +1,6 @@
 """A room in memory that decisions are applied to as a store would, with the promises of every commit checked."""
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from enforcer.deadlines import Rules, active_mark, left_mark, merged, seen_mark
@@ -108,7 +107,7 @@ class Room:
 
     def foreign(self, session: str) -> None:
         """The id belongs to another room."""
-        self.records[session] = replace(_blank(session), room="another room")
+        self.records[session] = _blank(session)._replace(room="another room")
 
     # ---- what can be seen --------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ RULES = Rules(idle_timeout=600, absolute_timeout=3600, lost_timeout=7200)
 def session(**fields: object) -> Session:
     """A live claimed session without deadlines, but for `fields`."""
     blank = Session("s", "alice", True, 1, START, START, START, START, None, None, None)
-    return replace(blank, **fields)  # type: ignore[arg-type]
+    return blank._replace(**fields)  # type: ignore[arg-type]
 
 
 # ---- expiry -----------------------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 """Names, times and payloads of the wire."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +9,7 @@ from enforcer.model import Actor, ActorKind, Device, EndReason, Session, Snapsho
 from tests.unit.rooms import START, phone
 
 LIVE = Session("s", "alice", True, 7, START, START, START, START + 60, START + 600, None, None, device=phone())
-ENDED = replace(
-    LIVE,
+ENDED = LIVE._replace(
     ended_at=START + 1,
     end_reason=EndReason.DISPLACED,
     ended_by=Actor(ActorKind.LOGIN, "secret-new-session", phone("Tablet")),
@@ -52,7 +49,7 @@ def test_pages_only_ever_see_label_and_class() -> None:
 
 def test_force_logout_has_all_its_members() -> None:
     """The members of the event, each with its meaning."""
-    assert protocol.force_logout_payload(replace(ENDED, ended_by=None), {}) == {
+    assert protocol.force_logout_payload(ENDED._replace(ended_by=None), {}) == {
         "session": "s",
         "room": "alice",
         "reason": "displaced",
@@ -67,7 +64,7 @@ def test_a_redirect_is_only_ever_a_listed_one() -> None:
     """By the entry of the login, `direct` if it named none; an unlisted entry goes nowhere."""
     listed = {"direct": "/login", "sso": "https://idp.example/logout"}
     targets = {
-        e: protocol.force_logout_payload(replace(ENDED, entry=e), listed)["redirect"] for e in (None, "sso", "x")
+        e: protocol.force_logout_payload(ENDED._replace(entry=e), listed)["redirect"] for e in (None, "sso", "x")
     }
     assert targets == {None: "/login", "sso": "https://idp.example/logout", "x": None}
 
@@ -92,7 +89,7 @@ def test_every_reason_has_a_message() -> None:
 )
 def test_delivery(changes: dict[str, object], delivery: str | None) -> None:
     """How the news of an end reached the browser."""
-    assert protocol.delivery(replace(ENDED, **changes), START + 2) == delivery  # type: ignore[arg-type]
+    assert protocol.delivery(ENDED._replace(**changes), START + 2) == delivery  # type: ignore[arg-type]
 
 
 def test_an_ended_record_has_no_time_left_and_is_not_online() -> None:
