@@ -37,15 +37,16 @@ class Problem(Exception):
         self.members = members or {}
         self.headers = headers or {}
 
-    def response(self) -> web.Response:
-        """The answer; never cached."""
+    def parts(self) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the answer; never cached."""
         document = protocol.problem(self.code, self.status, self.detail, self.members)
-        return web.Response(
-            body=orjson.dumps(document),
-            status=self.status,
-            content_type=protocol.PROBLEM_JSON,
-            headers={"Cache-Control": "no-store", **self.headers},
-        )
+        headers = {"Content-Type": protocol.PROBLEM_JSON, "Cache-Control": "no-store", **self.headers}
+        return self.status, headers, orjson.dumps(document)
+
+    def response(self) -> web.Response:
+        """The answer."""
+        status, headers, body = self.parts()
+        return web.Response(status=status, headers=headers, body=body)
 
 
 def unauthorized(detail: str, code: str = "unauthorized", **members: Any) -> Problem:
@@ -112,6 +113,15 @@ def problem_of(error: Exception) -> Problem | None:
             return None
 
 
+def problem_for(error: Exception, method: str, path: str) -> Problem:
+    """The problem that an error means to the caller; one that is a bug is logged, and the caller told no more."""
+    problem = problem_of(error)
+    if problem is None:
+        log.error("unexpected error", extra={"method": method, "path": path}, exc_info=error)
+        problem = Problem("internal", "an error that should not happen; the log has more")
+    return problem
+
+
 def rate_limited(wait: float) -> Problem:
     """429 with how long to wait."""
     return Problem(
@@ -129,13 +139,9 @@ async def problems(
     try:
         response = await handler(request)
     except Exception as error:
-        problem = problem_of(error)
-        if problem is None:
-            if isinstance(error, web.HTTPException) and error.status < 400:
-                raise
-            log.error("unexpected error", extra={"method": request.method, "path": request.path}, exc_info=error)
-            problem = Problem("internal", "an error that should not happen; the log has more")
-        response = problem.response()
+        if isinstance(error, web.HTTPException) and error.status < 400:
+            raise
+        response = problem_for(error, request.method, request.path).response()
     if not response.prepared:
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
     return response

@@ -45,7 +45,7 @@ async def notify(request: web.Request) -> web.Response:
         judge_key(context, request, in_body)
     bodies.query(bodies.NoQuery, request)
     body = bodies.validated(bodies.NotifyBody, members)
-    return json(await _login(context, body))
+    return json(await log_in(context, body))
 
 
 @app_call
@@ -54,13 +54,14 @@ async def create(request: web.Request, context: Context) -> web.Response:
     members = await bodies.read_json(request)
     bodies.query(bodies.NoQuery, request)
     body = bodies.validated(bodies.LoginBody, members)
-    answer = await _login(context, body)
+    answer = await log_in(context, body)
     if not answer["created"] or answer["session"] is None:
         return json(answer)
     return json(answer, 201, {**NO_STORE, "Location": f"/v1/sessions/{answer['session']}"})
 
 
-async def _login(context: Context, body: bodies.LoginBody) -> protocol.JSON:
+async def log_in(context: Context, body: bodies.LoginBody) -> protocol.JSON:
+    """A login and what it is answered; raises as `Registry.login`."""
     login = Login(
         new_id=new_session_id(),
         session=body.session,

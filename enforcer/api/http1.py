@@ -1,0 +1,73 @@
+"""Requests of HTTP/1.1 that arrive whole and plain (RFC 9112), read without a parser object.
+
+Pure. `whole_request` knows a request only if all of it and nothing else is there and nothing about it is unusual;
+whatever it does not know is left to the full parser. So it may be strict to the point of refusing what is legal, but
+must never understand a request otherwise than the full parser would.
+"""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+_REQUEST = re.compile(
+    rb"(GET|POST|DELETE) (/[A-Za-z0-9._~:=+/-]*) HTTP/1\.1\r\n"  # no query, nothing percent-encoded
+    rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ \t]*(?:[!-~]+(?:[ \t]+[!-~]+)*)?[ \t]*\r\n)+)"
+    rb"\r\n"
+)
+_UNUSUAL = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"te", b"trailer"})
+"""Headers that change how a body is read or what becomes of the connection."""
+_LENGTH = re.compile(rb"0|[1-9][0-9]{0,6}")
+MAX_HEAD = 4096
+"""Bytes of a request line and headers that are still plain."""
+
+
+class Headers(NamedTuple):
+    """What a header block says. `authorization` is the whole field, `content_type` in lower case."""
+
+    authorization: str | None
+    content_type: str
+    content_length: int
+
+
+class WholeRequest(NamedTuple):
+    """One request. `path` has no query."""
+
+    method: str
+    path: str
+    headers: Headers
+    body: bytes
+
+
+def whole_request(data: bytes) -> WholeRequest | None:
+    """The request that these bytes are, from first to last; None if they are anything else."""
+    head = _REQUEST.match(data, 0, MAX_HEAD)
+    if head is None:
+        return None
+    method, path, block = head.groups()
+    headers = _meaning(block)
+    if headers is None or len(data) - head.end() != headers.content_length:
+        return None
+    return WholeRequest(method.decode(), path.decode(), headers, data[head.end() :])
+
+
+@lru_cache(maxsize=256)
+def _meaning(block: bytes) -> Headers | None:
+    """What a header block says; the same callers send the same block again and again.
+
+    None when a field comes twice, or when it is not plain how long the body is or that the connection stays open.
+    """
+    fields: dict[bytes, bytes] = {}
+    for line in block.split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        if name in fields:
+            return None
+        fields[name] = value.strip(b" \t")
+    length = fields.get(b"content-length", b"0")
+    if not _LENGTH.fullmatch(length) or b"host" not in fields or not _UNUSUAL.isdisjoint(fields):
+        return None
+    if fields.get(b"connection", b"keep-alive").lower() != b"keep-alive":
+        return None
+    authorization = fields.get(b"authorization")
+    content_type = fields.get(b"content-type", b"").decode().lower()
+    return Headers(None if authorization is None else authorization.decode(), content_type, int(length))

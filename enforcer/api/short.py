@@ -1,0 +1,109 @@
+"""The short path: logins and validations, which are nearly all that a busy server is asked over HTTP.
+
+It answers exactly as the handlers in `sessions` do, from the same parts, but only where nothing is wrong with the
+request: the right key, a plain head, a good body. Everything else is left to those handlers and their order of
+judgement, which is why nothing here ever says what is wrong with a request.
+"""
+
+import re
+from collections.abc import Coroutine
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from enforcer import protocol
+from enforcer.api import bodies, sessions
+from enforcer.api.context import Context
+from enforcer.api.http1 import Headers, WholeRequest
+from enforcer.api.problems import problem_for
+from enforcer.edge import credentials_in_url
+
+_VALIDATE = re.compile(r"/v1/sessions/([^/]+)")
+_OK = {"Content-Type": "application/json", **sessions.NO_STORE}
+
+Answer = tuple[int, dict[str, str], bytes]
+"""Status, headers, body."""
+
+
+class ShortPath:
+    """Answers what it can for one process."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._dated = (0, "")
+
+    def take(self, request: WholeRequest) -> Coroutine[Any, Any, bytes] | None:
+        """The work of answering this request, up to the bytes to send; None leaves it to the handlers."""
+        if request.method == "GET":
+            return self._take_validate(request.path, request.headers)
+        if request.path == "/notify":
+            return self._take_notify(request.headers, request.body)
+        return None
+
+    def _take_validate(self, path: str, headers: Headers) -> Coroutine[Any, Any, bytes] | None:
+        found = _VALIDATE.fullmatch(path)
+        if found is None or headers.content_length or not self._right(headers.authorization):
+            return None
+        session = found[1]
+        if not protocol.valid_session(session) or credentials_in_url((), path, self._context.settings.authkeys):
+            return None
+        return self._answered("GET", path, self._validate(session))
+
+    def _take_notify(self, headers: Headers, body: bytes) -> Coroutine[Any, Any, bytes] | None:
+        if headers.content_type != "application/json" or len(body) > bodies.MAX_BODY:
+            return None
+        try:
+            members = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return None
+        if not isinstance(members, dict):
+            return None
+        if headers.authorization is None:
+            key = members.get("key")
+            if not isinstance(key, str) or not self._context.authkeys.right(key):
+                return None
+        elif not self._right(headers.authorization):
+            return None
+        try:
+            login = bodies.NotifyBody.model_validate(members)
+        except ValidationError:
+            return None
+        return self._answered("POST", "/notify", self._notify(login))
+
+    def _right(self, authorization: str | None) -> bool:
+        """Whether the field is `Bearer` and a right key, written as everybody writes it."""
+        if authorization is None or not authorization.startswith("Bearer "):
+            return False
+        return self._context.authkeys.right(authorization[7:])
+
+    async def _validate(self, session: str) -> Answer:
+        shown = sessions.show(self._context, await self._context.registry.get(session))
+        return 200, _OK, orjson.dumps(shown)
+
+    async def _notify(self, login: bodies.NotifyBody) -> Answer:
+        return 200, _OK, orjson.dumps(await sessions.log_in(self._context, login))
+
+    async def _answered(self, method: str, path: str, work: Coroutine[Any, Any, Answer]) -> bytes:
+        try:
+            status, headers, body = await work
+        except Exception as error:
+            status, headers, body = problem_for(error, method, path).parts()
+        return self._message(status, headers, body)
+
+    def _message(self, status: int, headers: dict[str, str], body: bytes) -> bytes:
+        """An answer as it goes over the wire; the connection stays open (RFC 9112 §9.3)."""
+        fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return (
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{fields}X-Content-Type-Options: nosniff\r\n"
+            f"Date: {self._date()}\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).encode() + body
+
+    def _date(self) -> str:
+        """Now, as RFC 9110 §5.6.7 writes it; made once a second."""
+        now = int(self._context.registry.now())
+        if self._dated[0] != now:
+            self._dated = now, formatdate(now, usegmt=True)
+        return self._dated[1]

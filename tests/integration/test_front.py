@@ -1,0 +1,172 @@
+"""The short path of HTTP: the same answers as the long one, in the order of the requests, whatever comes how."""
+
+import asyncio
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.running import EnforcerProcess
+
+
+class Connection:
+    """One kept-open connection, byte by byte."""
+
+    def __init__(self, server: EnforcerProcess) -> None:
+        self._server = server
+
+    async def __aenter__(self) -> "Connection":
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._server.port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.close()
+        await self._writer.wait_closed()
+
+    async def send(self, data: bytes) -> None:
+        """Puts bytes on the way."""
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def answer(self) -> tuple[int, dict[str, str], Any]:
+        """The next answer: status, headers but those that differ each time, JSON."""
+        async with asyncio.timeout(10):
+            head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
+            status, *lines = head.strip().split("\r\n")
+            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+            body = await self._reader.readexactly(int(headers.pop("content-length", "0")))
+        for name in ("date", "server"):
+            headers.pop(name, None)
+        return int(status.split()[1]), headers, json.loads(body) if body else None
+
+    async def ended(self) -> bool:
+        """Whether the server closes it."""
+        async with asyncio.timeout(10):
+            return await self._reader.read(1) == b""
+
+
+def get(server: EnforcerProcess, session: str, *, query: str = "", **headers: str) -> bytes:
+    """A validation. With a query it takes the long way."""
+    return request(server, "GET", f"/v1/sessions/{session}{query}", None, headers)
+
+
+def post(server: EnforcerProcess, body: dict[str, Any], **headers: str) -> bytes:
+    """A login."""
+    return request(server, "POST", "/notify", json.dumps(body).encode(), headers)
+
+
+def request(server: EnforcerProcess, method: str, target: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+    fields = {"Host": "a", "Authorization": f"Bearer {server.authkey}"} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    if body is not None:
+        fields |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in fields.items() if v)
+    return head.encode() + b"\r\n" + (body or b"")
+
+
+def still(document: dict[str, Any]) -> dict[str, Any]:
+    """What does not change from one read to the next."""
+    return {name: value for name, value in document.items() if not re.search(r"_in$|_at$", name)}
+
+
+@pytest.mark.parametrize("session", ["known", "ended", "unknown"])
+async def test_both_ways_answer_alike(shared: EnforcerProcess, room: str, session: str) -> None:
+    """Status, headers and body of a validation."""
+    if session != "unknown":
+        session = shared.login(room)["session"]
+    if session == "ended":
+        shared.call("DELETE", f"/v1/sessions/{session}")
+    async with Connection(shared) as short, Connection(shared) as long:
+        await short.send(get(shared, session))
+        await long.send(get(shared, session, query=f"?room={room}"))
+        short_answer, long_answer = await short.answer(), await long.answer()
+    assert short_answer[0] == long_answer[0] == (404 if session == "unknown" else 200)
+    assert short_answer[1] == long_answer[1]
+    if session != "unknown":  # where the question names the room, the answer does
+        assert still(short_answer[2]) == still(long_answer[2])
+
+
+async def test_logins_are_refused_alike(shared: EnforcerProcess, room: str) -> None:
+    """What the registry refuses is the same problem; a chunked body takes the long way."""
+    mine = shared.login(room)["session"]
+    body = {"room": f"{room}-2", "session": mine}
+    async with Connection(shared) as short, Connection(shared) as long:
+        await short.send(post(shared, body))
+        raw = json.dumps(body).encode()
+        head = request(
+            shared, "POST", "/notify", None, {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+        )
+        await long.send(head + f"{len(raw):x}\r\n".encode() + raw + b"\r\n0\r\n\r\n")
+        assert await short.answer() == await long.answer()
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+async def test_requests_in_pieces(shared: EnforcerProcess, room: str, size: int) -> None:
+    """However TCP cuts them."""
+    session = shared.login(room)["session"]
+    stream = get(shared, session) + post(shared, {"room": room, "session": session}) + get(shared, session)
+    async with Connection(shared) as connection:
+        for start in range(0, len(stream), size):
+            await connection.send(stream[start : start + size])
+            await asyncio.sleep(0)
+        assert [(await connection.answer())[2]["session"] for _ in range(3)] == [session] * 3
+
+
+async def test_answers_come_in_the_order_of_the_requests(shared: EnforcerProcess, room: str) -> None:
+    """Sent one after the other without waiting: short and long, reads that are quick and logins that are not."""
+    async with Connection(shared) as connection:
+        expected = []
+        for n in range(60):
+            session = f"{room}-{n}"
+            await connection.send(post(shared, {"room": session, "session": session}))
+            await connection.send(get(shared, session, query="?room=" + session if n % 3 == 0 else ""))
+            expected += [session, session]
+            if n % 7 == 0:
+                await connection.send(request(shared, "DELETE", "/v1/sessions/none", None, {}))
+                expected.append(None)
+        answers = [(await connection.answer())[2] for _ in expected]
+    assert [answer.get("session") for answer in answers] == expected
+
+
+async def test_a_client_that_never_reads_ahead_of_itself(shared: EnforcerProcess, room: str) -> None:
+    """Much is sent behind a login that waits for the disk; all of it is answered."""
+    body = {"room": room, "device": {"user_agent": "x" * 500}}
+    count = 600
+    async with Connection(shared) as connection:
+        sending = asyncio.create_task(connection.send(post(shared, body) * count))
+        for _ in range(count):
+            assert (await connection.answer())[0] == 200
+        await sending
+
+
+async def test_a_client_that_leaves_at_once_has_logged_in(shared: EnforcerProcess, room: str) -> None:
+    """Nobody is there for the answer; the login was taken."""
+    async with Connection(shared) as connection:
+        await connection.send(post(shared, {"room": room, "session": f"{room}-gone"}))
+    while not shared.call("GET", f"/v1/users/{room}/sessions").json()["sessions"]:
+        await asyncio.sleep(0.01)
+    assert shared.record(f"{room}-gone")["active"] is True
+
+
+@pytest.mark.parametrize("header", [{"Connection": "close"}, {"Authorization": "", "Connection": "close"}], ids=str)
+async def test_a_connection_ends_when_it_is_asked_to(
+    shared: EnforcerProcess, room: str, header: dict[str, str]
+) -> None:
+    """`Connection: close` is for the long way, which knows how."""
+    session = shared.login(room)["session"]
+    async with Connection(shared) as connection:
+        await connection.send(get(shared, session))
+        assert (await connection.answer())[0] == 200
+        await connection.send(get(shared, session, **header))
+        assert (await connection.answer())[0] == (200 if "Authorization" not in header else 401)
+        assert await connection.ended()
+
+
+async def test_the_key_in_the_path_is_refused_on_both_ways(shared: EnforcerProcess) -> None:
+    """An id that is the key would be in logs."""
+    async with Connection(shared) as connection:
+        await connection.send(get(shared, shared.authkey))
+        status, _, document = await connection.answer()
+    assert (status, document["code"]) == (400, "credentials-in-url")

@@ -1,0 +1,127 @@
+"""The short reader of HTTP/1.1 against the full one: what it understands, both understand alike."""
+
+import asyncio
+import string
+
+import pytest
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_parser import HttpRequestParser
+from hypothesis import event, example, given, settings
+from hypothesis import strategies as st
+
+from enforcer.api.http1 import MAX_HEAD, whole_request
+
+PLAIN = b"POST /notify HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def test_a_plain_request() -> None:
+    """All that the short path needs of it."""
+    request = whole_request(PLAIN.replace(b"Host: a", b"Host: a\r\nAUTHORIZATION:  Bearer key \t"))
+    assert request is not None
+    assert (request.method, request.path, request.body) == ("POST", "/notify", b"{}")
+    assert request.headers == ("Bearer key", "application/json", 2)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        PLAIN[:-1],
+        PLAIN + b"G",
+        PLAIN + PLAIN,
+        PLAIN.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        PLAIN.replace(b"POST", b"post"),
+        PLAIN.replace(b"/notify", b"/notify?key=x"),
+        PLAIN.replace(b"/notify", b"/n%6ftify"),
+        PLAIN.replace(b"/notify", b"http://a/notify"),
+        PLAIN.replace(b"\r\n", b"\n"),
+        PLAIN.replace(b"Host: a\r\n", b""),
+        PLAIN.replace(b"Host: a", b"Host: a\r\nHost: a"),
+        PLAIN.replace(b"Host: a", b"Host: a\r\n folded"),
+        PLAIN.replace(b"Host: a", b"Host : a"),
+        PLAIN.replace(b"Host: a", b"Host: a\r\nContent-Length: 2"),
+        PLAIN.replace(b"Length: 2", b"Length: +2"),
+        PLAIN.replace(b"Length: 2", b"Length: 02"),
+        PLAIN.replace(b"Length: 2", b"Length: 2, 2"),
+        PLAIN.replace(b"Host: a", b"Host: a\r\nTransfer-Encoding: chunked"),
+        PLAIN.replace(b"Host: a", b"Host: a\r\nContent-Encoding: gzip"),
+        PLAIN.replace(b"Host: a", b"Host: a\r\nExpect: 100-continue"),
+        PLAIN.replace(b"Host: a", b"Host: a\r\nUpgrade: websocket"),
+        PLAIN.replace(b"Host: a", b"Host: a\r\nConnection: close"),
+        PLAIN.replace(b"Host: a", b"Host: a\r\nConnection: keep-alive, upgrade"),
+        PLAIN.replace(b"Host: a", b"Host: a\r\nX: \x00"),
+        PLAIN.replace(b"Host: a", b"Host: \xe9"),
+        PLAIN.replace(b"Host: a", b"Host: a\r\nX: " + b"x" * MAX_HEAD),
+    ],
+)
+def test_what_is_not_plain_is_left_alone(data: bytes) -> None:
+    """Not refused: the full parser judges it."""
+    assert whole_request(data) is None
+
+
+TOKEN = st.text(string.ascii_letters + string.digits + "-_!#", min_size=1, max_size=12)
+VALUE = st.text(st.characters(min_codepoint=0, max_codepoint=255), max_size=12)
+USUAL = st.sampled_from(
+    [
+        ("Host", "a"),
+        ("host", "b:80"),
+        ("Content-Type", "application/json"),
+        ("Authorization", "Bearer abc"),
+        ("Content-Length", "2"),
+        ("Content-Length", "0"),
+        ("Connection", "keep-alive"),
+        ("Connection", "close"),
+        ("Transfer-Encoding", "chunked"),
+        ("Expect", "100-continue"),
+    ]
+)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    """Bytes that are nearly, or quite, a request."""
+    method = draw(st.sampled_from(["GET", "POST", "POST", "DELETE", "PUT", "get"]))
+    path = draw(st.one_of(*[st.sampled_from(["/notify", "/v1/sessions/s-1"])] * 3, st.text(max_size=8).map("/".__add__)))
+    headers = draw(st.sampled_from([[("Host", "a")], [("Host", "a"), ("Content-Length", "2")], []]))
+    headers = headers + draw(st.lists(st.one_of(USUAL, st.tuples(TOKEN, VALUE)), max_size=3))
+    end = draw(st.sampled_from([*["\r\n"] * 7, "\n"]))
+    separator = draw(st.sampled_from([": ", ": ", ": ", ":", ":\t", " : "]))
+    head = end.join([f"{method} {path} HTTP/1.1", *(name + separator + value for name, value in headers), "", ""])
+    return head.encode("utf-8", "surrogatepass") + draw(st.sampled_from([b"", b"{}", b"{}{}"]))
+
+
+@settings(max_examples=1000)
+@given(requests())
+@example(PLAIN)
+def test_nothing_is_understood_otherwise_than_by_the_full_parser(data: bytes) -> None:
+    """Whatever is taken here is for aiohttp one whole request too, with the same method, path, fields and body."""
+    request = whole_request(data)
+    event("left alone" if request is None else "understood")
+    if request is None:
+        return
+    messages = parsed(data)
+    assert len(messages) == 1
+    message, body = messages[0]
+    assert (message.method, message.path) == (request.method, request.path)
+    assert message.headers.getall("Authorization", [None]) == [request.headers.authorization]
+    assert message.headers.get("Content-Type", "").lower() == request.headers.content_type
+    assert (message.should_close, message.upgrade, message.chunked) == (False, False, False)
+    assert body == request.body
+
+
+def parsed(data: bytes) -> list[tuple[object, bytes]]:
+    """What aiohttp's parser, the one that serves, makes of it; bodies are complete."""
+
+    async def feed() -> list[tuple[object, bytes]]:
+        loop = asyncio.get_running_loop()
+        parser = HttpRequestParser(BaseProtocol(loop), loop, 2**16)
+        messages, upgraded, tail = parser.feed_data(data)
+        assert not upgraded
+        assert tail == b""
+        return [(message, await payload.read()) for message, payload in messages]
+
+    async def in_time() -> list[tuple[object, bytes]]:
+        async with asyncio.timeout(5):  # an unfinished body would be waited for
+            return await feed()
+
+    return asyncio.run(in_time())
