@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check client soak lock tools clean
+.PHONY: help run install test check client soak bench bench-full lock tools clean
 
 help:
 	@echo 'make run      start the server with a demo page; writes config.json if there is none'
@@ -14,6 +14,8 @@ help:
 	@echo 'make check    lint and types, Python and TypeScript'
 	@echo 'make install  make .venv with the project in it'
 	@echo 'make client   build the browser client into enforcer/static/'
+	@echo 'make soak     the tests that take long'
+	@echo 'make bench    the comparison with other servers, small; make bench-full: as in docs/benchmarks.md'
 	@echo 'make lock     pin the newest versions that pyproject.toml allows'
 	@echo 'make clean    remove what these have made, but never config.json or a database'
 
@@ -55,6 +57,17 @@ test: tools $(VENV)/test.stamp
 	$(MAKE) client-js/node_modules/.stamp tests/integration/node_modules/.stamp
 	cd client-js && npm test
 	$(BIN)/python -m pytest -q
+
+soak: tools $(VENV)/test.stamp
+	$(MAKE) client-js/node_modules/.stamp tests/integration/node_modules/.stamp
+	$(BIN)/python -m pytest -q -m soak
+
+bench: tools $(VENV)/run.stamp
+	$(BIN)/python -m bench --quick
+
+bench-full: tools $(VENV)/run.stamp
+	$(BIN)/python -m bench --rounds 5 --json bench/results/full.json --charts docs/images/benchmarks
+	$(BIN)/python -m bench.store
 
 check: tools $(VENV)/test.stamp
 	$(MAKE) client-js/node_modules/.stamp

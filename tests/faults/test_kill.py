@@ -16,6 +16,7 @@ from tests.running import EnforcerProcess, until
 ROOMS = 6
 CALLERS = 12
 ROUNDS = 50
+"""Kills in an ordinary run."""
 
 
 class Load:
@@ -92,13 +93,14 @@ def judge(server: EnforcerProcess, answers: list[dict[str, Any]], logouts: list[
         assert ends <= {started[answer["session"]]}, "a login and the ends that it caused are one commit"
 
 
-def test_nothing_answered_is_lost_by_kill_9(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [ROUNDS, pytest.param(10 * ROUNDS, marks=pytest.mark.soak)])
+def test_nothing_answered_is_lost_by_kill_9(tmp_path: Path, rounds: int) -> None:
     """Many rounds under concurrent load, each cut off at a random answer, judged on the disk and by the API."""
     server = EnforcerProcess(tmp_path / "enforcer")
     answers: list[dict[str, Any]] = []
     logouts: list[str] = []
     chance = random.Random(2026)
-    for round_ in range(ROUNDS):
+    for round_ in range(rounds):
         enough = chance.randrange(1, 120)
         server.start()
         load = Load(server, round_)
