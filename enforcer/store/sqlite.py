@@ -17,7 +17,8 @@ from typing import IO, Any, TypeVar
 from enforcer.errors import StartError, StoreUnavailable
 from enforcer.model import AuditRow, Change, Decision, Mark, OutboxEntry, OutboxRow, RoomState, Session, Snapshot
 from enforcer.policy import REMEMBER_FOR
-from enforcer.store import sqlite_rows as rows
+from enforcer.store import rows
+from enforcer.store import sqlite_statements as statements
 from enforcer.store.base import AuditQuery, Decide, SessionQuery
 from enforcer.store.sqlite_schema import migrate
 from enforcer.store.sqlite_writer import Writer
@@ -126,12 +127,12 @@ class SQLiteStore:
     async def mark(self, marks: Sequence[Mark]) -> None:
         if not marks:
             return
-        merged = [rows.mark_row(m) for m in marks]
+        merged = [statements.mark_row(m) for m in marks]
         told = [row for m, row in zip(marks, merged, strict=True) if (m.acked_at, m.refused_at) != (None, None)]
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.executemany(rows.MARK_LIVE, merged)
-            connection.executemany(rows.MARK_TOLD, told)
+            connection.executemany(statements.MARK_LIVE, merged)
+            connection.executemany(statements.MARK_TOLD, told)
 
         await self._write(work)
 
@@ -332,9 +333,9 @@ def _store(connection: sqlite3.Connection, state: RoomState, decision: Decision[
     live = {s.id: s for s in state.sessions}
     for session in decision.changed:
         if session.ended and rows.only_ended(live.get(session.id), session):
-            connection.execute(rows.END, rows.end_row(session))
+            connection.execute(statements.END, statements.end_row(session))
         else:
-            connection.execute(rows.UPSERT, rows.session_row(session))
+            connection.execute(statements.UPSERT, rows.session_row(session))
     for entry in decision.audit:
         connection.execute(_AUDIT, rows.audit_row(operation, entry))
     for item in decision.outbox:

@@ -1,4 +1,4 @@
-"""Between records and SQLite rows. Nothing here touches a connection."""
+"""Between records and rows of plain values (texts, numbers, None), for the stores that write them down. Pure."""
 
 from typing import Any
 
@@ -13,7 +13,6 @@ from enforcer.model import (
     Device,
     EndReason,
     LoginAnswer,
-    Mark,
     RememberedAnswer,
     Session,
     WaitingLogin,
@@ -24,30 +23,6 @@ COLUMNS = (
     "window_at, device, entry, ended_at, end_reason, ended_by, acked_at, refused_at"
 )
 """Of a session, in the order of `Session`'s fields."""
-
-_names = COLUMNS.split(", ")
-UPSERT = (
-    f"INSERT INTO sessions ({COLUMNS}) VALUES ({', '.join('?' * len(_names))}) "
-    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{n} = excluded.{n}' for n in _names[1:])}"
-)
-
-END = "UPDATE sessions SET ended_at = ?, end_reason = ?, ended_by = ? WHERE id = ?"
-"""For a session that was live when it was read: nothing else of it changes, nor do the indexes on it."""
-
-MARK_LIVE = """
-    UPDATE sessions SET
-        last_seen_at = max(last_seen_at, coalesce(:last_seen_at, 0)),
-        seen_until = min(max(seen_until, coalesce(:seen_until, 0)), coalesce(:left_until, 9e15)),
-        lost_at = max(lost_at, coalesce(:lost_at, 0)),
-        last_active_at = max(last_active_at, coalesce(:last_active_at, 0)),
-        idle_at = nullif(max(coalesce(idle_at, 0), coalesce(:idle_at, 0)), 0)
-    WHERE id = :id AND ended_at IS NULL
-"""
-MARK_TOLD = """
-    UPDATE sessions SET acked_at = coalesce(acked_at, :acked_at), refused_at = coalesce(refused_at, :refused_at)
-    WHERE id = :id
-"""
-"""What `deadlines.merged` does, as SQL; the contract tests hold both equal."""
 
 AUDIT_COLUMNS = "operation, at, event, room, session, reason, epoch, actor, device"
 
@@ -70,7 +45,7 @@ def session_row(s: Session) -> tuple[Any, ...]:
         s.entry,
         s.ended_at,
         s.end_reason,
-        _actor_text(s.ended_by),
+        actor_text(s.ended_by),
         s.acked_at,
         s.refused_at,
     )
@@ -81,10 +56,6 @@ def only_ended(before: Session | None, after: Session) -> bool:
     return before is not None and before == after._replace(
         ended_at=before.ended_at, end_reason=before.end_reason, ended_by=before.ended_by
     )
-
-
-def end_row(s: Session) -> tuple[Any, ...]:
-    return s.ended_at, s.end_reason, _actor_text(s.ended_by), s.id
 
 
 def session_of(row: tuple[Any, ...]) -> Session:
@@ -112,22 +83,8 @@ def session_of(row: tuple[Any, ...]) -> Session:
     )
 
 
-def mark_row(mark: Mark) -> dict[str, Any]:
-    return {
-        "id": mark.session,
-        "last_seen_at": mark.last_seen_at,
-        "seen_until": mark.seen_until,
-        "lost_at": mark.lost_at,
-        "left_until": mark.left_until,
-        "last_active_at": mark.last_active_at,
-        "idle_at": mark.idle_at,
-        "acked_at": mark.acked_at,
-        "refused_at": mark.refused_at,
-    }
-
-
 def audit_row(operation: str, e: AuditEntry) -> tuple[Any, ...]:
-    by, device = _actor_text(e.by), _device_text(e.device)
+    by, device = actor_text(e.by), _device_text(e.device)
     return operation, e.at, e.event, e.room, e.session, e.reason, e.epoch, by, device
 
 
@@ -177,7 +134,7 @@ def _device(text: str | None) -> Device | None:
     return None if text is None else Device(*orjson.loads(text))
 
 
-def _actor_text(actor: Actor | None) -> str | None:
+def actor_text(actor: Actor | None) -> str | None:
     if actor is None:
         return None
     return orjson.dumps([actor.kind, actor.session, _device_list(actor.device)]).decode()
