@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Coroutine
+from enum import Enum
 from typing import Any
 
 from aiohttp import web
@@ -32,6 +33,7 @@ from enforcer.gateway.wire.packets import Engine, Kind, Packet
 from enforcer.gateway.wire.websocket import (
     Close,
     CloseCode,
+    Event,
     Inbox,
     Ping,
     Pong,
@@ -154,17 +156,27 @@ class DirectEngine:
         self._timer = loop.call_at(due, self._tick, due)
 
 
+class _State(Enum):
+    """What a connection is still good for."""
+
+    OPEN = "open"
+    CLOSING = "closing"
+    """We have said so; only the peer's close is waited for."""
+    DEAF = "deaf"
+    """It broke the protocol, so that nothing it sends can be understood any more."""
+
+
 class DirectSocket(asyncio.Protocol):
     """One connection, and the hub's `Socket` in the namespace `/`."""
 
     __slots__ = (
         "_acked",
         "_asked_pong",
-        "_closed",
         "_engine",
         "_inbox",
         "_line",
         "_link",
+        "_state",
         "_transport",
         "_visitor",
         "spoke",
@@ -179,7 +191,7 @@ class DirectSocket(asyncio.Protocol):
         self._link: Link | None = None  # only in the namespace, or on the way there
         self._acked: Callable[[], None] | None = None
         self._asked_pong = False
-        self._closed = False
+        self._state = _State.OPEN
         self.spoke = 0
 
     def opened(self, transport: asyncio.Transport, greeting: bytes, early: bytes) -> None:
@@ -226,8 +238,8 @@ class DirectSocket(asyncio.Protocol):
             self.abort()
 
     def close(self, code: CloseCode) -> None:
-        """Says why and ends our side (RFC 6455 §7.1.1); what still comes in is not read any more."""
-        if self._closed or self._transport is None:
+        """Says why and ends our side (RFC 6455 §7.1.1); of what still comes in only the peer's close counts."""
+        if self._state is not _State.OPEN or self._transport is None:
             return
         self._transport.write(close_frame(code))
         if self._transport.can_write_eof():
@@ -244,19 +256,17 @@ class DirectSocket(asyncio.Protocol):
     # ---- what the transport tells --------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        if self._closed:
+        if self._state is _State.DEAF:
             return
         inbox = self._inbox or Inbox(self._engine.max_message_size)
         try:
             for event in inbox.feed(data):
                 self._on_frame(event)
-                if self._closed:
-                    return
         except ProtocolError as broken:
             log.debug("a page broke the protocol: %s", broken)
             self.close(broken.code)
-            return
-        self._inbox = None if inbox.empty else inbox
+            self._state = _State.DEAF
+        self._inbox = None if inbox.empty or self._state is _State.DEAF else inbox
 
     def pause_writing(self) -> None:
         """More than `WRITE_LIMIT` waits for a peer that does not read: it is not worth the memory."""
@@ -270,7 +280,11 @@ class DirectSocket(asyncio.Protocol):
 
     # ---- packets -------------------------------------------------------------------------------
 
-    def _on_frame(self, event: object) -> None:
+    def _on_frame(self, event: Event) -> None:
+        if self._state is not _State.OPEN:
+            if isinstance(event, Close) and self._transport is not None:
+                self._transport.close()  # both sides have said it
+            return
         match event:
             case Text(data):
                 packet = packets.read(data)
@@ -331,7 +345,7 @@ class DirectSocket(asyncio.Protocol):
     async def _handle(self, line: deque[Packet]) -> None:
         """A CONNECT or an event, and what comes in meanwhile."""
         try:
-            while line and not self._closed:
+            while line and self._state is _State.OPEN:
                 packet = line.popleft()
                 if self._handled_at_once(packet):
                     continue
@@ -375,7 +389,7 @@ class DirectSocket(asyncio.Protocol):
     # ---- how -----------------------------------------------------------------------------------
 
     def _write(self, data: bytes) -> None:
-        if not self._closed and self._transport is not None:
+        if self._state is _State.OPEN and self._transport is not None:
             self._transport.write(data)
 
     def _leave(self) -> None:
@@ -386,9 +400,8 @@ class DirectSocket(asyncio.Protocol):
             self._engine.await_connect(self)
 
     def _shut(self) -> None:
-        """Nothing is read or written any more."""
-        self._closed = True
-        self._inbox = None
+        """Nothing is told or heard any more."""
+        self._state = _State.CLOSING
         if self._link is not None:
             link, self._link, self._acked = self._link, None, None
             self._engine.hub.left(link)
