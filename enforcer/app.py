@@ -19,6 +19,7 @@ from enforcer.edge import Proxies
 from enforcer.errors import StartError, StoreUnavailable
 from enforcer.gateway.door import Door
 from enforcer.gateway.hub import Hub
+from enforcer.gateway.limits import Pace
 from enforcer.jobs import Jobs
 from enforcer.registry import Registry
 from enforcer.settings import Settings
@@ -50,7 +51,7 @@ SHUTDOWN_WITHIN = 3.0
 class Server:
     """One process. `start` then `stop`; `port` is the one that is listened on."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time, pace: Pace | None = None) -> None:
         self._settings = settings
         self._store = make_store(settings.store, clock)
         self._registry = Registry(self._store, settings.rules)
@@ -63,7 +64,7 @@ class Server:
             Proxies(settings.trusted_proxies),
         )
         self._hub = Hub(self._registry, self._context.office, settings)
-        self._door = Door(self._hub, settings)
+        self._door = Door(self._hub, settings, pace or Pace())
         self._app = _application(self._context, self._door)
         self._runner: web.AppRunner | None = None
         self._opening: asyncio.Task[None] | None = None

@@ -15,14 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from enforcer.gateway.hub import Hub
-from enforcer.gateway.limits import (
-    CLOSE_WITHIN,
-    CONNECT_WITHIN,
-    PING_INTERVAL,
-    PING_TIMEOUT,
-    WAITING_PACKETS,
-    WRITE_LIMIT,
-)
+from enforcer.gateway.limits import CLOSE_WITHIN, WAITING_PACKETS, WRITE_LIMIT, Pace
 from enforcer.gateway.link import Link
 from enforcer.gateway.socket import News, Refusal
 from enforcer.gateway.takeover import TakenOver, take_over
@@ -39,7 +32,6 @@ from enforcer.gateway.wire.websocket import (
     Pong,
     ProtocolError,
     Text,
-    accept_handshake,
     close_frame,
     pong_frame,
     text_frame,
@@ -60,23 +52,21 @@ _QUESTION = 0
 class DirectEngine:
     """Opens direct sockets, gives them their time, closes them."""
 
-    def __init__(self, hub: Hub, settings: Settings) -> None:
+    def __init__(self, hub: Hub, settings: Settings, pace: Pace) -> None:
         self.hub = hub
         self.max_message_size = settings.max_message_size
-        self._wheel: PingWheel[DirectSocket] = PingWheel(round(PING_INTERVAL / TICK), round(PING_TIMEOUT / TICK))
-        self._unjoined: WaitingLine[DirectSocket] = WaitingLine(CONNECT_WITHIN)
+        self._pace = pace
+        self._wheel: PingWheel[DirectSocket] = PingWheel(
+            round(pace.ping_interval / TICK), round(pace.ping_timeout / TICK)
+        )
+        self._unjoined: WaitingLine[DirectSocket] = WaitingLine(pace.connect_within)
         self._closing: WaitingLine[DirectSocket] = WaitingLine(CLOSE_WITHIN)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._all_gone: asyncio.Future[None] | None = None
 
-    def open(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
-        """Answers the opening request and takes its connection over.
-
-        Raises:
-            HandshakeError: it opens no WebSocket; the connection is still aiohttp's.
-        """
-        switching = accept_handshake(request.headers)
+    def open(self, request: web.Request, visitor: Visitor, switching: bytes) -> web.StreamResponse:
+        """Takes the connection of an opening request over; `switching` is the answer to it."""
         if request.transport is None:  # it went away
             return web.Response(status=400)
         socket = DirectSocket(self, visitor)
@@ -84,7 +74,9 @@ class DirectEngine:
         self._wheel.add(socket)
         self.await_connect(socket)
         self._keep_time()
-        hello = packets.opened(secrets.token_urlsafe(15), PING_INTERVAL, PING_TIMEOUT, self.max_message_size)
+        hello = packets.opened(
+            secrets.token_urlsafe(15), self._pace.ping_interval, self._pace.ping_timeout, self.max_message_size
+        )
         socket.opened(transport, switching + text_frame(hello), early)
         return TakenOver()
 

@@ -14,9 +14,10 @@ from enforcer import protocol
 from enforcer.edge import Proxies, credentials_in_url, origin_allowed
 from enforcer.gateway.direct import DirectEngine
 from enforcer.gateway.hub import Hub
+from enforcer.gateway.limits import Pace
 from enforcer.gateway.stock import StockEngine
 from enforcer.gateway.visitor import Visitor
-from enforcer.gateway.wire.websocket import HandshakeError
+from enforcer.gateway.wire.websocket import HandshakeError, accept_handshake
 from enforcer.settings import Settings
 
 BODY_WITHIN = 10.0
@@ -37,10 +38,10 @@ class _Refused(Exception):
 class Door:
     """Serves `path` of an aiohttp application."""
 
-    def __init__(self, hub: Hub, settings: Settings, path: str = "/socket.io/") -> None:
+    def __init__(self, hub: Hub, settings: Settings, pace: Pace, path: str = "/socket.io/") -> None:
         self._path = path
-        self._stock = StockEngine(hub, settings)
-        self._direct = DirectEngine(hub, settings)
+        self._stock = StockEngine(hub, settings, pace)
+        self._direct = DirectEngine(hub, settings, pace)
         self.configure(settings)
 
     def configure(self, settings: Settings) -> None:
@@ -49,9 +50,8 @@ class Door:
         self._proxies = Proxies(settings.trusted_proxies)
 
     def attach(self, app: web.Application) -> None:
-        """Adds the routes."""
-        for method in ("GET", "POST", "OPTIONS"):
-            app.router.add_route(method, self._path, self._handle)
+        """Adds the route."""
+        app.router.add_route("*", self._path, self._handle)
 
     async def close(self) -> None:
         """Closes every socket with 1001 (going away), so that its page reconnects, here or elsewhere."""
@@ -77,6 +77,14 @@ class Door:
             raise _Refused("credentials-in-url", "keys and tickets do not belong into a URL; send them in auth")
         if not origin_allowed(request.headers.get("Origin"), request.host, self._settings.origins):
             raise _Refused("origin-not-allowed", "pages of this origin may not connect; see the setting origins")
+        if request.method == "OPTIONS":
+            return
+        if request.method not in ("GET", "POST"):
+            raise _Refused("malformed-request", "Engine.IO knows GET and POST only")
+        if "transport" not in dict(query):
+            raise _Refused("malformed-request", "the parameter transport is missing: polling or websocket")
+        if ("sid", "") in query:
+            raise _Refused("malformed-request", "the parameter sid is empty; the first request has none")
 
     async def _answer(self, request: web.Request, query: _Query) -> web.StreamResponse:
         if request.method == "OPTIONS":
@@ -86,16 +94,13 @@ class Door:
             self._proxies.client_ip(request.remote, request.headers.getall("X-Forwarded-For", [])),
             {name: value for name, value in query if name in ("room", "session")} or None,
         )
-        if _opens_a_websocket(request, dict(query)):
-            try:
-                return self._direct.open(request, visitor)
-            except HandshakeError as error:
-                raise _Refused("malformed-request", str(error), error.status) from None
+        asked = dict(query)
+        if request.method == "GET" and "websocket" in (asked["transport"], request.headers.get("Upgrade", "").lower()):
+            switching = _switching(request, asked)
+            if "sid" not in asked and asked.get("EIO") == "4":
+                return self._direct.open(request, visitor, switching)
         body = await self._body(request) if request.method == "POST" else b""
-        try:
-            return await self._stock.handle(request, visitor, body)
-        except web.HTTPBadRequest as error:  # an upgrade that aiohttp does not take
-            raise _Refused("malformed-request", error.text or "not a WebSocket handshake") from None
+        return await self._stock.handle(request, visitor, body)
 
     async def _body(self, request: web.Request) -> bytes:
         """The whole body, however it was cut into segments."""
@@ -112,15 +117,14 @@ class Door:
         return bytes(body)
 
 
-def _opens_a_websocket(request: web.Request, query: dict[str, str]) -> bool:
-    """Whether a client of Engine.IO 4 starts with a WebSocket; whatever is odd about it, the stock engine refuses."""
-    return (
-        request.method == "GET"
-        and query.get("transport") == "websocket"
-        and query.get("EIO") == "4"
-        and "sid" not in query
-        and request.headers.get("Upgrade", "").lower() == "websocket"
-    )
+def _switching(request: web.Request, asked: dict[str, str]) -> bytes:
+    """The answer to a WebSocket's opening handshake, judged the same for both engines."""
+    if asked["transport"] != "websocket":
+        raise _Refused("malformed-request", "a WebSocket needs transport=websocket")
+    try:
+        return accept_handshake(request.headers)
+    except HandshakeError as error:
+        raise _Refused("malformed-request", str(error), error.status) from None
 
 
 def _problem(refused: _Refused) -> web.Response:

@@ -1,11 +1,21 @@
 """How long and how much; the same for both engines."""
 
-PING_INTERVAL = 25.0
-"""Seconds between two pings of the server (Engine.IO 4)."""
-PING_TIMEOUT = 20.0
-"""Seconds within which a ping must be answered."""
-CONNECT_WITHIN = 10.0
-"""Seconds that an open socket has to CONNECT, and a refused or disconnected one to go, before it is cut."""
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Durations in seconds that pages are told, or feel.
+
+    `ping_interval` lies between two pings of the server, and a ping must be answered within `ping_timeout` (Engine.IO
+    4). An open socket must CONNECT, and a refused or disconnected one go, within `connect_within`.
+    """
+
+    ping_interval: float = 25.0
+    ping_timeout: float = 20.0
+    connect_within: float = 10.0
+
+
 CLOSE_WITHIN = 2.0
 """Seconds that a peer has to end the connection once it is told that it is closed."""
 WRITE_LIMIT = 65_536

@@ -1,9 +1,8 @@
-"""The stock engine: python-socketio on aiohttp, for polling, upgrades and WebSockets.
+"""The stock engine: python-socketio on aiohttp, for polling and for WebSockets that take over from it.
 
-Here and nowhere else socketio and engineio are touched. What they leave open at the edge is closed here: origins and
-secrets in URLs are judged first, bodies are read whole with a limit, compression is off (it costs about 100 kB per
-socket), sockets that never CONNECT are cut, protocol errors close the socket, and nothing is ever sent to an empty
-target, which python-socketio takes for "everyone".
+Here and nowhere else socketio and engineio are touched. What they leave open at the edge is closed here: compression
+is off (it costs about 100 kB per socket), sockets that never CONNECT are cut, two polls at a time and protocol errors
+close the socket, and nothing is ever sent to an empty target, which python-socketio takes for "everyone".
 """
 
 import asyncio
@@ -14,30 +13,38 @@ from typing import Any
 
 import engineio
 import engineio.async_drivers.aiohttp as aiohttp_driver
+import engineio.payload
 import socketio
 from aiohttp import WSCloseCode, web
 from engineio.async_socket import AsyncSocket
 from socketio import packet
 
 from enforcer.gateway.hub import Hub
-from enforcer.gateway.limits import CONNECT_WITHIN
+from enforcer.gateway.limits import WAITING_PACKETS, Pace
 from enforcer.gateway.link import Link
 from enforcer.gateway.socket import News, Refusal
 from enforcer.gateway.visitor import Visitor
-from enforcer.gateway.wire.packets import INVALID_NAMESPACE
+from enforcer.gateway.wire import packets
+from enforcer.gateway.wire.websocket import ProtocolError
 from enforcer.model import Snapshot
 from enforcer.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _NAMESPACE = "/"
-_CONTROL = frozenset({"1", "2probe", "3", "3probe", "5", "6"})
-"""Packets of Engine.IO that a page may send, but for messages."""
+_POLLED = frozenset({"1", "3"})
+"""Packets of Engine.IO that a page may send over polling, but for messages."""
+_UPGRADING = _POLLED | {"2probe", "5"}
+"""The same over a WebSocket that takes over from polling."""
 _MESSAGE = re.compile("4[0-6]")
-_BINARY = (str(packet.BINARY_EVENT), str(packet.BINARY_ACK))
+_BETWEEN = "\x1e"
+"""Separates the packets of a polling payload (Engine.IO 4)."""
 _NOOP = engineio.packet.Packet(engineio.packet.NOOP)
-_VISITOR = "enforcer.visitor"
-_BODY = "enforcer.body"
+_VISITOR = web.RequestKey("visitor", Visitor)
+_BODY = web.RequestKey("body", bytes)
+_ENVIRON_VISITOR = "enforcer.visitor"
+
+engineio.payload.Payload.max_decode_packets = WAITING_PACKETS  # a page may send what it kept while it was offline
 
 _silent = logging.getLogger("enforcer.gateway.socketio")
 _silent.setLevel(logging.CRITICAL + 1)  # their loggers print packets, tickets included
@@ -46,13 +53,39 @@ _silent.setLevel(logging.CRITICAL + 1)  # their loggers print packets, tickets i
 class StockEngine:
     """Brings sockets that poll, or that upgrade from polling, to the hub."""
 
-    def __init__(self, hub: Hub, settings: Settings) -> None:
-        self._server = _Server(hub, settings)
+    def __init__(self, hub: Hub, settings: Settings, pace: Pace) -> None:
+        self._server = _Server(hub, settings, pace)
+        self._polls: dict[str, web.Request] = {}
 
     async def handle(self, request: web.Request, visitor: Visitor, body: bytes) -> web.StreamResponse:
         """A request that the door let in, with its whole body."""
         request[_VISITOR] = visitor
         request[_BODY] = body
+        sid = request.query.get("sid", "")
+        if request.method == "POST":
+            if not _is_payload(body):
+                return await self._violated(sid)
+        elif sid and request.query["transport"] == "polling":
+            return await self._poll(request, sid)
+        return await self._answer(request)
+
+    async def _poll(self, request: web.Request, sid: str) -> web.StreamResponse:
+        """A session is polled by one request at a time; a second one ends it (Engine.IO 4, HTTP long-polling)."""
+        other = self._polls.get(sid)
+        if other is not None and other.transport is not None:
+            return await self._violated(sid)
+        self._polls[sid] = request
+        try:
+            return await self._answer(request)
+        finally:
+            if self._polls.get(sid) is request:
+                del self._polls[sid]
+
+    async def _violated(self, sid: str) -> web.Response:
+        await self._server.end(sid, WSCloseCode.PROTOCOL_ERROR)
+        return web.Response(status=400, text="not what Engine.IO 4 allows")
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         response: web.StreamResponse = await self._server.handle_request(request)
         return response
 
@@ -90,12 +123,14 @@ class _StockSocket:
 class _Server(socketio.AsyncServer):  # type: ignore[misc]
     """python-socketio with the seams that the hub needs."""
 
-    def __init__(self, hub: Hub, settings: Settings) -> None:
+    def __init__(self, hub: Hub, settings: Settings, pace: Pace) -> None:
         super().__init__(
             async_mode="aiohttp",
             async_handlers=False,  # the events of a socket are handled in the order they came
-            cors_allowed_origins=[],  # judged before, in StockEngine
+            cors_allowed_origins=[],  # judged before, at the door
             max_http_buffer_size=settings.max_message_size,
+            ping_interval=pace.ping_interval,
+            ping_timeout=pace.ping_timeout,
             http_compression=False,
             cookie=None,
             logger=_silent,
@@ -107,6 +142,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
             "translate_request": _environ,
         }
         self._hub = hub
+        self._connect_within = pace.connect_within
         self._sockets: dict[str, _StockSocket] = {}
         self._deadlines: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -135,10 +171,15 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
         self._limit(socket.eio_sid)
 
     def cut(self, eio_sid: str, code: int = WSCloseCode.POLICY_VIOLATION) -> None:
-        """Closes the transport of one socket. An unknown id is nobody's (engineio would take None for everybody)."""
+        """Closes the transport of one socket."""
+        self._soon(self.end(eio_sid, code))
+
+    async def end(self, eio_sid: str, code: int) -> None:
+        """As `cut`, at once. An unknown id is nobody's (engineio would take None for everybody)."""
         eio_socket = self.eio.sockets.get(eio_sid)
         if eio_socket is not None:
-            self._soon(_close(eio_socket, code))
+            await _close(eio_socket, code)
+            self.eio.sockets.pop(eio_sid, None)
 
     async def close(self) -> None:
         """Closes all sockets with 1001 and stops what runs in the background."""
@@ -163,7 +204,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
     def _limit(self, eio_sid: str) -> None:
         """Cuts the socket some seconds from now, unless it CONNECTs."""
         self._unlimit(eio_sid)
-        self._deadlines[eio_sid] = asyncio.get_running_loop().call_later(CONNECT_WITHIN, self.cut, eio_sid)
+        self._deadlines[eio_sid] = asyncio.get_running_loop().call_later(self._connect_within, self.cut, eio_sid)
 
     def _unlimit(self, eio_sid: str) -> None:
         deadline = self._deadlines.pop(eio_sid, None)
@@ -188,11 +229,15 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
 
         None of our events is binary, and attachments would be kept until the last one has come: so they end it too.
         """
-        if not isinstance(data, str) or data[:1] in _BINARY:
+        if not isinstance(data, str):
             self.cut(eio_sid, WSCloseCode.UNSUPPORTED_DATA)
             return
         try:
+            packets.read("4" + data)  # one judgement for both engines
             await super()._handle_eio_message(eio_sid, data)
+        except ProtocolError as broken:
+            log.debug("a page broke the protocol: %s", broken)
+            self.cut(eio_sid, broken.code)
         except Exception as error:
             log.debug("a page broke the protocol: %r", error)
             self.cut(eio_sid, WSCloseCode.PROTOCOL_ERROR)
@@ -202,7 +247,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
             self.cut(eio_sid, WSCloseCode.PROTOCOL_ERROR)  # a second CONNECT while in the namespace
             return
         if namespace not in (None, _NAMESPACE):  # it says nothing about the socket in ours
-            refusal = {"message": INVALID_NAMESPACE}
+            refusal = {"message": packets.INVALID_NAMESPACE}
             await self._send_packet(eio_sid, self.packet_class(packet.CONNECT_ERROR, data=refusal, namespace=namespace))
             return
         await super()._handle_connect(eio_sid, namespace, data)
@@ -219,7 +264,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
 
     async def _on_connect(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
         eio_sid = self.manager.eio_sid_from_sid(sid, _NAMESPACE)
-        visitor: Visitor = environ[_VISITOR]
+        visitor: Visitor = environ[_ENVIRON_VISITOR]
         socket = _StockSocket(self, sid, eio_sid, visitor.ip)
         try:
             socket.link = self._hub.arrive(socket, visitor.shows(auth))
@@ -271,7 +316,7 @@ class _WebSocket(aiohttp_driver.WebSocket):  # type: ignore[misc]
     async def wait(self) -> str | bytes:
         """The next frame. One that is no packet ends the connection here; engineio would leave its socket behind."""
         frame: str | bytes = await super().wait()
-        if isinstance(frame, str) and frame not in _CONTROL and not _MESSAGE.match(frame):
+        if isinstance(frame, str) and not _is_packet(frame, _UPGRADING):
             await self._sock.close(code=WSCloseCode.PROTOCOL_ERROR)
             raise OSError("not a packet of Engine.IO")
         return frame
@@ -289,11 +334,23 @@ class _Body:
 
 def _environ(request: web.Request) -> dict[str, Any]:
     environ: dict[str, Any] = aiohttp_driver.translate_request(request)
-    environ[_VISITOR] = request[_VISITOR]
+    environ[_ENVIRON_VISITOR] = request[_VISITOR]
     if request.method == "POST":
         environ["wsgi.input"] = _Body(request[_BODY])
         environ["CONTENT_LENGTH"] = str(len(request[_BODY]))
     return environ
+
+
+def _is_packet(text: str, control: frozenset[str]) -> bool:
+    return text in control or _MESSAGE.match(text) is not None
+
+
+def _is_payload(body: bytes) -> bool:
+    """Whether a polling body holds packets only; binary ones (base64, `b…`) are none of ours."""
+    try:
+        return all(_is_packet(text, _POLLED) for text in body.decode().split(_BETWEEN))
+    except UnicodeDecodeError:
+        return False
 
 
 def _carrier(eio_socket: AsyncSocket) -> web.WebSocketResponse | None:

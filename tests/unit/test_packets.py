@@ -13,8 +13,6 @@ from enforcer.gateway.wire.websocket import CloseCode, ProtocolError
 READ: dict[str, Engine | Packet] = {
     "1": Engine.CLOSE,
     "3": Engine.PONG,
-    "5": Engine.UPGRADE,
-    "6": Engine.NOOP,
     "40": Packet(Kind.CONNECT, "/", None, None),
     '40{"ticket":"x"}': Packet(Kind.CONNECT, "/", None, {"ticket": "x"}),
     "40/admin,": Packet(Kind.CONNECT, "/admin", None, None),
@@ -40,7 +38,7 @@ def test_packets_that_a_page_may_send(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "x", "9", "0", '0{"sid":"x"}', "2", "2probe", "3probe", "11", "é", "b!", "bAAEC"),
+        *("", "x", "9", "0", '0{"sid":"x"}', "2", "2probe", "3probe", "5", "6", "11", "é", "b!", "bAAEC"),
         *("4", "49", "4x", "4é", "44", '44{"message":"x"}', "42", "42{}", "42[]", '42"x"', "425", "42/", "42/admin,"),
         *('42["x"', "42[NaN]", "42[Infinity]", "42[1]x", '42abc["x"]', "43", "43{}", "431", '43"x"'),
         *("4２[]", "42１[1]", "42" + "1" * 16 + '["x"]', "42" + "[" * 10_000, "42[" + "1" * 10_000 + "]", "40{"),

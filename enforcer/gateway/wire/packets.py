@@ -20,12 +20,10 @@ _MAX_ID_DIGITS = 15
 
 
 class Engine(Enum):
-    """A packet of Engine.IO that is no message."""
+    """A packet of Engine.IO that is no message, and that a client may send outside of an upgrade."""
 
     CLOSE = "1"
     PONG = "3"
-    UPGRADE = "5"
-    NOOP = "6"
 
 
 class Kind(Enum):
