@@ -16,8 +16,9 @@ from enforcer.api.problems import problems
 from enforcer.clock import Clock
 from enforcer.edge import Proxies
 from enforcer.errors import StartError, StoreUnavailable
+from enforcer.gateway.door import Door
 from enforcer.gateway.hub import Hub
-from enforcer.gateway.stock import StockEngine
+from enforcer.gateway.limits import Pace
 from enforcer.jobs import Jobs
 from enforcer.registry import Registry
 from enforcer.settings import Settings
@@ -50,7 +51,7 @@ SHUTDOWN_WITHIN = 3.0
 class Server:
     """One process. `start` then `stop`; `port` is the one that is listened on."""
 
-    def __init__(self, settings: Settings, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, settings: Settings, clock: Clock = SYSTEM_CLOCK, pace: Pace | None = None) -> None:
         self._settings = settings
         self._store = make_store(settings.store, clock.wall)
         self._registry = Registry(self._store, settings.rules, clock.elapsed)
@@ -63,8 +64,8 @@ class Server:
             Proxies(settings.trusted_proxies),
         )
         self._hub = Hub(self._registry, self._context.office, settings)
-        self._engine = StockEngine(self._hub, settings)
-        self._app = _application(self._context, self._engine)
+        self._door = Door(self._hub, settings, pace or Pace())
+        self._app = _application(self._context, self._door)
         self._runner: web.AppRunner | None = None
         self._opening: asyncio.Task[None] | None = None
         self.port = settings.port
@@ -106,7 +107,7 @@ class Server:
         self._registry.configure(settings.rules)
         self._context.configure(settings)
         self._hub.configure(self._context.office, settings)
-        self._engine.configure(settings)
+        self._door.configure(settings)
         return fixed
 
     async def stop(self) -> None:
@@ -125,7 +126,8 @@ class Server:
             self._opening = None
         await self._jobs.stop()
         # 3. Pages reconnect, here after a restart or to another process.
-        await self._engine.close()
+        self._hub.close()
+        await self._door.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -154,14 +156,14 @@ class Server:
             return
 
 
-def _application(context: Context, engine: StockEngine) -> web.Application:
+def _application(context: Context, door: Door) -> web.Application:
     app = web.Application(middlewares=[problems, pages.cors, no_credentials_in_url], client_max_size=MAX_BODY)
     app[CONTEXT] = context
     for routes in (openapi.ROUTES, logs.ROUTES, sessions.ROUTES, pages.ROUTES, site.ROUTES):
         app.add_routes(routes)
     if context.settings.demo:
         app.add_routes(demo.ROUTES)
-    engine.attach(app)
+    door.attach(app)
     return app
 
 

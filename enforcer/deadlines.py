@@ -92,13 +92,13 @@ def seen_mark(session: Session, now: float, rules: Rules) -> Mark:
     )
 
 
-def left_mark(session: Session, now: float, rules: Rules) -> Mark:
-    """Its last socket was closed cleanly: it stays alive for a moment only."""
+def left_mark(session: str, claimed: bool, now: float, rules: Rules) -> Mark:
+    """The session's last socket was closed cleanly: it stays alive for a moment only."""
     return Mark(
-        session.id,
+        session,
         last_seen_at=now,
         left_until=now + min(LEFT_FOR, rules.alive_window),
-        lost_at=lost_deadline(session.claimed, now, rules),
+        lost_at=lost_deadline(claimed, now, rules),
     )
 
 

@@ -260,19 +260,19 @@ class Registry:
         self._online_in.setdefault(session.room, set()).add(session.id)
         self._note(session, seen_mark(session, self._store.now(), self._rules))
 
-    def left(self, session: Session) -> None:
+    def left(self, session: str) -> None:
         """One socket of the session was closed."""
-        presence = self._online.get(session.id)
+        presence = self._online.get(session)
         if presence is None:
             return
         presence.sockets -= 1
         if presence.sockets == 0:
-            del self._online[session.id]
+            del self._online[session]
             here = self._online_in[presence.room]
-            here.discard(session.id)
+            here.discard(session)
             if not here:
                 del self._online_in[presence.room]
-            self._note(session, left_mark(session, self._store.now(), self._rules))
+            self._put_mark(presence.room, left_mark(session, presence.claimed, self._store.now(), self._rules))
 
     def online(self, session: str) -> bool:
         """Whether the session has a live socket in this process."""

@@ -12,7 +12,8 @@ from typing import Any
 from enforcer import protocol
 from enforcer.errors import Refused, SessionEnded, StoreUnavailable
 from enforcer.gateway.kick import Kick
-from enforcer.gateway.socket import JSON, Refusal, Socket
+from enforcer.gateway.link import Link, view_of
+from enforcer.gateway.socket import JSON, News, Refusal, Socket
 from enforcer.model import Actor, ActorKind, Change, EndReason, Session, Snapshot
 from enforcer.registry import Registry, new_session_id
 from enforcer.settings import Settings
@@ -24,23 +25,6 @@ RETRY_MS = 1000
 """Milliseconds after which a page may ask again when the store did not answer."""
 
 
-class Link:
-    """A socket that speaks for a session. `joined` once its CONNECT has been answered."""
-
-    __slots__ = ("ended", "joined", "kick", "leaving", "renewal", "session", "socket", "ticket", "view")
-
-    def __init__(self, socket: Socket, session: Session, ticket: Ticket | None) -> None:
-        self.socket = socket
-        self.session = session
-        self.ticket = ticket
-        self.joined = False
-        self.leaving = False
-        self.ended: Session | None = None
-        self.kick: Kick | None = None
-        self.view: tuple[object, ...] = ()
-        self.renewal: asyncio.TimerHandle | None = None
-
-
 class Hub:
     """Joins sockets to sessions and tells them what was committed. One per process, on the event loop."""
 
@@ -48,10 +32,9 @@ class Hub:
         self._registry = registry
         self._office = office
         self._settings = settings
-        self._by_session: dict[str, dict[Socket, Link]] = {}
-        self._by_room: dict[str, set[str]] = {}
+        self._rooms: dict[str, tuple[Link, ...]] = {}  # a room has few sockets, and a tuple is small
         self._by_ip: dict[str, int] = {}
-        self._links: dict[Socket, Link] = {}
+        self._links = 0
         self._tasks: set[asyncio.Task[None]] = set()
         registry.listen(self._changed)
 
@@ -62,69 +45,87 @@ class Hub:
 
     # ---- joining -------------------------------------------------------------------------------
 
-    async def join(self, socket: Socket, auth: object) -> None:
-        """A CONNECT with its `auth`: lets the socket in, or says why not. `joined` must follow once it is answered.
+    def arrive(self, socket: Socket, auth: object) -> Link:
+        """A CONNECT with its `auth`: from now on no kick misses it. `join` and, once it is answered, `welcome` follow.
 
         Raises:
             Refusal: goes out as CONNECT_ERROR.
         """
         room, session, ticket = self._identify(auth)
         self._check_limits(socket, room)
-        unread = Session(session, room, False, 0, 0.0, 0.0, 0.0, 0.0, None, None, None)
-        link = self._add(socket, unread, ticket)
+        link = Link(socket, room, session, ticket)
+        self._rooms[room] = (*self._rooms.get(room, ()), link)
+        self._by_ip[socket.ip] = self._by_ip.get(socket.ip, 0) + 1
+        self._links += 1
+        return link
+
+    async def join(self, link: Link) -> Snapshot:
+        """Reads the truth and lets the socket in, or says why not.
+
+        Raises:
+            Refusal: goes out as CONNECT_ERROR; the link is taken out again.
+        """
         try:
-            if ticket is None:
-                snapshot = await self._registry.join(room, session)
+            if link.by_ticket:
+                snapshot = await self._registry.live(link.session, link.room)
             else:
-                snapshot = await self._registry.live(session, room)
-            link.session = snapshot.session
+                snapshot = await self._registry.join(link.room, link.session)
             if link.ended is not None:  # a kick came while the truth was read
-                raise SessionEnded(f"session {session!r} has ended", link.ended)
-            if socket not in self._links:  # closed meanwhile
+                raise SessionEnded(f"session {link.session!r} has ended", link.ended)
+            if link.gone:  # closed meanwhile
                 raise Refusal("unavailable")
-            self._registry.arrived(link.session)
         except SessionEnded as e:
-            self._remove(socket)
+            self.left(link)
             self._registry.refused(e.session)
             raise Refusal(e.code, protocol.force_logout_payload(e.session, self._settings.redirects)) from None
         except StoreUnavailable:
-            self._remove(socket)
+            self.left(link)
             raise Refusal("unavailable", {"retry_ms": RETRY_MS}) from None
         except Refused as e:
-            self._remove(socket)
+            self.left(link)
             raise Refusal(e.code) from None
         except BaseException:
-            self._remove(socket)
+            self.left(link)
             raise
-        link.view = _view(snapshot)
-        link.joined = True
+        link.session = snapshot.session.id  # the same object as in the registry: one text instead of two
+        link.view = view_of(snapshot)
+        return snapshot
 
-    def welcome(self, socket: Socket) -> None:
+    def welcome(self, link: Link, snapshot: Snapshot) -> None:
         """The socket's CONNECT has been answered: it is told its session, or its end if that came in between."""
-        link = self._links.get(socket)
-        if link is None:
+        if link.gone:
             return
+        link.joined = True
+        self._registry.arrived(snapshot.session)
         if link.ended is not None:
-            self._kick(link, link.ended)
+            self._kick(link, self._news_of_end(link.ended))
+        elif link.view is None:
+            self._spawn(self._tell(link))
         else:
-            self._spawn(self._tell(link, always=True))
+            link.socket.send(News(protocol.EVENT_SESSION, self._payload(link, snapshot)))
 
-    def left(self, socket: Socket) -> None:
-        """The socket is closed, for whatever reason."""
-        link = self._remove(socket)
-        if link is not None and link.joined:
+    def left(self, link: Link) -> None:
+        """The socket is closed or out of the namespace, for whatever reason. Costs no more than its own room."""
+        if link.gone:
+            return
+        link.close()
+        others = tuple(other for other in self._rooms[link.room] if other is not link)
+        if others:
+            self._rooms[link.room] = others
+        else:
+            del self._rooms[link.room]
+        ip = link.socket.ip
+        self._by_ip[ip] -= 1
+        if not self._by_ip[ip]:
+            del self._by_ip[ip]
+        self._links -= 1
+        if link.joined:
             self._registry.left(link.session)
 
-    def close_all(self) -> None:
-        """Forgets all sockets; the engines close them."""
+    def close(self) -> None:
+        """Tells nobody anything any more; the engines close the sockets."""
         for task in self._tasks:
             task.cancel()
-        for link in list(self._links.values()):
-            self._remove(link.socket)
-
-    def online(self, session: str) -> bool:
-        """Whether a socket of the session is joined here."""
-        return self._registry.online(session)
 
     def _identify(self, auth: object) -> tuple[str, str, Ticket | None]:
         """Room, session and ticket that a CONNECT speaks for."""
@@ -149,52 +150,20 @@ class Hub:
 
     def _check_limits(self, socket: Socket, room: str) -> None:
         s = self._settings
-        here = sum(len(self._by_session[i]) for i in self._by_room.get(room, ()))
+        here = len(self._rooms.get(room, ()))
         by_ip = self._by_ip.get(socket.ip, 0)
         if (
-            len(self._links) >= s.max_connections
+            self._links >= s.max_connections
             or here >= s.max_connections_per_room
             or (s.max_connections_per_ip is not None and by_ip >= s.max_connections_per_ip)
         ):
             raise Refusal("too-many-connections", {"retry_ms": 10 * RETRY_MS})
 
-    def _add(self, socket: Socket, session: Session, ticket: Ticket | None) -> Link:
-        link = Link(socket, session, ticket)
-        self._links[socket] = link
-        self._by_session.setdefault(session.id, {})[socket] = link
-        self._by_room.setdefault(session.room, set()).add(session.id)
-        self._by_ip[socket.ip] = self._by_ip.get(socket.ip, 0) + 1
-        return link
+    # ---- what pages say -----------------------------------------------------------------------------
 
-    def _remove(self, socket: Socket) -> Link | None:
-        """Takes a socket out of all indexes; costs no more than the socket's own rooms."""
-        link = self._links.pop(socket, None)
-        if link is None:
-            return None
-        if link.kick is not None:
-            link.kick.stop()
-        if link.renewal is not None:
-            link.renewal.cancel()
-        session, room = link.session.id, link.session.room
-        sockets = self._by_session[session]
-        del sockets[socket]
-        if not sockets:
-            del self._by_session[session]
-            in_room = self._by_room[room]
-            in_room.discard(session)
-            if not in_room:
-                del self._by_room[room]
-        self._by_ip[socket.ip] -= 1
-        if not self._by_ip[socket.ip]:
-            del self._by_ip[socket.ip]
-        return link
-
-    # ---- what pages say ------------------------------------------------------------------------
-
-    async def heard(self, socket: Socket, event: str, data: object) -> tuple[JSON, Callable[[], None] | None]:
+    async def heard(self, link: Link, event: str, data: object) -> tuple[JSON, Callable[[], None] | None]:
         """An event from a page: the ack to send, and what to do after it was sent."""
-        link = self._links.get(socket)
-        if link is None or link.ended is not None:
+        if link.gone or link.ended is not None:
             return _failed("session-ended"), None
         members = {} if data is None else data
         if not isinstance(members, dict):
@@ -202,7 +171,7 @@ class Hub:
         try:
             match event:
                 case protocol.EVENT_CHECK:
-                    return self._payload(link, await self._registry.live(link.session.id)), None
+                    return self._payload(link, await self._registry.live(link.session)), None
                 case protocol.EVENT_ACTIVITY:
                     return await self._activity(link, members)
                 case protocol.EVENT_LOGOUT:
@@ -217,19 +186,19 @@ class Hub:
         idle_for_ms = members.get("idle_for_ms", 0)
         if not isinstance(idle_for_ms, int) or isinstance(idle_for_ms, bool) or idle_for_ms < 0:
             return _failed("invalid-request"), None
-        snapshot = await self._registry.activity(link.session.id, idle_for=min(idle_for_ms, 10**12) / 1000)
-        for other in self._by_session.get(link.session.id, {}).values():
-            if other is not link and other.joined and other.ended is None:
-                other.socket.send(protocol.EVENT_SESSION, self._payload(other, snapshot))
+        snapshot = await self._registry.activity(link.session, idle_for=min(idle_for_ms, 10**12) / 1000)
+        for other in self._rooms.get(link.room, ()):
+            if other is not link and other.session == link.session and other.joined and other.ended is None:
+                other.socket.send(News(protocol.EVENT_SESSION, self._payload(other, snapshot)))
         return self._payload(link, snapshot), None
 
     async def _logout(self, link: Link, members: JSON) -> tuple[JSON, Callable[[], None] | None]:
         everywhere = members.get("everywhere", False)
         if not isinstance(everywhere, bool):
             return _failed("invalid-request"), None
-        if everywhere and link.ticket is None:
+        if everywhere and not link.by_ticket:
             return _failed("ticket-required"), None
-        session = link.session
+        session = (await self._registry.live(link.session)).session
         by = Actor(ActorKind.PAGE, session.id, session.device)
         link.leaving = True  # this page asked for it: it gets its ack, not a kick
         try:
@@ -246,40 +215,42 @@ class Hub:
 
     def _changed(self, change: Change) -> None:
         """A change was committed: the ended sessions' sockets are told so, the others what is new for them."""
-        held = self._by_room.get(change.room)
+        held = self._rooms.get(change.room)
         if held is None:
             return
-        ended = {s.id: s for s in change.sessions if s.ended}
-        for session in list(held):
-            for link in list(self._by_session[session].values()):
-                if session in ended:
-                    link.ended = ended[session]
-                    if link.joined and not link.leaving:
-                        self._kick(link, link.ended)
-                elif link.joined and link.ended is None:
-                    self._spawn(self._tell(link))
+        ends = {s.id: (s, self._news_of_end(s)) for s in change.sessions if s.ended}
+        for link in held:
+            if link.session in ends:
+                link.ended, news = ends[link.session]
+                if link.joined and not link.leaving:
+                    self._kick(link, news)
+            elif link.ended is None:
+                self._look_again(link)
 
-    def _kick(self, link: Link, ended: Session) -> None:
-        if link.kick is None:
-            payload = protocol.force_logout_payload(ended, self._settings.redirects)
-            link.kick = Kick(
-                link.socket,
-                self._settings.event_name,
-                payload,
-                self._settings.ack_timeout,
-                lambda: self._registry.acked(ended),
-            )
+    def _look_again(self, link: Link) -> None:
+        """Something in its room is new, maybe for it; one that is not joined yet is told with its welcome."""
+        if link.joined:
+            self._spawn(self._tell(link))
+        else:
+            link.view = None
+
+    def _news_of_end(self, ended: Session) -> News:
+        return News(self._settings.event_name, protocol.force_logout_payload(ended, self._settings.redirects))
+
+    def _kick(self, link: Link, news: News) -> None:
+        ended = link.ended
+        if link.kick is None and ended is not None:
+            link.kick = Kick(link.socket, news, self._settings.ack_timeout, lambda: self._registry.acked(ended))
 
     async def _tell(self, link: Link, always: bool = False) -> None:
         """Sends `session` if it says something new about the session."""
         try:
-            snapshot = await self._registry.live(link.session.id)
+            snapshot = await self._registry.live(link.session)
         except (Refused, StoreUnavailable):
             return  # its end is on the way; without a store there is nothing to say
-        if link.ended is None and (always or _view(snapshot) != link.view):
-            link.view = _view(snapshot)
-            link.session = snapshot.session
-            link.socket.send(protocol.EVENT_SESSION, self._payload(link, snapshot))
+        if link.ended is None and not link.gone and (always or view_of(snapshot) != link.view):
+            link.view = view_of(snapshot)
+            link.socket.send(News(protocol.EVENT_SESSION, self._payload(link, snapshot)))
 
     def _payload(self, link: Link, snapshot: Snapshot) -> JSON:
         """The `session` payload for one socket, with a fresh ticket if its own is half spent."""
@@ -294,7 +265,7 @@ class Hub:
 
     def _plan_renewal(self, link: Link, now: float) -> None:
         """A page that only listens gets its fresh ticket too, when the old one is half spent."""
-        if link.ticket is None or link.ticket.expires_at is None or link.renewal is not None:
+        if link.ticket is None or link.renewal is not None:
             return
         wait = self._office.half_spent_at(link.ticket) - now
         if wait <= 0:  # nothing fresher is to be had
@@ -315,12 +286,6 @@ class Hub:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("telling a page failed", exc_info=error)
-
-
-def _view(snapshot: Snapshot) -> tuple[object, ...]:
-    """What of a session makes news for its pages."""
-    s = snapshot.session
-    return s.claimed, snapshot.newest, s.epoch, s.absolute_at
 
 
 def _failed(code: str) -> JSON:

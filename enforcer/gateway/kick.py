@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from enforcer.gateway.socket import JSON, Socket
+from enforcer.gateway.socket import News, Socket
 
 REPEAT_AFTER = (1.0, 3.0)
 """Seconds after the first telling at which it is repeated without an ack."""
@@ -13,31 +13,34 @@ class Kick:
     """Sends at once, repeats, and cuts the socket after `ack_timeout` seconds; an ack ends it with a disconnect.
 
     The state of it is only about this socket: the end itself is in the store, and whoever misses the news is refused
-    on return.
+    on return. There is one timer at a time: almost every ack comes before the first repeat.
     """
 
-    __slots__ = ("_acked", "_event", "_payload", "_socket", "_timers")
+    __slots__ = ("_ack_timeout", "_acked", "_news", "_socket", "_started", "_timer", "_told")
 
-    def __init__(
-        self, socket: Socket, event: str, payload: JSON, ack_timeout: float, acked: Callable[[], None]
-    ) -> None:
+    def __init__(self, socket: Socket, news: News, ack_timeout: float, acked: Callable[[], None]) -> None:
         self._socket = socket
-        self._event = event
-        self._payload = payload
+        self._news = news
+        self._ack_timeout = ack_timeout
         self._acked: Callable[[], None] | None = acked
-        loop = asyncio.get_running_loop()
-        self._timers = [loop.call_later(s, self._send) for s in REPEAT_AFTER if s < ack_timeout]
-        self._timers.append(loop.call_later(ack_timeout, self._give_up))
-        self._send()
+        self._started = asyncio.get_running_loop().time()
+        self._told = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._tell()
 
     def stop(self) -> None:
         """The socket is gone, or it knows."""
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    def _send(self) -> None:
-        self._socket.ask(self._event, self._payload, self._on_ack)
+    def _tell(self) -> None:
+        repeat = REPEAT_AFTER[self._told] if self._told < len(REPEAT_AFTER) else self._ack_timeout
+        next_step = self._tell if repeat < self._ack_timeout else self._give_up
+        at = self._started + min(repeat, self._ack_timeout)
+        self._timer = asyncio.get_running_loop().call_at(at, next_step)
+        self._told += 1
+        self._socket.ask(self._news, self._on_ack)
 
     def _on_ack(self) -> None:
         acked, self._acked = self._acked, None
@@ -47,5 +50,5 @@ class Kick:
             self._socket.disconnect()
 
     def _give_up(self) -> None:
-        self.stop()
+        self._timer = None
         self._socket.cut()

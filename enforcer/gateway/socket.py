@@ -6,21 +6,37 @@ from typing import Any, Protocol
 JSON = dict[str, Any]
 
 
+class News:
+    """An event with its payload, for any number of sockets; an engine may keep in `written` how it writes it."""
+
+    __slots__ = ("event", "payload", "written")
+
+    def __init__(self, event: str, payload: JSON) -> None:
+        self.event = event
+        self.payload = payload
+        self.written: bytes | None = None
+
+
 class Socket(Protocol):
     """One live Socket.IO connection in the namespace `/`, whatever engine carries it.
 
     Nothing here blocks or raises: a socket that is gone swallows what it is given. What is sent arrives in order.
     """
 
-    ip: str
-    """The client's address, or `unknown`."""
+    @property
+    def ip(self) -> str:
+        """The client's address, or `unknown`."""
+        ...
 
-    def send(self, event: str, payload: JSON) -> None:
+    def send(self, news: News) -> None:
         """Sends an event to this socket only."""
         ...
 
-    def ask(self, event: str, payload: JSON, acked: Callable[[], None]) -> None:
-        """Sends an event that the page acknowledges; `acked` is called when it does, at most once."""
+    def ask(self, news: News, acked: Callable[[], None]) -> None:
+        """Sends an event that the page acknowledges; `acked` is called when it does.
+
+        The same news may be asked again, and each time may be acknowledged. A socket has only one question open.
+        """
         ...
 
     def disconnect(self) -> None:

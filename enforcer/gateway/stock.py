@@ -1,9 +1,8 @@
-"""The stock engine: python-socketio on aiohttp, for polling, upgrades and WebSockets.
+"""The stock engine: python-socketio on aiohttp, for polling and for WebSockets that take over from it.
 
-Here and nowhere else socketio and engineio are touched. What they leave open at the edge is closed here: origins and
-secrets in URLs are judged first, bodies are read whole with a limit, compression is off (it costs about 100 kB per
-socket), sockets that never CONNECT are cut, protocol errors close the socket, and nothing is ever sent to an empty
-target, which python-socketio takes for "everyone".
+Here and nowhere else socketio and engineio are touched. What they leave open at the edge is closed here: compression
+is off (it costs about 100 kB per socket), sockets that never CONNECT are cut, two polls at a time and protocol errors
+close the socket, and nothing is ever sent to an empty target, which python-socketio takes for "everyone".
 """
 
 import asyncio
@@ -11,111 +10,108 @@ import logging
 import re
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import parse_qsl
 
 import engineio
 import engineio.async_drivers.aiohttp as aiohttp_driver
-import orjson
+import engineio.payload
 import socketio
 from aiohttp import WSCloseCode, web
 from engineio.async_socket import AsyncSocket
 from socketio import packet
 
-from enforcer import protocol
-from enforcer.edge import Proxies, credentials_in_url, origin_allowed
 from enforcer.gateway.hub import Hub
-from enforcer.gateway.socket import JSON, Refusal
+from enforcer.gateway.limits import WAITING_PACKETS, Pace
+from enforcer.gateway.link import Link
+from enforcer.gateway.socket import News, Refusal
+from enforcer.gateway.visitor import Visitor
+from enforcer.gateway.wire import packets
+from enforcer.gateway.wire.websocket import ProtocolError
+from enforcer.model import Snapshot
 from enforcer.settings import Settings
 
 log = logging.getLogger(__name__)
 
-CONNECT_WITHIN = 10.0
-"""Seconds that an open socket has to CONNECT, and a refused or disconnected one to go, before it is cut."""
-BODY_WITHIN = 10.0
-"""Seconds for the body of a polling POST to arrive."""
 _NAMESPACE = "/"
-_CONTROL = frozenset({"1", "2", "2probe", "3", "3probe", "5", "6"})
-"""Packets of Engine.IO that a page may send, but for messages."""
+_POLLED = frozenset({"1", "3"})
+"""Packets of Engine.IO that a page may send over polling, but for messages."""
+_UPGRADING = _POLLED | {"2probe", "5"}
+"""The same over a WebSocket that takes over from polling."""
 _MESSAGE = re.compile("4[0-6]")
-_BINARY = (str(packet.BINARY_EVENT), str(packet.BINARY_ACK))
+_BETWEEN = "\x1e"
+"""Separates the packets of a polling payload (Engine.IO 4)."""
 _NOOP = engineio.packet.Packet(engineio.packet.NOOP)
-_CLIENT_IP = web.RequestKey("client_ip", str)
-_REQUEST_BODY = web.RequestKey("body", bytes)
-_ENVIRON_IP = "enforcer.client_ip"
+_VISITOR = web.RequestKey("visitor", Visitor)
+_BODY = web.RequestKey("body", bytes)
+_ENVIRON_VISITOR = "enforcer.visitor"
+
+engineio.payload.Payload.max_decode_packets = WAITING_PACKETS  # a page may send what it kept while it was offline
 
 _silent = logging.getLogger("enforcer.gateway.socketio")
 _silent.setLevel(logging.CRITICAL + 1)  # their loggers print packets, tickets included
 
 
 class StockEngine:
-    """Serves `path` of an aiohttp application and brings its sockets to the hub."""
+    """Brings sockets that poll, or that upgrade from polling, to the hub."""
 
-    def __init__(self, hub: Hub, settings: Settings, path: str = "/socket.io/") -> None:
-        self._settings = settings
-        self._proxies = Proxies(settings.trusted_proxies)
-        self._path = path
-        self._server = _Server(hub, settings)
+    def __init__(self, hub: Hub, settings: Settings, pace: Pace) -> None:
+        self._server = _Server(hub, settings, pace)
+        self._polls: dict[str, web.Request] = {}
 
-    def configure(self, settings: Settings) -> None:
-        """New origins, proxies and keys, for the next handshake."""
-        self._settings = settings
-        self._proxies = Proxies(settings.trusted_proxies)
+    async def handle(self, request: web.Request, visitor: Visitor, body: bytes) -> web.StreamResponse:
+        """A request that the door let in, with its whole body."""
+        request[_VISITOR] = visitor
+        request[_BODY] = body
+        sid = request.query.get("sid", "")
+        if request.method == "POST":
+            if not _is_payload(body):
+                return await self._violated(sid)
+        elif sid and request.query["transport"] == "polling":
+            return await self._poll(request, sid)
+        return await self._answer(request)
 
-    def attach(self, app: web.Application) -> None:
-        """Adds the routes."""
-        for method in ("GET", "POST", "OPTIONS"):
-            app.router.add_route(method, self._path, self._handle)
+    async def _poll(self, request: web.Request, sid: str) -> web.StreamResponse:
+        """A session is polled by one request at a time; a second one ends it (Engine.IO 4, HTTP long-polling)."""
+        other = self._polls.get(sid)
+        if other is not None and other.transport is not None:
+            return await self._violated(sid)
+        self._polls[sid] = request
+        try:
+            return await self._answer(request)
+        finally:
+            if self._polls.get(sid) is request:
+                del self._polls[sid]
+
+    async def _violated(self, sid: str) -> web.Response:
+        await self._server.end(sid, WSCloseCode.PROTOCOL_ERROR)
+        return web.Response(status=400, text="not what Engine.IO 4 allows")
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        response: web.StreamResponse = await self._server.handle_request(request)
+        return response
 
     async def close(self) -> None:
-        """Closes every socket with 1001 (going away), so that its page reconnects, here or elsewhere."""
+        """Closes every socket with 1001."""
         await self._server.close()
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
-        origin = request.headers.get("Origin")
-        names = [name for name, _ in parse_qsl(request.query_string, keep_blank_values=True)]
-        if credentials_in_url(names, request.path_qs, self._settings.authkeys):
-            return _refused("credentials-in-url", "keys and tickets do not belong into a URL; send them in auth")
-        if not origin_allowed(origin, request.host, self._settings.origins):
-            return _refused("origin-not-allowed", "pages of this origin may not connect; see the setting origins")
-        if request.method == "OPTIONS":
-            response: web.StreamResponse = web.Response(status=204)
-            response.headers["Access-Control-Allow-Methods"] = "GET, POST"
-            response.headers["Access-Control-Allow-Headers"] = "Content-Type"
-        else:
-            if request.method == "POST":
-                try:
-                    async with asyncio.timeout(BODY_WITHIN):
-                        body = await _body(request, self._settings.max_message_size)
-                except TimeoutError:
-                    return _refused("too-slow", "the body did not arrive in time")
-                if body is None:
-                    return _refused("too-large", f"at most {self._settings.max_message_size} bytes")
-                request[_REQUEST_BODY] = body
-            request[_CLIENT_IP] = self._proxies.client_ip(request.remote, request.headers.getall("X-Forwarded-For", []))
-            response = await self._server.handle_request(request)
-        if origin is not None and not response.prepared:
-            response.headers["Access-Control-Allow-Origin"] = origin
-        if not response.prepared:
-            response.headers["Vary"] = "Origin"
-        return response
 
 
 class _StockSocket:
     """A connection in `/`, as the hub sees it."""
 
-    __slots__ = ("_server", "eio_sid", "ip", "sid")
+    __slots__ = ("_server", "eio_sid", "ip", "link", "sid", "snapshot")
 
     def __init__(self, server: "_Server", sid: str, eio_sid: str, ip: str) -> None:
         self._server = server
         self.sid = sid
         self.eio_sid = eio_sid
         self.ip = ip
+        self.link: Link | None = None
+        self.snapshot: Snapshot | None = None
 
-    def send(self, event: str, payload: JSON) -> None:
-        self._server.send_event(self, event, payload, None)
+    def send(self, news: News) -> None:
+        self._server.send_event(self, news, None)
 
-    def ask(self, event: str, payload: JSON, acked: Callable[[], None]) -> None:
-        self._server.send_event(self, event, payload, lambda *_: acked())
+    def ask(self, news: News, acked: Callable[[], None]) -> None:
+        self._server.send_event(self, news, lambda *_: acked())
 
     def disconnect(self) -> None:
         self._server.leave(self)
@@ -127,12 +123,14 @@ class _StockSocket:
 class _Server(socketio.AsyncServer):  # type: ignore[misc]
     """python-socketio with the seams that the hub needs."""
 
-    def __init__(self, hub: Hub, settings: Settings) -> None:
+    def __init__(self, hub: Hub, settings: Settings, pace: Pace) -> None:
         super().__init__(
             async_mode="aiohttp",
             async_handlers=False,  # the events of a socket are handled in the order they came
-            cors_allowed_origins=[],  # judged before, in StockEngine
+            cors_allowed_origins=[],  # judged before, at the door
             max_http_buffer_size=settings.max_message_size,
+            ping_interval=pace.ping_interval,
+            ping_timeout=pace.ping_timeout,
             http_compression=False,
             cookie=None,
             logger=_silent,
@@ -144,6 +142,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
             "translate_request": _environ,
         }
         self._hub = hub
+        self._connect_within = pace.connect_within
         self._sockets: dict[str, _StockSocket] = {}
         self._deadlines: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -152,7 +151,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
 
     # ---- what the hub asks for -----------------------------------------------------------------
 
-    def send_event(self, socket: _StockSocket, event: str, payload: JSON, acked: Callable[..., None] | None) -> None:
+    def send_event(self, socket: _StockSocket, news: News, acked: Callable[..., None] | None) -> None:
         """The only place that sends an event: to one socket, by its engine id, never to a room."""
         if not socket.sid or not socket.eio_sid:
             raise ValueError("an event needs a socket to go to")
@@ -162,7 +161,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
         self._soon(
             self._send_packet(
                 socket.eio_sid,
-                self.packet_class(packet.EVENT, namespace=_NAMESPACE, data=[event, payload], id=ack_id),
+                self.packet_class(packet.EVENT, namespace=_NAMESPACE, data=[news.event, news.payload], id=ack_id),
             )
         )
 
@@ -172,10 +171,15 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
         self._limit(socket.eio_sid)
 
     def cut(self, eio_sid: str, code: int = WSCloseCode.POLICY_VIOLATION) -> None:
-        """Closes the transport of one socket. An unknown id is nobody's (engineio would take None for everybody)."""
+        """Closes the transport of one socket."""
+        self._soon(self.end(eio_sid, code))
+
+    async def end(self, eio_sid: str, code: int) -> None:
+        """As `cut`, at once. An unknown id is nobody's (engineio would take None for everybody)."""
         eio_socket = self.eio.sockets.get(eio_sid)
         if eio_socket is not None:
-            self._soon(_close(eio_socket, code))
+            await _close(eio_socket, code)
+            self.eio.sockets.pop(eio_sid, None)
 
     async def close(self) -> None:
         """Closes all sockets with 1001 and stops what runs in the background."""
@@ -200,7 +204,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
     def _limit(self, eio_sid: str) -> None:
         """Cuts the socket some seconds from now, unless it CONNECTs."""
         self._unlimit(eio_sid)
-        self._deadlines[eio_sid] = asyncio.get_running_loop().call_later(CONNECT_WITHIN, self.cut, eio_sid)
+        self._deadlines[eio_sid] = asyncio.get_running_loop().call_later(self._connect_within, self.cut, eio_sid)
 
     def _unlimit(self, eio_sid: str) -> None:
         deadline = self._deadlines.pop(eio_sid, None)
@@ -225,11 +229,15 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
 
         None of our events is binary, and attachments would be kept until the last one has come: so they end it too.
         """
-        if not isinstance(data, str) or data[:1] in _BINARY:
+        if not isinstance(data, str):
             self.cut(eio_sid, WSCloseCode.UNSUPPORTED_DATA)
             return
         try:
+            packets.read("4" + data)  # one judgement for both engines
             await super()._handle_eio_message(eio_sid, data)
+        except ProtocolError as broken:
+            log.debug("a page broke the protocol: %s", broken)
+            self.cut(eio_sid, broken.code)
         except Exception as error:
             log.debug("a page broke the protocol: %r", error)
             self.cut(eio_sid, WSCloseCode.PROTOCOL_ERROR)
@@ -238,20 +246,29 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
         if self.manager.sid_from_eio_sid(eio_sid, namespace or _NAMESPACE) is not None:
             self.cut(eio_sid, WSCloseCode.PROTOCOL_ERROR)  # a second CONNECT while in the namespace
             return
-        await super()._handle_connect(eio_sid, namespace, data)
-        if namespace not in (None, _NAMESPACE):  # refused; it says nothing about the socket in ours
+        if namespace not in (None, _NAMESPACE):  # it says nothing about the socket in ours
+            refusal = {"message": packets.INVALID_NAMESPACE}
+            await self._send_packet(eio_sid, self.packet_class(packet.CONNECT_ERROR, data=refusal, namespace=namespace))
             return
+        await super()._handle_connect(eio_sid, namespace, data)
         sid = self.manager.sid_from_eio_sid(eio_sid, _NAMESPACE)
         socket = self._sockets.get(sid)
         if socket is not None and self.manager.is_connected(sid, _NAMESPACE):
             self._unlimit(eio_sid)
-            self._hub.welcome(socket)  # only now: nothing may overtake the answer to CONNECT
+            self._welcome(socket)  # only now: nothing may overtake the answer to CONNECT
+
+    def _welcome(self, socket: _StockSocket) -> None:
+        snapshot, socket.snapshot = socket.snapshot, None
+        if socket.link is not None and snapshot is not None:
+            self._hub.welcome(socket.link, snapshot)
 
     async def _on_connect(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
         eio_sid = self.manager.eio_sid_from_sid(sid, _NAMESPACE)
-        socket = _StockSocket(self, sid, eio_sid, environ[_ENVIRON_IP])
+        visitor: Visitor = environ[_ENVIRON_VISITOR]
+        socket = _StockSocket(self, sid, eio_sid, visitor.ip)
         try:
-            await self._hub.join(socket, _named(environ, auth))
+            socket.link = self._hub.arrive(socket, visitor.shows(auth))
+            socket.snapshot = await self._hub.join(socket.link)
         except Refusal as refusal:
             raise socketio.exceptions.ConnectionRefusedError(refusal.code, refusal.data) from None
         self._sockets[sid] = socket
@@ -259,7 +276,8 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
     async def _on_disconnect(self, sid: str, reason: str) -> None:
         socket = self._sockets.pop(sid, None)
         if socket is not None:
-            self._hub.left(socket)
+            if socket.link is not None:
+                self._hub.left(socket.link)
             if socket.eio_sid in self.eio.sockets:
                 self._limit(socket.eio_sid)
 
@@ -267,9 +285,9 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
         self, server: Any, sid: str, eio_sid: str, data: list[Any], namespace: str, ack_id: int | None
     ) -> None:
         socket = self._sockets.get(sid)
-        if socket is None or not data or not isinstance(data[0], str):
+        if socket is None or socket.link is None or not data or not isinstance(data[0], str):
             return
-        answer, after = await self._hub.heard(socket, data[0], data[1] if len(data) > 1 else None)
+        answer, after = await self._hub.heard(socket.link, data[0], data[1] if len(data) > 1 else None)
         if ack_id is not None:
             await self._send_packet(
                 eio_sid, self.packet_class(packet.ACK, namespace=namespace, id=ack_id, data=[answer])
@@ -298,7 +316,7 @@ class _WebSocket(aiohttp_driver.WebSocket):  # type: ignore[misc]
     async def wait(self) -> str | bytes:
         """The next frame. One that is no packet ends the connection here; engineio would leave its socket behind."""
         frame: str | bytes = await super().wait()
-        if isinstance(frame, str) and frame not in _CONTROL and not _MESSAGE.match(frame):
+        if isinstance(frame, str) and not _is_packet(frame, _UPGRADING):
             await self._sock.close(code=WSCloseCode.PROTOCOL_ERROR)
             raise OSError("not a packet of Engine.IO")
         return frame
@@ -316,29 +334,23 @@ class _Body:
 
 def _environ(request: web.Request) -> dict[str, Any]:
     environ: dict[str, Any] = aiohttp_driver.translate_request(request)
-    environ[_ENVIRON_IP] = request[_CLIENT_IP]
+    environ[_ENVIRON_VISITOR] = request[_VISITOR]
     if request.method == "POST":
-        environ["wsgi.input"] = _Body(request[_REQUEST_BODY])
-        environ["CONTENT_LENGTH"] = str(len(request[_REQUEST_BODY]))
+        environ["wsgi.input"] = _Body(request[_BODY])
+        environ["CONTENT_LENGTH"] = str(len(request[_BODY]))
     return environ
 
 
-def _named(environ: dict[str, Any], auth: object) -> object:
-    """What a page shows of itself: `auth`, or, for pages that can only write an address, `?room=…&session=…`."""
-    asked = {name: value for name, value in parse_qsl(environ["QUERY_STRING"]) if name in ("room", "session")}
-    return asked | auth if isinstance(auth, dict) else auth or asked
+def _is_packet(text: str, control: frozenset[str]) -> bool:
+    return text in control or _MESSAGE.match(text) is not None
 
 
-async def _body(request: web.Request, limit: int) -> bytes | None:
-    """The whole body, however it was cut into segments; None if it is longer than `limit` bytes."""
-    if request.content_length is not None and request.content_length > limit:
-        return None
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            return None
-    return bytes(body)
+def _is_payload(body: bytes) -> bool:
+    """Whether a polling body holds packets only; binary ones (base64, `b…`) are none of ours."""
+    try:
+        return all(_is_packet(text, _POLLED) for text in body.decode().split(_BETWEEN))
+    except UnicodeDecodeError:
+        return False
 
 
 def _carrier(eio_socket: AsyncSocket) -> web.WebSocketResponse | None:
@@ -351,11 +363,3 @@ async def _close(eio_socket: AsyncSocket, code: int) -> None:
     await eio_socket.close(wait=False, abort=carrier is not None, reason=engineio.AsyncServer.reason.SERVER_DISCONNECT)
     if carrier is not None:
         await carrier.close(code=code)
-
-
-def _refused(code: str, detail: str) -> web.Response:
-    """A refusal at the handshake."""
-    status = protocol.PROBLEMS[code][0]
-    document = protocol.problem(code, status, detail)
-    headers = {"Cache-Control": "no-store"}
-    return web.Response(body=orjson.dumps(document), status=status, content_type=protocol.PROBLEM_JSON, headers=headers)

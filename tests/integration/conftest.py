@@ -51,6 +51,13 @@ def node_driver() -> Iterator[NodeDriver]:
     driver.end()
 
 
+@pytest.fixture(params=["direct", "stock"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each socket engine in turn, for tests that speak by hand."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture(params=CLIENTS)
 def client(request: pytest.FixtureRequest) -> Client:
     """Each client in turn."""
@@ -65,9 +72,9 @@ def client_named(request: pytest.FixtureRequest, name: str) -> Client:
     return NodeClient(request.getfixturevalue("node_driver"), int(name[-1]))
 
 
-@pytest.fixture(params=["websocket", "polling"])
+@pytest.fixture(params=["websocket", "polling", "upgrade"])
 def transport(request: pytest.FixtureRequest) -> str:
-    """Each transport in turn."""
+    """Each transport in turn. The first is the direct engine's, the others are the stock engine's."""
     name: str = request.param
     return name
 

@@ -94,8 +94,10 @@ class Page:
         self.client.emit(self, next(self._numbers), event, list(args))
 
     def joined(self) -> JSON:
-        """Waits until it is in; its first `session`."""
+        """Waits until it is in, over the transport that it wants in the end; its first `session`."""
         self.take("connect")
+        if self.transport == "upgrade":
+            assert self.take("upgrade") == "websocket"
         payload: JSON = self.take("session")
         return payload
 

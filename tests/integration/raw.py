@@ -16,23 +16,44 @@ WITHIN = 8.0
 
 
 class RawSocket:
-    """A WebSocket to the server with Engine.IO packets as text; an async context manager."""
+    """A WebSocket to the server with Engine.IO packets as text; an async context manager.
 
-    def __init__(self, server: EnforcerProcess, **headers: str) -> None:
-        self._url = server.url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
+    `engine` is the one that carries it: `direct`, or `stock`, which is reached by upgrading from polling.
+    """
+
+    def __init__(self, server: EnforcerProcess, engine: str = "direct", **headers: str) -> None:
+        self._address = server.url + "/socket.io/?EIO=4&transport="
+        self._upgrades = engine == "stock"
         self._headers = headers
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession()
         try:
-            self._ws = await self._session.ws_connect(self._url, headers=self._headers, max_msg_size=0)
-            opened = await self.packet()
+            await (self._upgrade() if self._upgrades else self._open())
         except BaseException:
             await self._session.close()
             raise
-        assert opened.startswith("0{")
-        self.sid: str = json.loads(opened[1:])["sid"]
         return self
+
+    async def _open(self) -> None:
+        await self._dial("websocket")
+        self._greeted(await self.packet())
+
+    async def _upgrade(self) -> None:
+        async with self._session.get(self._address + "polling", headers=self._headers) as answer:
+            self._greeted(await answer.text())
+        await self._dial(f"websocket&sid={self.sid}")
+        await self.send("2probe")
+        assert await self.packet() == "3probe"
+        await self.send("5")
+
+    async def _dial(self, transport: str) -> None:
+        url = self._address.replace("http", "ws", 1) + transport
+        self._ws = await self._session.ws_connect(url, headers=self._headers, max_msg_size=0)
+
+    def _greeted(self, packet: str) -> None:
+        assert packet.startswith("0{"), packet
+        self.sid: str = json.loads(packet[1:])["sid"]
 
     async def __aexit__(self, *_: object) -> None:
         await self._ws.close()
@@ -46,12 +67,12 @@ class RawSocket:
             await self._ws.send_str(packet)
 
     async def packet(self) -> str:
-        """The next packet that is not a ping; raises EOFError when the socket is closed."""
+        """The next packet that is not a ping or a noop; raises EOFError when the socket is closed."""
         while True:
             message = await self._ws.receive(WITHIN)
             if message.type is not aiohttp.WSMsgType.TEXT:
                 raise EOFError(self._ws.close_code)
-            if message.data != "2":
+            if message.data not in ("2", "6"):
                 return str(message.data)
 
     async def connect(self, auth: dict[str, Any] | None = None) -> str:

@@ -182,22 +182,6 @@ def test_without_a_good_ticket_nobody_joins(
     assert open_page(shared, auth=auth).refused()["message"] == code
 
 
-@pytest.mark.parametrize("name", CLIENTS)
-def test_a_polling_page_upgrades(request: pytest.FixtureRequest, shared: EnforcerProcess, room: str, name: str) -> None:
-    """Polling first, then WebSocket on the same session: nothing is lost on the way."""
-    login = shared.login(room)
-    page = Page(client_named(request, name), shared.url, "upgrade", auth={"ticket": login["ticket"]})
-    try:
-        page.joined()
-        assert page.take("upgrade") == "websocket"
-        page.untouched()
-        shared.login(room)
-        page.take("force-logout")
-        page.take("disconnect")
-    finally:
-        page.close()
-
-
 def test_a_kick_without_an_ack_is_repeated_then_cut(
     request: pytest.FixtureRequest, shared: EnforcerProcess, room: str
 ) -> None:
@@ -206,7 +190,7 @@ def test_a_kick_without_an_ack_is_repeated_then_cut(
     tabs = [
         Page(client_named(request, name), shared.url, how, auth={"ticket": login["ticket"]}, acks=False)
         for name in CLIENTS
-        for how in ("websocket", "polling")
+        for how in ("websocket", "polling", "upgrade")
     ]
     try:
         for page in tabs:

@@ -59,68 +59,68 @@ FORGERIES: dict[str, Callable[[EnforcerProcess, str, str], str]] = {
 
 
 @pytest.mark.parametrize("forged", FORGERIES)
-async def test_forged_tickets_are_refused(server: EnforcerProcess, room: str, forged: str) -> None:
+async def test_forged_tickets_are_refused(server: EnforcerProcess, engine: str, room: str, forged: str) -> None:
     """For a session that is live: neither a socket nor a call is let in."""
     session = server.login(room)["session"]
     ticket = FORGERIES[forged](server, room, session)
-    async with RawSocket(server) as page:
+    async with RawSocket(server, engine) as page:
         assert refusal(await page.connect({"ticket": ticket}))["message"] == "ticket-invalid"
     answer = httpx.get(f"{server.url}/session/status", headers={"Authorization": f"Bearer {ticket}"})
     assert (answer.status_code, answer.json()["code"]) == (401, "ticket-invalid")
 
 
-async def test_an_expired_ticket_is_refused_as_such(server: EnforcerProcess, room: str) -> None:
+async def test_an_expired_ticket_is_refused_as_such(server: EnforcerProcess, engine: str, room: str) -> None:
     """The session lives, so the page is to ask for a new ticket, and must not log out."""
     session = server.login(room)["session"]
     ticket = jwt.encode(claims(room, session, exp=1_700_000_000), derive_key(server.authkey), algorithm="HS256")
-    async with RawSocket(server) as page:
+    async with RawSocket(server, engine) as page:
         assert refusal(await page.connect({"ticket": ticket}))["message"] == "ticket-expired"
     assert server.record(session)["active"] is True
 
 
-async def test_a_ticket_joins_its_own_room_only(server: EnforcerProcess, room: str) -> None:
+async def test_a_ticket_joins_its_own_room_only(server: EnforcerProcess, engine: str, room: str) -> None:
     """A signed ticket for a session of another room opens neither; what else stands in `auth` does not count."""
     victim, mine = server.login(room), server.login(room + "-mine")
     crossed = jwt.encode(claims(room, mine["session"]), derive_key(server.authkey), algorithm="HS256")
-    async with RawSocket(server) as page:
+    async with RawSocket(server, engine) as page:
         assert refusal(await page.connect({"ticket": crossed}))["message"] == "session-unknown"
-    async with RawSocket(server) as page:
+    async with RawSocket(server, engine) as page:
         answer = await page.connect({"ticket": mine["ticket"], "room": room, "session": victim["session"]})
         assert answer.startswith("40{")
         told = json.loads((await page.packet())[2:])[1]
         assert (told["room"], told["session"]) == (room + "-mine", mine["session"])
 
 
-async def test_a_ticket_is_worth_nothing_after_its_session(server: EnforcerProcess, room: str) -> None:
+async def test_a_ticket_is_worth_nothing_after_its_session(server: EnforcerProcess, engine: str, room: str) -> None:
     """Replayed after the end it is refused, as often as it is tried."""
     old = server.login(room)
     server.login(room)
     for _ in range(3):
-        async with RawSocket(server) as page:
+        async with RawSocket(server, engine) as page:
             assert refusal(await page.connect({"ticket": old["ticket"]}))["message"] == "session-ended"
 
 
 # ---- rooms and sockets ------------------------------------------------------------------------------
 
 
-async def test_a_room_named_like_a_socket_receives_nothing(server: EnforcerProcess, room: str) -> None:
+async def test_a_room_named_like_a_socket_receives_nothing(server: EnforcerProcess, engine: str, room: str) -> None:
     """A user whose name is another socket's id gets nothing of that socket, nor it anything of the user's."""
     victim = server.login(room)
-    async with RawSocket(server) as page:
+    async with RawSocket(server, engine) as page:
         sid = await page.join(victim["ticket"])
         for name in (sid, page.sid):
             intruder = server.login(name)
-            async with RawSocket(server) as other:
+            async with RawSocket(server, engine) as other:
                 await other.join(intruder["ticket"])
                 server.login(name)  # kicks the intruder
                 assert (await other.packet()).startswith("42")
                 await page.untouched()
 
 
-async def test_a_kick_without_sockets_is_no_broadcast(server: EnforcerProcess, room: str) -> None:
+async def test_a_kick_without_sockets_is_no_broadcast(server: EnforcerProcess, engine: str, room: str) -> None:
     """Ends that nobody listens for reach nobody; python-socketio would take an empty target for everyone."""
     bystander = server.login(room)
-    async with RawSocket(server) as page:
+    async with RawSocket(server, engine) as page:
         await page.join(bystander["ticket"])
         first = server.login(room + "-empty")
         server.login(room + "-empty")
@@ -129,10 +129,10 @@ async def test_a_kick_without_sockets_is_no_broadcast(server: EnforcerProcess, r
         await page.untouched()
 
 
-async def test_a_second_connect_closes_the_socket(server: EnforcerProcess, room: str) -> None:
+async def test_a_second_connect_closes_the_socket(server: EnforcerProcess, engine: str, room: str) -> None:
     """One socket speaks for one session, once."""
     login = server.login(room)
-    async with RawSocket(server) as page:
+    async with RawSocket(server, engine) as page:
         await page.join(login["ticket"])
         await page.send("40" + json.dumps({"ticket": login["ticket"]}))
         assert await page.closed() == 1002
@@ -140,10 +140,10 @@ async def test_a_second_connect_closes_the_socket(server: EnforcerProcess, room:
     until(lambda: server.record(login["session"])["online"] is False)
 
 
-async def test_an_unknown_namespace_is_refused(server: EnforcerProcess, room: str) -> None:
+async def test_an_unknown_namespace_is_refused(server: EnforcerProcess, engine: str, room: str) -> None:
     """`/admin` is nobody's; the socket may still join where it belongs."""
     login = server.login(room)
-    async with RawSocket(server) as page:
+    async with RawSocket(server, engine) as page:
         await page.send("40/admin," + json.dumps({"ticket": login["ticket"]}))
         assert (await page.packet()).startswith("44/admin,")
         await page.join(login["ticket"])
@@ -152,9 +152,9 @@ async def test_an_unknown_namespace_is_refused(server: EnforcerProcess, room: st
         await page.untouched()
 
 
-async def test_nothing_is_heard_before_connect(server: EnforcerProcess) -> None:
+async def test_nothing_is_heard_before_connect(server: EnforcerProcess, engine: str) -> None:
     """Events of a socket that has not joined do nothing."""
-    async with RawSocket(server) as page:
+    async with RawSocket(server, engine) as page:
         await page.send('420["logout",{"everywhere":true}]')
         await page.send('420["check"]')
         assert refusal(await page.connect())["message"] == "ticket-required"
@@ -204,10 +204,12 @@ ODD: dict[str, str] = {
 
 @pytest.mark.parametrize("joined", [True, False], ids=["joined", "not joined"])
 @pytest.mark.parametrize("garbage", GARBAGE)
-async def test_garbage_closes_the_socket(server: EnforcerProcess, room: str, garbage: str, joined: bool) -> None:
+async def test_garbage_closes_the_socket(
+    server: EnforcerProcess, engine: str, room: str, garbage: str, joined: bool
+) -> None:
     """What is not Socket.IO, or binary, ends the connection of its sender; nobody is logged out by it."""
     bystander, login = server.login(room), server.login(room + "-garbage")
-    async with RawSocket(server) as other, RawSocket(server) as page:
+    async with RawSocket(server, engine) as other, RawSocket(server, engine) as page:
         await other.join(bystander["ticket"])
         if joined:
             await page.join(login["ticket"])
@@ -219,32 +221,32 @@ async def test_garbage_closes_the_socket(server: EnforcerProcess, room: str, gar
 
 
 @pytest.mark.parametrize("odd", ODD)
-async def test_odd_events_do_nothing(server: EnforcerProcess, room: str, odd: str) -> None:
+async def test_odd_events_do_nothing(server: EnforcerProcess, engine: str, room: str, odd: str) -> None:
     """What is Socket.IO but makes no sense has no effect."""
     login = server.login(room)
-    async with RawSocket(server) as page:
+    async with RawSocket(server, engine) as page:
         await page.join(login["ticket"])
         await page.send(ODD[odd])
         await page.untouched()
     assert server.record(login["session"])["active"] is True
 
 
-async def test_an_oversized_frame_closes_the_socket(server: EnforcerProcess, room: str) -> None:
+async def test_an_oversized_frame_closes_the_socket(server: EnforcerProcess, engine: str, room: str) -> None:
     """A message beyond `max_message_size` is not read: 1009."""
     login = server.login(room)
-    async with RawSocket(server) as page:
+    async with RawSocket(server, engine) as page:
         await page.join(login["ticket"])
         await page.send('42["check","' + "x" * 20_000 + '"]')
         assert await page.closed() == 1009
     await alive(server)
 
 
-async def test_a_flood_of_garbage_leaves_the_server_well(server: EnforcerProcess) -> None:
+async def test_a_flood_of_garbage_leaves_the_server_well(server: EnforcerProcess, engine: str) -> None:
     """A few hundred sockets that break off in the middle of something."""
 
     async def break_off(n: int) -> None:
         kinds = list(GARBAGE.values())
-        async with RawSocket(server) as page:
+        async with RawSocket(server, engine) as page:
             await page.send(kinds[n % len(kinds)])
 
     for _ in range(5):

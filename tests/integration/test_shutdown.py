@@ -1,5 +1,6 @@
 """SIGTERM: pages are sent elsewhere, what was noticed is written, the process ends well and soon."""
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -12,20 +13,20 @@ from tests.running import EnforcerProcess
 
 
 @pytest.mark.parametrize("store", ["memory://", "sqlite"])
-async def test_sigterm_closes_sockets_with_1001_and_exits_0(tmp_path: Path, store: str) -> None:
+async def test_sigterm_closes_sockets_with_1001_and_exits_0(tmp_path: Path, engine: str, store: str) -> None:
     """Every socket learns that the server goes away, joined or not; exit 0 within ten seconds."""
     settings = {"store": store} if store == "memory://" else {}
     server = EnforcerProcess(tmp_path / "enforcer", **settings).start()
     try:
         login = server.login("alice")
-        async with RawSocket(server) as joined, RawSocket(server) as silent:
+        async with RawSocket(server, engine) as joined, RawSocket(server, engine) as silent:
             await joined.join(login["ticket"])
             assert server.popen is not None
             started = time.monotonic()
             server.popen.terminate()
             assert await joined.closed() == 1001
             assert await silent.closed() == 1001
-            assert server.stop() == 0
+            assert await asyncio.to_thread(server.popen.wait, 10) == 0
             assert time.monotonic() - started < 10
     finally:
         server.stop()

@@ -99,7 +99,7 @@ class Room:
         """Its last socket is closed."""
         if session in self.online:
             self.online.discard(session)
-            self._mark(session, left_mark(self.records[session], self.now, self.rules))
+            self._mark(session, left_mark(session, self.records[session].claimed, self.now, self.rules))
 
     def active(self, session: str) -> None:
         """A human does something."""

@@ -22,7 +22,10 @@ LAYERS: tuple[frozenset[str], ...] = (
 """From the bottom to the top; a module may import its own layer and those before it."""
 SEPARATE = {("api", "gateway"), ("gateway", "api"), ("jobs", "api"), ("jobs", "gateway")}
 """Neighbours in a layer that must not know each other."""
-PURE = ("model", "errors", "deadlines", "edge", "policy", "protocol", "tickets")
+PURE = (
+    *("model", "errors", "deadlines", "edge", "policy", "protocol", "tickets"),
+    *("gateway/wire/websocket", "gateway/wire/packets", "gateway/wheel", "gateway/visitor"),
+)
 IMPURE = {"asyncio", "time", "os", "socket", "random", "secrets", "threading", "sqlite3", "aiohttp", "pathlib", "uuid"}
 
 
@@ -80,6 +83,20 @@ def test_only_the_gateway_knows_socketio() -> None:
     for part, path, tree in modules():
         if any(name.split(".")[0] in ("socketio", "engineio") for name in imported(tree)):
             assert part == "gateway", path
+
+
+def test_the_wire_knows_nothing_of_the_rest() -> None:
+    """Framing and packets could be used by any server."""
+    for path in (PACKAGE / "gateway" / "wire").glob("*.py"):
+        ours = {name for name in imported(ast.parse(path.read_text())) if name.startswith("enforcer.")}
+        assert all(name.startswith("enforcer.gateway.wire") for name in ours), path
+
+
+def test_only_one_module_knows_the_inside_of_aiohttp() -> None:
+    """What is pinned because of private names stands in one place."""
+    for _, path, tree in modules():
+        private = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)} & {"_message_tail", "_task_handler"}
+        assert not private or path.stem == "takeover", path
 
 
 def test_only_the_registry_decides() -> None:

@@ -109,13 +109,13 @@ def test_activity_never_goes_backwards_nor_into_the_future() -> None:
 def test_a_clean_close_shortens_the_life() -> None:
     """After its last socket was closed cleanly, a session counts as alive for a moment only."""
     s = session(seen_until=START + 60)
-    assert merged(s, left_mark(s, START + 1, RULES)).seen_until == START + 1 + LEFT_FOR
+    assert merged(s, left_mark(s.id, s.claimed, START + 1, RULES)).seen_until == START + 1 + LEFT_FOR
 
 
 def test_a_return_takes_the_close_back() -> None:
     """A page that moves on closes and opens: as one note it is alive for the whole window."""
     s = session(seen_until=START + 60)
-    both = joined_marks(left_mark(s, START + 1, RULES), seen_mark(s, START + 2, RULES))
+    both = joined_marks(left_mark(s.id, s.claimed, START + 1, RULES), seen_mark(s, START + 2, RULES))
     assert merged(s, both).seen_until == START + 2 + RULES.alive_window
 
 
@@ -146,7 +146,7 @@ def marks(draw: st.DrawFn, now: float) -> Mark:
         st.sampled_from(
             [
                 seen_mark(s, now, rules),
-                left_mark(s, now, rules),
+                left_mark(s.id, s.claimed, now, rules),
                 active_mark(s, draw(times), now, rules),
                 Mark("s", acked_at=now),
                 Mark("s", refused_at=now),

@@ -1,0 +1,137 @@
+"""The one address of both engines: what is judged of every request before any engine sees it, and which engine does.
+
+A client that opens a WebSocket at once goes to the direct engine; polling, and WebSockets that take over a polling
+session, go to the stock one.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from urllib.parse import parse_qsl
+
+import orjson
+from aiohttp import web
+
+from enforcer import protocol
+from enforcer.edge import Proxies, credentials_in_url, origin_allowed
+from enforcer.gateway.direct import DirectEngine
+from enforcer.gateway.hub import Hub
+from enforcer.gateway.limits import Pace
+from enforcer.gateway.stock import StockEngine
+from enforcer.gateway.visitor import Visitor
+from enforcer.gateway.wire.websocket import HandshakeError, accept_handshake
+from enforcer.settings import Settings
+
+BODY_WITHIN = 10.0
+"""Seconds for the body of a polling POST to arrive."""
+
+_Query = Sequence[tuple[str, str]]
+
+
+class _Refused(Exception):
+    """A refusal before there is a socket; goes out as a problem document."""
+
+    def __init__(self, code: str, detail: str, status: int | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.status = status or protocol.PROBLEMS[code][0]
+
+
+class Door:
+    """Serves `path` of an aiohttp application."""
+
+    def __init__(self, hub: Hub, settings: Settings, pace: Pace, path: str = "/socket.io/") -> None:
+        self._path = path
+        self._stock = StockEngine(hub, settings, pace)
+        self._direct = DirectEngine(hub, settings, pace)
+        self.configure(settings)
+
+    def configure(self, settings: Settings) -> None:
+        """New origins, proxies and keys, for the next request."""
+        self._settings = settings
+        self._proxies = Proxies(settings.trusted_proxies)
+
+    def attach(self, app: web.Application) -> None:
+        """Adds the route."""
+        app.router.add_route("*", self._path, self._handle)
+
+    async def close(self) -> None:
+        """Closes every socket with 1001 (going away), so that its page reconnects, here or elsewhere."""
+        await asyncio.gather(self._direct.close(), self._stock.close())
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        query = parse_qsl(request.query_string, keep_blank_values=True)
+        try:
+            self._judge(request, query)
+            response = await self._answer(request, query)
+        except _Refused as refused:
+            return _problem(refused)
+        origin = request.headers.get("Origin")
+        if not response.prepared:
+            if origin is not None:
+                response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Vary"] = "Origin"
+        return response
+
+    def _judge(self, request: web.Request, query: _Query) -> None:
+        """Where the request comes from, and what it shows in its URL."""
+        if credentials_in_url((name for name, _ in query), request.path_qs, self._settings.authkeys):
+            raise _Refused("credentials-in-url", "keys and tickets do not belong into a URL; send them in auth")
+        if not origin_allowed(request.headers.get("Origin"), request.host, self._settings.origins):
+            raise _Refused("origin-not-allowed", "pages of this origin may not connect; see the setting origins")
+        if request.method == "OPTIONS":
+            return
+        if request.method not in ("GET", "POST"):
+            raise _Refused("malformed-request", "Engine.IO knows GET and POST only")
+        if "transport" not in dict(query):
+            raise _Refused("malformed-request", "the parameter transport is missing: polling or websocket")
+        if ("sid", "") in query:
+            raise _Refused("malformed-request", "the parameter sid is empty; the first request has none")
+
+    async def _answer(self, request: web.Request, query: _Query) -> web.StreamResponse:
+        if request.method == "OPTIONS":
+            allowed = {"Access-Control-Allow-Methods": "GET, POST", "Access-Control-Allow-Headers": "Content-Type"}
+            return web.Response(status=204, headers=allowed)
+        visitor = Visitor(
+            self._proxies.client_ip(request.remote, request.headers.getall("X-Forwarded-For", [])),
+            {name: value for name, value in query if name in ("room", "session")} or None,
+        )
+        asked = dict(query)
+        if request.method == "GET" and "websocket" in (asked["transport"], request.headers.get("Upgrade", "").lower()):
+            switching = _switching(request, asked)
+            if "sid" not in asked and asked.get("EIO") == "4":
+                return self._direct.open(request, visitor, switching)
+        body = await self._body(request) if request.method == "POST" else b""
+        return await self._stock.handle(request, visitor, body)
+
+    async def _body(self, request: web.Request) -> bytes:
+        """The whole body, however it was cut into segments."""
+        limit = self._settings.max_message_size
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_WITHIN):
+                async for chunk in request.content.iter_any():
+                    body += chunk
+                    if len(body) > limit or (request.content_length or 0) > limit:
+                        raise _Refused("too-large", f"at most {limit} bytes")
+        except TimeoutError:
+            raise _Refused("too-slow", "the body did not arrive in time") from None
+        return bytes(body)
+
+
+def _switching(request: web.Request, asked: dict[str, str]) -> bytes:
+    """The answer to a WebSocket's opening handshake, judged the same for both engines."""
+    if asked["transport"] != "websocket":
+        raise _Refused("malformed-request", "a WebSocket needs transport=websocket")
+    try:
+        return accept_handshake(request.headers)
+    except HandshakeError as error:
+        raise _Refused("malformed-request", str(error), error.status) from None
+
+
+def _problem(refused: _Refused) -> web.Response:
+    document = protocol.problem(refused.code, refused.status, str(refused))
+    headers = {"Cache-Control": "no-store"}
+    if refused.status == web.HTTPUpgradeRequired.status_code:
+        headers["Sec-WebSocket-Version"] = "13"  # RFC 6455 §4.4
+    body = orjson.dumps(document)
+    return web.Response(body=body, status=refused.status, content_type=protocol.PROBLEM_JSON, headers=headers)

@@ -1,0 +1,61 @@
+"""What the hub keeps about one socket. There are very many of them, so it is little."""
+
+import asyncio
+
+from enforcer.gateway.kick import Kick
+from enforcer.gateway.socket import Socket
+from enforcer.model import Session, Snapshot
+from enforcer.tickets import Ticket
+
+View = tuple[bool, bool, int, float | None]
+
+
+class Link:
+    """A socket that speaks for a session.
+
+    `joined` from the answer to its CONNECT until it leaves. `view` is what its page was told last, None when something
+    is new since. `ended` is the session's record once a commit has ended it. `ticket` is kept only if it expires.
+    """
+
+    __slots__ = (
+        "by_ticket",
+        "ended",
+        "gone",
+        "joined",
+        "kick",
+        "leaving",
+        "renewal",
+        "room",
+        "session",
+        "socket",
+        "ticket",
+        "view",
+    )
+
+    def __init__(self, socket: Socket, room: str, session: str, ticket: Ticket | None) -> None:
+        self.socket = socket
+        self.room = room
+        self.session = session
+        self.by_ticket = ticket is not None
+        self.ticket = ticket if ticket is not None and ticket.expires_at is not None else None
+        self.joined = False
+        self.leaving = False
+        self.gone = False
+        self.ended: Session | None = None
+        self.kick: Kick | None = None
+        self.view: View | None = None
+        self.renewal: asyncio.TimerHandle | None = None
+
+    def close(self) -> None:
+        """The socket is gone: nothing happens by itself any more."""
+        self.gone = True
+        if self.kick is not None:
+            self.kick.stop()
+        if self.renewal is not None:
+            self.renewal.cancel()
+
+
+def view_of(snapshot: Snapshot) -> View:
+    """What of a session makes news for its pages."""
+    s = snapshot.session
+    return s.claimed, snapshot.newest, s.epoch, s.absolute_at
