@@ -1,7 +1,7 @@
 """`sqlite:///…`: the default. One process, durable, nothing to install.
 
-WAL with `synchronous=FULL`: what was answered is on the disk. One thread writes (`sqlite_writer`), reads happen on
-the event loop's thread over a second connection and see committed state only. A lock file keeps other processes out
+WAL with `synchronous=FULL`: what was answered is on the disk. One connection writes (`sqlite_writer`), reads
+happen over a second one and see committed state only. A lock file keeps other processes out
 (SQLite's own exclusive mode would keep our reader out too).
 """
 
@@ -25,6 +25,8 @@ from enforcer.store.sqlite_writer import Writer
 
 T = TypeVar("T")
 
+MANY_MARKS = 20
+"""Marks that are too many for the event loop's thread."""
 CACHE_KB = 32_768
 """Of each connection: the pages of the indexes that logins touch at random stay in it."""
 
@@ -134,7 +136,7 @@ class SQLiteStore:
             connection.executemany(statements.MARK_LIVE, merged)
             connection.executemany(statements.MARK_TOLD, told)
 
-        await self._write(work)
+        await self._write(work, bulky=len(marks) > MANY_MARKS)
 
     async def get(self, session: str) -> Snapshot | None:
         found = self._read(f"{_SNAPSHOT} WHERE s.id = ?", session)
@@ -228,7 +230,7 @@ class SQLiteStore:
             )
             return len(gone)
 
-        count: int = await self._write(work)
+        count: int = await self._write(work, bulky=True)
         return count
 
     async def beat(self, now: float) -> None:
@@ -252,7 +254,7 @@ class SQLiteStore:
             )
             return ids[-1][0] if len(ids) == limit else None
 
-        last: str | None = await self._write(work)
+        last: str | None = await self._write(work, bulky=True)
         return last
 
     def listen(self, listener: Callable[[Change], None]) -> None:
@@ -261,11 +263,14 @@ class SQLiteStore:
     # ---- connections ---------------------------------------------------------------------------
 
     async def _write(
-        self, work: Callable[[sqlite3.Connection], Any], committed: Callable[[Any], None] | None = None
+        self,
+        work: Callable[[sqlite3.Connection], Any],
+        committed: Callable[[Any], None] | None = None,
+        bulky: bool = False,
     ) -> Any:
         if self._writer is None:
             raise StoreUnavailable("the store is not open")
-        return await self._writer.run(work, committed)
+        return await self._writer.run(work, committed, bulky=bulky)
 
     def _read(self, sql: str, *values: Any) -> list[Any]:
         if self._reader is None:
