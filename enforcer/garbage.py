@@ -3,8 +3,8 @@
 import gc
 
 YOUNG = 10_000
-"""Objects that may be new before they are looked through. It takes about half a millisecond, which no page feels; the
-default of 700 does it for every second login, for nothing: our own paths make no cycles."""
+"""Objects that may be new before they are looked through. It takes a fraction of a millisecond, which no page feels;
+the default of 700 does it for every second login, for nothing: our own paths make no cycles."""
 MIDDLE = 20
 """Such rounds before those that outlived them are looked through as well."""
 OLD = 10
