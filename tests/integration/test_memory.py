@@ -30,12 +30,12 @@ def resident(server: EnforcerProcess) -> int:
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
 
 
-async def tickets(server: EnforcerProcess, start: int, count: int) -> list[str]:
+async def tickets(url: str, authkey: str, start: int, count: int) -> list[str]:
     """That many users log in."""
 
     async def one(number: int) -> str:
-        body = {"room": f"user-{number}", "key": server.authkey}
-        async with http.post(server.url + "/notify", json=body) as answer:
+        body = {"room": f"user-{number}", "key": authkey}
+        async with http.post(url + "/notify", json=body) as answer:
             ticket: str = (await answer.json())["ticket"]
             return ticket
 
@@ -43,19 +43,19 @@ async def tickets(server: EnforcerProcess, start: int, count: int) -> list[str]:
         return await asyncio.gather(*(one(n) for n in range(start, start + count)))
 
 
-async def join(server: EnforcerProcess, ticket: str) -> asyncio.StreamWriter:
+async def join(port: int, ticket: str) -> asyncio.StreamWriter:
     """A socket that is in, and idle from then on."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(OPENING + masked(TEXT, b"40" + json.dumps({"ticket": ticket}).encode()))
     await reader.readuntil(b'42["session",')
     return writer
 
 
-async def join_all(server: EnforcerProcess, all_tickets: list[str]) -> list[asyncio.StreamWriter]:
+async def join_all(port: int, all_tickets: list[str]) -> list[asyncio.StreamWriter]:
     """Fifty at a time."""
     writers: list[asyncio.StreamWriter] = []
     for n in range(0, len(all_tickets), 50):
-        writers += await asyncio.gather(*(join(server, t) for t in all_tickets[n : n + 50]))
+        writers += await asyncio.gather(*(join(port, t) for t in all_tickets[n : n + 50]))
     return writers
 
 
@@ -73,11 +73,11 @@ def enough_files() -> None:
 @pytest.mark.usefixtures("enough_files")
 async def test_a_joined_socket_costs_what_it_did(enforcer: EnforcerProcess) -> None:
     """The price of 5,000 more, after a crowd that makes the server fetch what it needs in any case."""
-    warm = await tickets(enforcer, 0, WARM_UP)
-    later = await tickets(enforcer, WARM_UP, SOCKETS)
-    writers = await join_all(enforcer, warm)
+    warm = await tickets(enforcer.url, enforcer.authkey, 0, WARM_UP)
+    later = await tickets(enforcer.url, enforcer.authkey, WARM_UP, SOCKETS)
+    writers = await join_all(enforcer.port, warm)
     before = resident(enforcer)
-    writers += await join_all(enforcer, later)
+    writers += await join_all(enforcer.port, later)
     each = (resident(enforcer) - before) / SOCKETS
     print(f"{each:.0f} bytes a socket")
     for writer in writers:
