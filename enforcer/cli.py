@@ -14,7 +14,7 @@ from typing import Any
 
 import uvloop
 
-from enforcer import __version__, console, logs, settings
+from enforcer import __version__, console, garbage, logs, settings
 from enforcer.app import Server
 from enforcer.console import Console
 from enforcer.errors import ConfigError, EnforcerError
@@ -59,6 +59,7 @@ async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
     server = Server(config)
     loop.add_signal_handler(signal.SIGHUP, _reload, server, arguments)
     await server.start()
+    garbage.settle()
     address = f"http://{'127.0.0.1' if config.ipaddr in ('0.0.0.0', '::') else config.ipaddr}:{server.port}"  # noqa: S104
     print(f"Enforcer {__version__} is listening on {address}", flush=True)
     if config.demo:

@@ -5,6 +5,7 @@ while it is idle. Pings and deadlines of all sockets hang on one timer. `wire` k
 """
 
 import asyncio
+import itertools
 import logging
 import secrets
 from collections import deque
@@ -61,6 +62,7 @@ class DirectEngine:
         )
         self._unjoined: WaitingLine[DirectSocket] = WaitingLine(pace.connect_within)
         self._closing: WaitingLine[DirectSocket] = WaitingLine(CLOSE_WITHIN)
+        self._ids = (f"{prefix}{n:x}" for prefix in (secrets.token_urlsafe(12),) for n in itertools.count())
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._all_gone: asyncio.Future[None] | None = None
@@ -74,9 +76,7 @@ class DirectEngine:
         self._wheel.add(socket)
         self.await_connect(socket)
         self._keep_time()
-        hello = packets.opened(
-            secrets.token_urlsafe(15), self._pace.ping_interval, self._pace.ping_timeout, self.max_message_size
-        )
+        hello = packets.opened(self.new_id(), self._pace.ping_interval, self._pace.ping_timeout, self.max_message_size)
         socket.opened(transport, switching + text_frame(hello), early)
         return TakenOver()
 
@@ -92,6 +92,10 @@ class DirectEngine:
             self._timer = None
 
     # ---- what its sockets ask for --------------------------------------------------------------
+
+    def new_id(self) -> str:
+        """An id for a handshake or a CONNECT. It opens nothing here, so it need be unique only, not secret."""
+        return next(self._ids)
 
     def await_connect(self, socket: "DirectSocket") -> None:
         """The socket is in no namespace: it must CONNECT, or go, in time."""
@@ -365,7 +369,7 @@ class DirectSocket(asyncio.Protocol):
             self._write(text_frame(packets.refused(refusal.code, refusal.data)))
             return
         self._engine.connected(self)
-        self._write(text_frame(packets.connected(secrets.token_urlsafe(15))))
+        self._write(text_frame(packets.connected(self._engine.new_id())))
         hub.welcome(link, snapshot)
 
     async def _event(self, packet: Packet) -> None:

@@ -1,0 +1,183 @@
+"""The hub between a real registry and a socket that only writes down: what a page hears in the narrow moments."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from enforcer.gateway.hub import Hub
+from enforcer.gateway.socket import News, Refusal
+from enforcer.model import Actor, ActorKind, EndReason
+from enforcer.policy import Login
+from enforcer.registry import Registry, new_session_id
+from enforcer.settings import Settings
+from enforcer.store.memory import MemoryStore
+from enforcer.tickets import TicketOffice
+
+
+class Paper:
+    """An engine's socket that keeps what it is given."""
+
+    def __init__(self, ip: str = "192.0.2.1") -> None:
+        self.ip = ip
+        self.heard: list[Any] = []
+        self.news: list[News] = []
+        self.ack: Callable[[], None] | None = None
+
+    def send(self, news: News) -> None:
+        """Noted by its name."""
+        self.heard.append(news.event)
+        self.news.append(news)
+
+    def ask(self, news: News, acked: Callable[[], None]) -> None:
+        """Noted by its name; the ack is the test's to give."""
+        self.send(news)
+        self.ack = acked
+
+    def disconnect(self) -> None:
+        """Noted."""
+        self.heard.append("disconnect")
+
+    def cut(self) -> None:
+        """Noted."""
+        self.heard.append("cut")
+
+
+class House:
+    """A hub with all that stands behind it."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = Settings(authkey="k" * 40, store="memory://", **settings)
+        self.ticks = itertools.count(1)
+        self.store = MemoryStore(lambda: 1_800_000_000.0 + next(self.ticks) / 1000)
+        self.registry = Registry(self.store, self.settings.rules)
+        self.office = TicketOffice(self.settings.authkeys, None)
+        self.hub = Hub(self.registry, self.office, self.settings)
+
+    async def login(self, room: str = "alice", **more: Any) -> tuple[str, dict[str, str]]:
+        """The session, and the `auth` of its pages."""
+        answer = await self.registry.login(room, Login(new_session_id(), **more))
+        assert answer.session is not None
+        return answer.session, {"ticket": self.office.issue(room, answer.session, None, self.registry.now()).page}
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    """With two sessions a room."""
+    made = House(max_sessions=2)
+    await made.store.open()
+    yield made
+    made.hub.close()
+    await made.store.close()
+
+
+async def test_a_joined_socket_is_told_its_session_once(house: House) -> None:
+    """After the answer to CONNECT, from what was read for it."""
+    _, auth = await house.login()
+    page = Paper()
+    link = house.hub.arrive(page, auth)
+    snapshot = await house.hub.join(link)
+    assert page.heard == []
+    house.hub.welcome(link, snapshot)
+    assert page.heard == ["session"]
+
+
+async def test_a_socket_whose_session_ends_before_it_is_joined_is_refused(house: House) -> None:
+    """Registered first, then the truth is read: no kick falls between, and none overtakes the answer to CONNECT."""
+    session, auth = await house.login()
+    page = Paper()
+    link = house.hub.arrive(page, auth)
+    await house.registry.end(session, *_by_app())
+    with pytest.raises(Refusal) as refused:
+        await house.hub.join(link)
+    assert refused.value.code == "session-ended"
+    assert page.heard == []
+    assert not house.registry.online(session)
+
+
+async def test_a_session_that_ends_between_join_and_welcome_is_kicked(house: House) -> None:
+    """The engine has granted the CONNECT already: the end follows it."""
+    session, auth = await house.login()
+    page = Paper()
+    link = house.hub.arrive(page, auth)
+    snapshot = await house.hub.join(link)
+    await house.registry.end(session, *_by_app())
+    assert page.heard == []
+    house.hub.welcome(link, snapshot)
+    assert page.heard == ["force-logout"]
+    assert page.ack is not None
+    page.ack()
+    assert page.heard == ["force-logout", "disconnect"]
+    house.hub.left(link)
+    assert not house.registry.online(session)
+
+
+async def test_news_between_join_and_welcome_is_told(house: House) -> None:
+    """Another login makes this session no longer the newest: the page hears it as it is now, not as it was read."""
+    _, auth = await house.login()
+    page = Paper()
+    link = house.hub.arrive(page, auth)
+    snapshot = await house.hub.join(link)
+    await house.login()
+    house.hub.welcome(link, snapshot)
+    await _settled(house.hub)
+    assert page.heard == ["session"]
+    assert page.news[0].payload["newest"] is False
+
+
+async def test_a_socket_that_leaves_while_it_joins_leaves_nothing(house: House) -> None:
+    """No presence, no place taken."""
+    session, auth = await house.login()
+    page = Paper()
+    link = house.hub.arrive(page, auth)
+    house.hub.left(link)
+    with pytest.raises(Refusal) as refused:
+        await house.hub.join(link)
+    assert refused.value.code == "unavailable"
+    house.hub.left(link)
+    assert not house.registry.online(session)
+    assert (house.hub._rooms, house.hub._by_ip, house.hub._links) == ({}, {}, 0)
+
+
+async def test_tabs_get_the_same_news_object(house: House) -> None:
+    """What an end says is put together once, so that an engine writes it once for all tabs."""
+    session, auth = await house.login()
+    tabs = [Paper() for _ in range(3)]
+    for page in tabs:
+        link = house.hub.arrive(page, auth)
+        house.hub.welcome(link, await house.hub.join(link))
+    await house.registry.end(session, *_by_app())
+    assert len({id(page.news[-1]) for page in tabs}) == 1
+
+
+@pytest.mark.parametrize("kind", ["room", "ip", "process"])
+async def test_limits_count_what_is_there_and_let_go(kind: str) -> None:
+    """Sockets of a room, of an address, of the process; one that has left makes room."""
+    limits = {"room": "max_connections_per_room", "ip": "max_connections_per_ip", "process": "max_connections"}
+    house = House(max_sessions=2, **{limits[kind]: 2}, trusted_proxies=["192.0.2.0/24"])
+    await house.store.open()
+    _, auth = await house.login()
+    links = [house.hub.arrive(Paper(), auth) for _ in range(2)]
+    with pytest.raises(Refusal) as refused:
+        house.hub.arrive(Paper(), auth)
+    assert refused.value.code == "too-many-connections"
+    if kind == "ip":
+        house.hub.left(house.hub.arrive(Paper("192.0.2.2"), auth))
+    house.hub.left(links[0])
+    house.hub.left(links[0])
+    house.hub.arrive(Paper(), auth)
+    with pytest.raises(Refusal):
+        house.hub.arrive(Paper(), auth)
+    await house.store.close()
+
+
+def _by_app() -> tuple[Any, Any]:
+    return EndReason.ADMIN, Actor(ActorKind.ADMIN)
+
+
+async def _settled(hub: Hub) -> None:
+    """What the hub does by itself is done."""
+    while hub._tasks:
+        await asyncio.gather(*hub._tasks)
