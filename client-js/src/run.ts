@@ -124,6 +124,8 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         if (state.phase === "stopped") leave();
         break;
       case "check":
+        // What has not been reported yet may be the answer.
+        activity.flush();
         check().catch(() => {
           dispatch({ type: "check-failed" });
         });

@@ -20,21 +20,21 @@ export function textsFrom(...languages: readonly (Messages | undefined)[]): Text
 const ENGLISH: Texts = {
   lang: "en",
   titles: { other: "Your session has ended" },
-  // Those of the server.
-  explanations: {},
+  // Where the server says nothing, because the page knew it first.
+  explanations: { logout: "You have logged out.", lost: "Your session is no longer valid." },
   when: "When",
   device: "Newer login",
   logInAgain: "Log in again",
   unreachableTitle: "No connection",
-  unreachable: "This page is hidden until the server confirms that you are still logged in. It comes back by itself.",
+  unreachable: "This page is hidden until the server confirms that you are still logged in.",
   warningTitle: "Are you still there?",
-  warningIdle: "You have been inactive. For your security you will be logged out.",
-  warningAbsolute: "Your session has reached its longest time. Save your work and log in again.",
+  warningIdle: "You have been inactive.",
+  warningAbsolute: "Your session is about to end. Save your work.",
   warningLeft: "You will be logged out in {time}.",
   stay: "Stay logged in",
   dismiss: "OK",
   leave: "Log out now",
-  stayFailed: "That did not work. Please try again.",
+  stayFailed: "That did not work. Try again.",
 };
 
 /** Date and time in the user's zone; as it is where `lang` or `at` cannot be understood. */
