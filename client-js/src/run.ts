@@ -56,6 +56,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   let asked: Promise<SessionState> | null = null;
   let settle: (error?: SessionGuardError) => void = () => undefined;
   let cancelTick = (): void => undefined;
+  let cancelSoon = (): void => undefined;
   const queue: Input[] = [];
   let stepping = false;
 
@@ -155,6 +156,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   const leave = (): void => {
     settle(new SessionGuardError("stopped"));
     cancelTick();
+    cancelSoon();
     for (const stop of listening) stop();
     tabs.close();
     screen.clear();
@@ -285,11 +287,15 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     check().catch(() => undefined);
   };
 
-  /** For what comes in bursts. */
+  /** For what comes in bursts: at once, and once more after the burst. */
   const checkSoon = (): void => {
-    const now = clock.now();
-    if (Math.abs(now - wokeAt) < WAKE_EVERY) return;
-    wokeAt = now;
+    cancelSoon();
+    const wait = wokeAt + WAKE_EVERY - clock.now();
+    if (wait > 0 && wait <= WAKE_EVERY) {
+      cancelSoon = clock.after(wait, checkSoon);
+      return;
+    }
+    wokeAt = clock.now();
     checkQuietly();
   };
 

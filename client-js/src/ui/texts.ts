@@ -28,7 +28,7 @@ const ENGLISH: Texts = {
   unreachableTitle: "No connection",
   unreachable: "This page is hidden until the server confirms that you are still logged in.",
   warningTitle: "Are you still there?",
-  warningIdle: "You have been inactive.",
+  warningIdle: "You will be logged out because you were inactive.",
   warningAbsolute: "Your session is about to end. Save your work.",
   warningLeft: "You will be logged out in {time}.",
   stay: "Stay logged in",
