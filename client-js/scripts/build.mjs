@@ -1,22 +1,28 @@
-/** Writes dist/ and the copy that the server serves; with --verify it only compares that copy with the sources. */
+/** Writes dist/ and the files that the server serves; with --verify it only compares those with the sources. */
 
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { committed, esm, iife, root } from "./bundle.mjs";
+import { esm, root, served, servedFrom } from "./bundle.mjs";
 
-const script = await iife();
+const files = await served();
 
 if (process.argv.includes("--verify")) {
-  const served = await readFile(committed).catch(() => Buffer.alloc(0));
-  if (!served.equals(Buffer.from(script))) {
-    console.error("enforcer/static/session-guard.js is not what these sources build; run `npm run build`");
-    process.exit(1);
+  for (const [name, contents] of files) {
+    const committed = await readFile(servedFrom + name).catch(() => Buffer.alloc(0));
+    if (!committed.equals(contents)) {
+      console.error(`enforcer/static/${name} is not what these sources build; run \`npm run build\``);
+      process.exitCode = 1;
+    }
   }
 } else {
   await rm(`${root}dist`, { recursive: true, force: true });
   await mkdir(`${root}dist`, { recursive: true });
-  await mkdir(dirname(committed), { recursive: true });
-  await writeFile(`${root}dist/session-guard.js`, script);
-  await writeFile(committed, script);
-  for (const file of await esm()) await writeFile(file.path, file.contents);
+  for (const [name, contents] of files) {
+    await writeFile(`${root}dist/${name}`, contents);
+    await writeFile(servedFrom + name, contents);
+  }
+  for (const file of await esm()) {
+    await mkdir(dirname(file.path), { recursive: true });
+    await writeFile(file.path, file.contents);
+  }
 }

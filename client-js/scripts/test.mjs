@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { build } from "esbuild";
-import { root, styles } from "./bundle.mjs";
+import { root, texts } from "./bundle.mjs";
 
 const out = `${root}node_modules/.cache/session-guard-tests`;
 await rm(out, { recursive: true, force: true });
@@ -19,7 +19,7 @@ await build({
   format: "esm",
   target: "node20",
   sourcemap: "inline",
-  plugins: [styles],
+  plugins: [texts],
 });
 const files = tests.map((name) => `${out}/${name.replace(/\.ts$/, ".mjs")}`);
 const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", "--test-reporter=spec", ...process.argv.slice(2), ...files], { stdio: "inherit", cwd: root });

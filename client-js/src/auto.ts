@@ -1,18 +1,17 @@
 /** The `<script data-…>` line: reads its own attributes, starts a guard, and leaves it at `window.sessionGuard`. */
 
 import { serverOfScript } from "./address.ts";
-import { createSessionGuard, SessionGuardError, type SessionGuard, type SessionGuardOptions } from "./index.ts";
+import { createWith } from "./create.ts";
+import { partsBeside } from "./parts.ts";
 import { ticketFrom } from "./ticket.ts";
+import { SessionGuardError, type SessionGuard, type SessionGuardOptions, type WatchHttp } from "./types.ts";
 
 declare global {
   interface Window {
     sessionGuard?: SessionGuard;
-    SessionGuard?: { createSessionGuard: typeof createSessionGuard; SessionGuardError: typeof SessionGuardError };
+    SessionGuard?: { createSessionGuard: (options: SessionGuardOptions) => SessionGuard; SessionGuardError: typeof SessionGuardError };
   }
 }
-
-/** Attributes of later versions: what they ask for does not happen yet, and that must not go unnoticed. */
-const NOT_YET = ["warn", "watchHttp"];
 
 function optionsOf({ dataset, src }: HTMLScriptElement): SessionGuardOptions {
   const { ticket, ticketUrl, room, csrfHeader, csrfToken } = dataset;
@@ -23,17 +22,23 @@ function optionsOf({ dataset, src }: HTMLScriptElement): SessionGuardOptions {
       method: dataset["logoutMethod"]?.toUpperCase() === "GET" ? "GET" : "POST",
       headers: csrfHeader && csrfToken ? { [csrfHeader]: csrfToken } : {},
     },
-    notice: dataset["notice"] === "off" ? "off" : "on",
-    activity: dataset["activity"] === "off" ? "off" : "on",
+    watchHttp: watchedBy(dataset),
   };
   if (ticketUrl) options.ticket = ticketFrom(ticketUrl, ticket || null, (url, init) => fetch(url, init));
   else if (ticket) options.ticket = ticket;
   else if (room) options.room = room;
-  for (const name of ["path", "logoutUrl", "redirect", "loginUrl", "lang", "scope"] as const) {
+  for (const name of ["path", "logoutUrl", "redirect", "loginUrl", "lang", "scope", "worker", "notice", "warn", "activity"] as const) {
     const value = dataset[name];
-    if (value) options[name] = value;
+    // What is no word of an option is as good as the option's default.
+    if (value) options[name] = value as "off";
   }
   return options;
+}
+
+function watchedBy({ watchHttp = "off", watchHttpHeader }: DOMStringMap): WatchHttp {
+  if (watchHttp === "off") return "off";
+  const paths = watchHttp.split(/[\s,]+/).filter((path) => path.startsWith("/"));
+  return watchHttpHeader ? { paths, header: watchHttpHeader } : { paths };
 }
 
 function run(script: HTMLScriptElement): void {
@@ -41,15 +46,15 @@ function run(script: HTMLScriptElement): void {
     console.warn("session-guard: the script is on this page twice; the first one stays");
     return;
   }
-  for (const name of NOT_YET) {
-    const value = script.dataset[name];
-    if (value !== undefined && value !== "off") console.warn(`session-guard: this version has no ${name} yet`);
-  }
   const options = optionsOf(script);
   window.sessionGuard = createSessionGuard(options);
   // A layout that is shown to visitors, too, leaves these empty: then there is nothing to guard.
   if ((options.ticket || options.room) && !("manual" in script.dataset)) window.sessionGuard.start();
 }
 
+const script = document.currentScript instanceof HTMLScriptElement ? document.currentScript : null;
+const parts = partsBeside(script?.src.replace(/[?#].*/, "").replace(/[^/]*$/, "") ?? "");
+const createSessionGuard = (options: SessionGuardOptions): SessionGuard => createWith(parts, options);
+
 window.SessionGuard = { createSessionGuard, SessionGuardError };
-if (document.currentScript instanceof HTMLScriptElement) run(document.currentScript);
+if (script) run(script);

@@ -1,16 +1,23 @@
 /** The real outside world: the seams of `environment.ts` on a browser's globals. Nothing is touched before the call. */
 
-import { browserClock as clock, sleep } from "./clock.ts";
-import type { Environment, Locks, Page, Screen } from "./environment.ts";
+import { createClock, sleep, type Clock } from "./clock.ts";
+import type { Environment, Locks, Page } from "./environment.ts";
+import type { Parts } from "./parts.ts";
 import { safeStore } from "./storage.ts";
 import { createTabs } from "./tabs.ts";
+import { startTicker } from "./ticker.ts";
+import { lateLink } from "./transport/late.ts";
 import { sioLink, type Socket } from "./transport/sio-lite.ts";
+import type { SessionGuardOptions } from "./types.ts";
+import { createScreen } from "./ui/screen.ts";
 
 /** Milliseconds for a call to the app. */
 const POST_LIMIT = 5_000;
 
-export function browserEnvironment(screen: Screen): Environment {
+export function browserEnvironment(parts: Parts, options: SessionGuardOptions): Environment {
   const local = safeStore(() => localStorage);
+  const ticker = options.worker === "off" ? null : startTicker(options.worker ? new URL(options.worker, document.baseURI).href : parts.worker);
+  const clock = createClock(ticker);
   return {
     clock,
     random: () => Math.random(),
@@ -31,10 +38,32 @@ export function browserEnvironment(screen: Screen): Environment {
         receive,
       ),
     openLink: (address) => (credentials, events) => sioLink(address, (url) => new WebSocket(url) as Socket, clock, credentials, events),
-    locks,
+    openPoll: (server) =>
+      lateLink(async () => {
+        const { call, pollLink } = await parts.http();
+        return (credentials, events) => pollLink(server, call, clock, Math.random, credentials, events);
+      }),
+    watchHttp(rules, noticed) {
+      let stop: () => void = () => undefined;
+      let over = false;
+      parts.http().then(
+        ({ watchHttp }) => {
+          if (!over) stop = watchHttp(window, rules, noticed);
+        },
+        (error: unknown) => {
+          console.warn("session-guard: requests are not watched", error);
+        },
+      );
+      return () => {
+        over = true;
+        stop();
+      };
+    },
+    locks: createLocks(clock),
     post,
     page: currentPage(),
-    screen,
+    screen: createScreen(options, parts, clock),
+    close: () => ticker?.terminate(),
   };
 }
 
@@ -74,9 +103,11 @@ function currentPage(): Page {
         // So do the focus events of the page's own fields.
         if (event.type === "focus" ? event.target === window : !document.hidden) woke("persisted" in event && event.persisted === true);
       }),
-    onInput(human) {
+    onInput(human, media) {
       let last = "";
-      return listen(window, ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "mousemove", "focus"], (event) => {
+      // While a film plays its time goes on, several times a second.
+      const names = ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "mousemove", "focus", ...(media ? ["timeupdate"] : [])];
+      return listen(window, names, (event) => {
         if (!event.isTrusted || (event.type === "focus" && event.target !== window)) return;
         if (event.type === "mousemove") {
           // Browsers make mouse moves of their own, for instance when content moves under a resting pointer.
@@ -91,7 +122,7 @@ function currentPage(): Page {
   };
 }
 
-const locks: Locks = {
+const createLocks = (clock: Clock): Locks => ({
   async exclusive(name, limit, work) {
     // Not on pages served over plain http. Then a stored mark alone picks the tab; the pause keeps two from
     // reading it in the same instant.
@@ -104,7 +135,7 @@ const locks: Locks = {
       if (!signal.aborted) throw error;
     });
   },
-};
+});
 
 async function post(url: string, headers: Readonly<Record<string, string>>, form: Readonly<Record<string, string>>): Promise<number> {
   const { status } = await fetch(url, {

@@ -1,9 +1,8 @@
 /** `session-guard`: ends a page the moment its session has ended, and says why. Importing it touches nothing. */
 
-import { browserEnvironment } from "./browser.ts";
-import { createGuard } from "./guard.ts";
+import { createWith } from "./create.ts";
+import { MODULE_PARTS } from "./parts.ts";
 import type { SessionGuard, SessionGuardOptions } from "./types.ts";
-import { createScreen } from "./ui/notice.ts";
 
 export { SessionGuardError } from "./types.ts";
 export type {
@@ -16,9 +15,10 @@ export type {
   SessionState,
   SessionWarning,
   TicketSource,
+  WatchHttp,
 } from "./types.ts";
 
 /** A guard for this page, not yet started. Works in server-side rendering as long as `start()` is not called. */
 export function createSessionGuard(options: SessionGuardOptions): SessionGuard {
-  return createGuard(options, () => browserEnvironment(createScreen(options)));
+  return createWith(MODULE_PARTS, options);
 }

@@ -3,17 +3,18 @@
 import { createActivity } from "./activity.ts";
 import { safeTarget, socketAddress } from "./address.ts";
 import { EVENT_ACTIVITY, EVENT_CHECK, EVENT_LOGOUT, EVENT_SESSION, verdict } from "./codes.ts";
-import { concerns, INITIAL, nextTick, running, step, view, type Effect, type Input } from "./core/machine.ts";
+import { concerns, INITIAL, nextTick, promptOf, running, step, view, type Effect, type Input } from "./core/machine.ts";
 import { endOf, failedCode, isEnd, isSession } from "./core/wire.ts";
 import { createEnding } from "./ending.ts";
 import type { Environment } from "./environment.ts";
+import type { WatchRules } from "./http/watch.ts";
 import { createLatch } from "./latch.ts";
 import { createNewest, type Login } from "./newest.ts";
 import { openSession } from "./open-session.ts";
 import { obtainTicket, readTicket } from "./ticket.ts";
-import { keepConnected } from "./transport/connection.ts";
 import type { Credentials } from "./transport/link.ts";
-import { SessionGuardError, type SessionGuard, type SessionGuardOptions, type SessionState } from "./types.ts";
+import { keepInReach } from "./transport/reach.ts";
+import { SessionGuardError, type SessionGuard, type SessionGuardOptions, type SessionState, type WatchHttp } from "./types.ts";
 
 /** Milliseconds for an ack; a link that is silent for longer is taken for dead. */
 export const ACK_LIMIT = 2_000;
@@ -24,7 +25,13 @@ export const WAKE_EVERY = 1_000;
 
 export type Run = Omit<SessionGuard, "getState" | "subscribe">;
 
-const isOff = (option: boolean | "on" | "off" | undefined): boolean => option === false || option === "off";
+const isOff = (option: boolean | string | undefined): boolean => option === false || option === "off";
+
+function watchRules(option: WatchHttp = false): WatchRules | null {
+  if (option === false || option === "off") return null;
+  const { paths = [], header = null } = typeof option !== "object" ? {} : "length" in option ? { paths: option } : option;
+  return { paths, header };
+}
 
 /**
  * @param listeners told of every new state
@@ -49,6 +56,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   let asked: Promise<SessionState> | null = null;
   let settle: (error?: SessionGuardError) => void = () => undefined;
   let cancelTick = (): void => undefined;
+  let cancelSoon = (): void => undefined;
   const queue: Input[] = [];
   let stepping = false;
 
@@ -90,6 +98,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         for (const listener of [...listeners]) safely(listener, now);
         safely(options.onStateChange, now);
         page.emit("session-guard:state", now);
+        if (!isOff(options.warn)) screen.prompt(promptOf(state), { stay: extend, leave: () => logout() });
       }
     }
     stepping = false;
@@ -116,6 +125,8 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         if (state.phase === "stopped") leave();
         break;
       case "check":
+        // What has not been reported yet may be the answer.
+        activity.flush();
         check().catch(() => {
           dispatch({ type: "check-failed" });
         });
@@ -145,6 +156,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   const leave = (): void => {
     settle(new SessionGuardError("stopped"));
     cancelTick();
+    cancelSoon();
     for (const stop of listening) stop();
     tabs.close();
     screen.clear();
@@ -216,7 +228,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       reply = await connection.request(name, payload, ACK_LIMIT);
     } catch (cause) {
       // It looks open and is dead, as after a sleep. The next link tells.
-      if (state.connected) connection.restart();
+      if (state.reached) connection.restart();
       throw new SessionGuardError("unreachable", "", { cause });
     }
     const code = failedCode(reply);
@@ -250,7 +262,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       };
     });
     const answer = asked;
-    if (!state.connected) connection.wake();
+    if (!state.reached) connection.wake();
     else {
       request(EVENT_CHECK).catch((error: unknown) => {
         // After these two the next link brings the answer.
@@ -260,8 +272,31 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     return answer;
   };
 
+  const extend = async (): Promise<SessionState> => {
+    await request(EVENT_ACTIVITY, { idle_for_ms: 0 });
+    if (state.end) throw new SessionGuardError("ended");
+    return shown;
+  };
+
+  const logout = async ({ everywhere = false } = {}): Promise<void> => {
+    await request(EVENT_LOGOUT, { everywhere });
+    endHere("logout");
+  };
+
   const checkQuietly = (): void => {
     check().catch(() => undefined);
+  };
+
+  /** For what comes in bursts: at once, and once more after the burst. */
+  const checkSoon = (): void => {
+    cancelSoon();
+    const wait = wokeAt + WAKE_EVERY - clock.now();
+    if (wait > 0 && wait <= WAKE_EVERY) {
+      cancelSoon = clock.after(wait, checkSoon);
+      return;
+    }
+    wokeAt = clock.now();
+    checkQuietly();
   };
 
   const woke = (restored: boolean): void => {
@@ -275,15 +310,14 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     }
     connection.wake();
     dispatch({ type: restored ? "restored" : "tick" });
-    const now = clock.now();
-    if (Math.abs(now - wokeAt) < WAKE_EVERY) return;
-    wokeAt = now;
-    checkQuietly();
+    checkSoon();
   };
 
-  const connection = keepConnected(env.openLink(address), () => credentials ?? { ticket: "" }, clock, env.random, {
-    joined() {
-      dispatch({ type: "joined" });
+  // In open mode there is no ticket, and so nothing but the socket.
+  const openPoll = options.room === undefined ? env.openPoll(server.replace(/\/$/, "")) : null;
+  const connection = keepInReach(env.openLink(address), openPoll, () => credentials ?? { ticket: "" }, clock, env.random, {
+    joined(live) {
+      dispatch({ type: "joined", live });
       activity.flush();
     },
     message(name, payload, ack) {
@@ -302,17 +336,37 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       dispatch({ type: "refused", code, data });
     },
   });
-  const activity = createActivity(clock, (idleForMs) => {
-    if (!state.connected) return false;
-    request(EVENT_ACTIVITY, { idle_for_ms: idleForMs }).catch(() => undefined);
-    return true;
-  });
+  const activity = createActivity(
+    clock,
+    (idleForMs) => {
+      if (!state.reached) return false;
+      request(EVENT_ACTIVITY, { idle_for_ms: idleForMs }).catch(() => undefined);
+      return true;
+    },
+    (activeAt, reported) => {
+      const { room, session } = state;
+      if (room !== null && session !== null) tabs.publish({ room, session, activeAt, reported });
+    },
+  );
   const reportActivity = (): void => {
     if (isRunning()) activity.human();
+  };
+  /** While the warning asks, its buttons are the answer: a hand that brushes the mouse has not read it. */
+  const sawInput = (): void => {
+    if (!screen.asking()) reportActivity();
+  };
+  const heardActivity = (activeAt: number, reported: boolean): void => {
+    activity.heard(activeAt, reported);
+    // The user has answered elsewhere.
+    if (state.phase === "prompted") checkQuietly();
   };
   const tabs = env.openTabs(space, (message) => {
     if ("end" in message) {
       if (state.session && concerns(state, message)) dispatch({ type: "ended", end: message.end, source: "tab" });
+      return;
+    }
+    if ("activeAt" in message) {
+      if (message.session === state.session && isRunning()) heardActivity(message.activeAt, message.reported);
       return;
     }
     newest.offer(message);
@@ -321,7 +375,15 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     if (message.room === state.room && message.session !== state.session && isRunning()) checkQuietly();
   });
   const ending = createEnding(env, options, space, latch, newest, report);
-  const listening = [page.onWake(woke), isOff(options.activity) ? () => undefined : page.onInput(reportActivity)];
+  const watched = watchRules(options.watchHttp);
+  const listening = [
+    page.onWake(woke),
+    isOff(options.activity) ? () => undefined : page.onInput(sawInput, options.activity === "media"),
+    watched ? env.watchHttp(watched, checkSoon) : () => undefined,
+    () => {
+      env.close();
+    },
+  ];
 
   return {
     start() {
@@ -346,15 +408,8 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       else dispatch({ type: "stop" });
     },
     check,
-    async extend() {
-      await request(EVENT_ACTIVITY, { idle_for_ms: 0 });
-      if (state.end) throw new SessionGuardError("ended");
-      return shown;
-    },
+    extend,
     reportActivity,
-    async logout({ everywhere = false } = {}) {
-      await request(EVENT_LOGOUT, { everywhere });
-      endHere("logout");
-    },
+    logout,
   };
 }

@@ -5,8 +5,11 @@ import type { Login } from "./newest.ts";
 import type { Store } from "./storage.ts";
 import type { SessionEnd } from "./types.ts";
 
-/** A login that is the newest of its room here, or (with `end`) the end of one. */
-export type TabMessage = Login | { readonly room: string; readonly session: string; readonly end: SessionEnd };
+/** A login that is the newest of its room here, the end of one (`end`), or that its user was there (`activeAt`). */
+export type TabMessage =
+  | Login
+  | { readonly room: string; readonly session: string; readonly end: SessionEnd }
+  | { readonly room: string; readonly session: string; readonly activeAt: number; readonly reported: boolean };
 
 export interface Tabs {
   /** Reaches every other tab of the same space that listens; never the sender. */
@@ -66,6 +69,6 @@ export function createTabs(
 
 function isTabMessage(data: unknown): data is TabMessage {
   if (!namesSession(data)) return false;
-  const { end } = data;
-  return end === undefined ? typeof data["epoch"] === "number" : isEnd(end) && end.session === data.session;
+  const { end, epoch, activeAt } = data;
+  return end === undefined ? typeof (activeAt ?? epoch) === "number" : isEnd(end) && end.session === data.session;
 }

@@ -82,8 +82,10 @@ export class SessionGuardError extends Error {
 /** Gets a ticket from the app; asked at the start, and once when the server refuses the ticket that it has. */
 export type TicketSource = () => string | Promise<string>;
 
-/** The texts of the notice; what is left out stays English. */
+/** The texts on the screen; what is left out stays English, or what `lang` says. */
 export interface Messages {
+  /** BCP 47 tag of these texts: for dates, numbers, and the direction of writing. Default: the option `lang`. */
+  readonly lang?: string;
   /** Title by end reason; `other` for the reasons without one. */
   readonly titles?: Readonly<Record<string, string>>;
   /** Explanation by end reason; default the server's own sentence. */
@@ -93,7 +95,21 @@ export interface Messages {
   readonly logInAgain?: string;
   readonly unreachableTitle?: string;
   readonly unreachable?: string;
+  readonly warningTitle?: string;
+  readonly warningIdle?: string;
+  readonly warningAbsolute?: string;
+  /** For screen readers; `{time}` stands for "2 minutes". */
+  readonly warningLeft?: string;
+  readonly stay?: string;
+  /** Takes away a warning that cannot be helped. */
+  readonly dismiss?: string;
+  readonly leave?: string;
+  /** The server did not answer to one of the two buttons. */
+  readonly stayFailed?: string;
 }
+
+/** All same-origin requests, or those of some path prefixes; `header` is a response header that means the same as a 401. */
+export type WatchHttp = boolean | "on" | "off" | readonly string[] | { readonly paths?: readonly string[]; readonly header?: string };
 
 export interface SessionGuardOptions {
   /** The server; relative to the page. Default: where the script came from, or (as a module) the page's origin. */
@@ -118,11 +134,20 @@ export interface SessionGuardOptions {
   redirect?: string;
   /** The built-in notice at the end. Default true. */
   notice?: boolean | "on" | "off";
+  /** The built-in warning before the end, with a countdown. Default true. */
+  warn?: boolean | "on" | "off";
   /** The notice's "log in again". Default: the redirect, else a reload. */
   loginUrl?: string;
-  /** Report human activity (at most every 5 s). Default true. */
-  activity?: boolean | "on" | "off";
-  /** BCP 47 tag for the notice's date, and of your own `messages`. Default: the page's. */
+  /** Report human activity (at most every 5 s); `media`: playing sound or film counts, too. Default true. */
+  activity?: boolean | "on" | "off" | "media";
+  /** Check the session when one of the page's own same-origin requests is answered 401. Default off. */
+  watchHttp?: WatchHttp;
+  /**
+   * Address of your copy of `session-guard-worker.js` on the page's own origin, or `off`. Default: the file beside the
+   * script if that is of the same origin, else a blob.
+   */
+  worker?: string;
+  /** BCP 47 tag of what the user gets to see, and of your own `messages`. Default: the page's. */
   lang?: string;
   messages?: Messages;
   /** Tabs act together only within one scope. Default `""`. */

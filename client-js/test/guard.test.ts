@@ -311,9 +311,10 @@ describe("waking up", () => {
     tab.link.take("check").reply(live);
     assert.equal(tab.link.requests.length, 0);
     await browser.clock.pass(WAKE_EVERY);
-    tab.wake(false);
-    await settled();
-    tab.link.take("check");
+    tab.link.take("check").reply(live);
+    assert.equal(tab.link.requests.length, 0, "once more after the burst, and that was it");
+    await browser.clock.pass(60_000);
+    assert.equal(tab.link.requests.length, 0);
   });
 
   it("past the deadline ends at once: no warning on the way", async () => {

@@ -19,7 +19,7 @@ function feed(inputs: readonly (readonly [ms: number, input: Input])[], from: Co
 }
 
 const start: Input = { type: "start", session: "s1", room: "alice", ended: null };
-const joined: Input = { type: "joined" };
+const joined: Input = { type: "joined", live: true };
 const live = (more: object = {}): Input => ({ type: "session", payload: payload(more) });
 const tick: Input = { type: "tick" };
 const types = (effects: readonly Effect[]): string[] => effects.map(({ type }) => type);

@@ -212,7 +212,7 @@ describe("the connection", () => {
       },
       () => ({ ticket: "t" }),
       clock,
-      () => random,
+      (failures, floor) => waitBefore(failures, random, floor),
       {
         joined: () => told.push("joined"),
         message: (name) => told.push(name),

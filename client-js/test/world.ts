@@ -1,11 +1,12 @@
 /** Fakes of the seams: one browser with tabs, its storage, and the server's end of every link. */
 
 import type { Clock } from "../src/clock.ts";
-import type { Environment } from "../src/environment.ts";
+import type { Environment, Prompt, PromptActions } from "../src/environment.ts";
+import type { WatchRules } from "../src/http/watch.ts";
 import { createGuard } from "../src/guard.ts";
 import type { Store } from "../src/storage.ts";
 import type { TabMessage } from "../src/tabs.ts";
-import type { Credentials, LinkEvents } from "../src/transport/link.ts";
+import type { Credentials, Link, LinkEvents } from "../src/transport/link.ts";
 import type { SessionEnd, SessionGuard, SessionGuardOptions } from "../src/types.ts";
 
 export const START = Date.UTC(2026, 10, 21, 8, 30);
@@ -103,12 +104,23 @@ export class FakeLink {
 
 export class FakeTab {
   readonly links: FakeLink[] = [];
+  /** Links over HTTP. */
+  readonly polls: FakeLink[] = [];
+  /** Whether attempts over HTTP are left to the test; else they fail. */
+  http = false;
   readonly events: string[] = [];
   readonly screen: string[] = [];
   readonly sessionStore = new FakeStore();
   base = "https://app.example/account";
   wake: (restored: boolean) => void = () => undefined;
   input: () => void = () => undefined;
+  /** The warning on the screen, and its buttons. */
+  prompt: Prompt | null = null;
+  actions: PromptActions | null = null;
+  /** What the page's own requests are watched for. */
+  watched: WatchRules | null = null;
+  noticed: () => void = () => undefined;
+  closed = false;
   prevent = false;
   reloaded = false;
   receive: ((message: TabMessage) => void) | null = null;
@@ -157,23 +169,21 @@ export class FakeTab {
           },
         };
       },
-      openLink: () => (credentials, events) => {
-        const link = new FakeLink(credentials, events);
-        this.links.push(link);
-        return {
-          request: (name, payload, limit) =>
-            new Promise((resolve, reject) => {
-              const fail = (): void => {
-                reject(new Error("no answer"));
-              };
-              browser.clock.after(limit, fail);
-              link.requests.push({ name, payload, reply: resolve, fail });
-            }),
-          alive: () => link.isAlive,
-          close() {
-            link.closedByPage = true;
-          },
+      openLink: () => (credentials, events) => browser.open(this.links, credentials, events),
+      openPoll: () => (credentials, events) => {
+        const link = browser.open(this.polls, credentials, events);
+        if (!this.http) setImmediate(() => { events.closed("blocked"); });
+        return link;
+      },
+      watchHttp: (rules, noticed) => {
+        this.watched = rules;
+        this.noticed = noticed;
+        return () => {
+          this.watched = null;
         };
+      },
+      close: () => {
+        this.closed = true;
       },
       locks: {
         exclusive: (name, _limit, work) => {
@@ -224,6 +234,11 @@ export class FakeTab {
           this.events.push(`notice ${end.reason}`);
           this.screen.push(`notice ${end.reason} ${String(loginUrl)}`);
         },
+        prompt: (prompt, actions) => {
+          this.prompt = prompt;
+          this.actions = actions;
+        },
+        asking: () => this.prompt !== null,
         clear: () => this.screen.push("clear"),
       },
     };
@@ -238,6 +253,26 @@ export class FakeBrowser {
   channels: { space: string; receive: (message: TabMessage) => void }[] = [];
   made = 0;
   answer: () => Promise<number> = () => Promise.resolve(204);
+
+  /** The page's end of a link, whose other end is kept in `links`. */
+  open(links: FakeLink[], credentials: Credentials, events: LinkEvents): Link {
+    const link = new FakeLink(credentials, events);
+    links.push(link);
+    return {
+      request: (name, payload, limit) =>
+        new Promise((resolve, reject) => {
+          const fail = (): void => {
+            reject(new Error("no answer"));
+          };
+          this.clock.after(limit, fail);
+          link.requests.push({ name, payload, reply: resolve, fail });
+        }),
+      alive: () => link.isAlive,
+      close() {
+        link.closedByPage = true;
+      },
+    };
+  }
 
   tab(options: SessionGuardOptions): FakeTab {
     return new FakeTab(this, options);

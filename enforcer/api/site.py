@@ -1,7 +1,7 @@
-"""What is not about one session: health, and the browser client's file."""
+"""What is not about one session: health, and the browser client's files."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 
 from aiohttp import web
@@ -10,7 +10,6 @@ from enforcer.api.context import CONTEXT
 from enforcer.api.guard import Handler
 from enforcer.api.sessions import json
 
-CLIENT = "session-guard.js"
 CROSS_ORIGIN = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 
@@ -40,9 +39,15 @@ def static_file(name: str, content_type: str, headers: Mapping[str, str] | None 
     return handler
 
 
+def client_files() -> Iterator[web.RouteDef]:
+    """The script and what it loads where it is needed, for pages of any origin, cross-origin isolated ones too."""
+    for file in sorted(resources.files("enforcer.static").joinpath("client").iterdir(), key=lambda file: file.name):
+        path = f"client/{file.name}"
+        yield web.get(f"/{path}", static_file(path, "text/javascript", CROSS_ORIGIN))
+
+
 ROUTES = (
     web.get("/healthz", healthz),
     web.get("/readyz", readyz),
-    # pages of any origin load the client; cross-origin isolated ones need to be told so
-    web.get(f"/client/{CLIENT}", static_file(CLIENT, "text/javascript", CROSS_ORIGIN)),
+    *client_files(),
 )

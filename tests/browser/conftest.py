@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from tests.browser.stage import Stage
 from tests.running import ROOT, START_WITHIN, EnforcerProcess, free_port, require_command
 
 ARTEFACTS = ROOT / "test-artefacts" / "browser"
@@ -157,6 +159,43 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The Flask example, shared by tests that each log in anew."""
     with running_site(tmp_path_factory.mktemp("site")) as site:
         yield site
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shared_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """A plain site beside an Enforcer without time-outs."""
+    async with running_stage(tmp_path_factory.mktemp("stage")) as stage:
+        yield stage
+
+
+@pytest.fixture
+def stage(shared_stage: Stage) -> Stage:
+    """The plain site, as it was at the beginning, with alice logged in anew."""
+    shared_stage.reset()
+    shared_stage.login()
+    return shared_stage
+
+
+@asynccontextmanager
+async def running_stage(directory: Path, **settings: Any) -> AsyncIterator[Stage]:
+    """A plain site on the tests' own loop, and its Enforcer in a process of its own."""
+    with EnforcerProcess(directory / "enforcer", **settings) as enforcer:
+        stage = Stage(enforcer)
+        runner = web.AppRunner(stage.app(), access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        listener = web.TCPSite(runner, "127.0.0.1", 0)
+        await listener.start()
+        stage.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield stage
+        await runner.cleanup()
+
+
+async def opened(profile: Profile, stage: Stage, path: str = "/", **options: Any) -> Page:
+    """A page of the stage in a browser of its own, connected."""
+    page = await (await profile(**options)).new_page()
+    await page.goto(stage.url + path)
+    await connected(page)
+    return page
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,8 @@ import { endOf, isEnd, type SessionPayload } from "./wire.ts";
 export interface CoreState extends SessionState {
   readonly epoch: number;
   readonly warnMs: number;
+  /** The server answers, be it by a socket or over HTTP. */
+  readonly reached: boolean;
   /** A new ticket has been asked for since the last answer; asked once only. */
   readonly renewed: boolean;
   /** A question about the session is under way. */
@@ -35,7 +37,8 @@ export type Input =
   /** With a code it is an error that stops. */
   | { readonly type: "stop"; readonly code?: string }
   | { readonly type: "identity"; readonly session: string; readonly room: string }
-  | { readonly type: "joined" }
+  /** `live`: by a socket. */
+  | { readonly type: "joined"; readonly live: boolean }
   | { readonly type: "session"; readonly payload: SessionPayload }
   | { readonly type: "dropped" }
   | { readonly type: "unreachable" }
@@ -77,6 +80,7 @@ export const INITIAL: CoreState = {
   end: null,
   epoch: 0,
   warnMs: 0,
+  reached: false,
   renewed: false,
   checking: false,
   cloak: "off",
@@ -132,13 +136,14 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
       state.room = input.room;
       break;
     case "joined":
-      state.connected = true;
+      state.reached = true;
+      state.connected = input.live;
       break;
     case "session":
       if (concerns(state, input.payload)) answer(state, effects, input.payload, now);
       break;
     case "dropped":
-      state.connected = state.checking = false;
+      state.reached = state.connected = state.checking = false;
       break;
     case "unreachable":
       lose();
@@ -149,7 +154,7 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
           expire(isEnd(input.data) ? input.data : endOf(state.session, state.room, "lost", now), "server");
           break;
         case "renew":
-          state.connected = false;
+          state.reached = state.connected = false;
           if (state.renewed) halt(input.code);
           else effects.push({ type: "renew", code: input.code });
           state.renewed = true;
@@ -180,13 +185,13 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
       if (state.checking || !end) break;
       if (now >= end.endsAt) {
         // The server has the last word. A page that wakes long after the deadline is hidden until it has spoken.
-        if (!state.connected) lose();
+        if (!state.reached) lose();
         else {
           if (now >= end.endsAt + LATE) state.cloak = "checking";
           ask();
         }
       } else if (
-        state.connected &&
+        state.reached &&
         // Another tab may have moved the deadline: nobody is warned by a guess.
         ((state.phase === "active" && now >= end.endsAt - state.warnMs) || now < before.seenAt - CLOCK_SLACK)
       ) {
@@ -198,7 +203,7 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
 }
 
 /** What holds whenever nothing is under way. */
-const IDLE = { connected: false, checking: false, cloak: "off" } as const;
+const IDLE = { reached: false, connected: false, checking: false, cloak: "off" } as const;
 
 type Draft = { -readonly [Name in keyof CoreState]: CoreState[Name] };
 
@@ -226,13 +231,18 @@ function overdue(state: CoreState, now: number): boolean {
   return end !== null && now >= end.endsAt;
 }
 
+/** What the user is to be warned of now, if anything. */
+export function promptOf(state: CoreState): { kind: "idle" | "absolute"; endsAt: number } | null {
+  return state.phase === "prompted" ? deadline(state) : null;
+}
+
 /** When to send the next `tick`; `null` when time changes nothing. */
 export function nextTick(state: CoreState, now: number): number | null {
   const end = deadline(state);
   if (!end || !running(state.phase)) return null;
   const warnAt = end.endsAt - state.warnMs;
   const due = state.phase === "active" && !state.checking && now < warnAt ? warnAt : end.endsAt;
-  return Math.min(due > now ? due : now + (state.connected ? RECHECK : LONGEST_TICK), now + LONGEST_TICK);
+  return Math.min(due > now ? due : now + (state.reached ? RECHECK : LONGEST_TICK), now + LONGEST_TICK);
 }
 
 const PUBLIC = ["phase", "session", "room", "newest", "idleEndsAt", "absoluteEndsAt", "connected", "end"] as const;

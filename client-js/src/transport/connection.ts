@@ -1,9 +1,8 @@
-/** Keeps a link to the server: opens one, and after every failure another, later and later. */
+/** Keeps one kind of link to the server: opens one, and after every failure another. */
 
 import type { Clock } from "../clock.ts";
 import { verdict } from "../codes.ts";
 import { isMembers } from "../core/wire.ts";
-import { waitBefore } from "./backoff.ts";
 import type { Credentials, Link, OpenLink } from "./link.ts";
 
 /** A link that lasted this long (ms) was a good one: after it the waits start small again. */
@@ -35,11 +34,12 @@ export interface Connection {
   close(linger?: boolean): void;
 }
 
+/** @param wait ms before the next attempt, by the failures in a row before it; at least `floor` */
 export function keepConnected(
   openLink: OpenLink,
   credentials: () => Credentials,
   clock: Clock,
-  random: () => number,
+  wait: (failures: number, floor: number) => number,
   events: ConnectionEvents,
 ): Connection {
   let link: Link | null = null;
@@ -93,7 +93,7 @@ export function keepConnected(
 
   const again = (floor: number): void => {
     notBefore = clock.now() + floor;
-    cancelWait = clock.after(waitBefore(failures, random(), floor), attempt);
+    cancelWait = clock.after(wait(failures, floor), attempt);
     failures += 1;
   };
 

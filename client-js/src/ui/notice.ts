@@ -1,118 +1,37 @@
-/**
- * What the user sees: the notice at the end, and the cover over content that may not be shown.
- *
- * In an open shadow root with a constructed style sheet and elements made one by one, so that it works under
- * `default-src 'self'` and with Trusted Types; a native modal `<dialog>` keeps focus and the screen reader inside.
- */
+/** The notice at the end, and the cover that says why content is hidden. */
 
-import type { Screen } from "../environment.ts";
-import type { SessionEnd, SessionGuardOptions } from "../types.ts";
-import css from "./notice.css";
-import { textsFrom } from "./texts.ts";
+import type { SessionEnd } from "../types.ts";
+import { createModal, type Modal } from "./modal.ts";
+import { timeOf, type Texts } from "./texts.ts";
 
-interface Content {
-  readonly title: string;
-  readonly text: string;
-  readonly facts: readonly (readonly [label: string, value: string])[];
-  /** Without one the content behind is covered. */
-  readonly link?: readonly [text: string, href: string];
+/** There is nothing behind them to go back to. */
+const stay = (): void => undefined;
+
+/** @param href of "log in again" */
+export function showNotice(texts: Texts, end: SessionEnd, href: string): Modal {
+  const modal = createModal("session-guard-notice", "alertdialog", texts.lang, stay);
+  modal.add("h2", "title", texts.titles[end.reason] ?? texts.titles["other"]);
+  modal.add("p", "text", texts.explanations[end.reason] ?? end.message);
+  const facts = modal.add("dl", "facts");
+  modal.add("dt", "label", texts.when, facts);
+  modal.add("dd", "value", timeOf(end.at, texts.lang), facts);
+  // Of any other end the device tells nothing: it may well be this one.
+  const device = end.reason === "displaced" && end.by?.device?.label;
+  if (device) {
+    modal.add("dt", "label", texts.device, facts);
+    modal.add("dd", "value", device, facts);
+  }
+  modal.add("a", "link", texts.logInAgain).href = href;
+  modal.show();
+  return modal;
 }
 
-export function createScreen(options: SessionGuardOptions): Screen {
-  const texts = textsFrom(options.messages);
-  const lang = options.lang ?? (document.documentElement.lang || navigator.language);
-  let host: HTMLElement | null = null;
-  let visibility: string | null = null;
-
-  const clear = (): void => {
-    host?.remove();
-    host = null;
-  };
-
-  const show = (content: Content): void => {
-    clear();
-    host = document.createElement("session-guard-notice");
-    // Own texts are in the page's language, ours are English.
-    host.lang = options.messages ? lang : "en";
-    const root = host.attachShadow({ mode: "open" });
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(css);
-    root.adoptedStyleSheets = [sheet];
-    const dialog = root.appendChild(buildNotice(content));
-    document.documentElement.append(host);
-    // There is nothing behind it to go back to. A browser may close it all the same at the second Escape.
-    dialog.addEventListener("cancel", (event) => {
-      event.preventDefault();
-    });
-    dialog.addEventListener("close", () => {
-      if (dialog.isConnected) dialog.showModal();
-    });
-    dialog.showModal();
-  };
-
-  return {
-    cloak(how) {
-      const { style } = document.documentElement;
-      if (how === "off") {
-        if (visibility !== null) style.visibility = visibility;
-        visibility = null;
-        clear();
-        return;
-      }
-      visibility ??= style.visibility;
-      style.visibility = "hidden";
-      if (how === "unreachable") show({ title: texts.unreachableTitle, text: texts.unreachable, facts: [] });
-    },
-    ended(end, loginUrl) {
-      const facts: [string, string][] = [[texts.when, timeOf(end, lang)]];
-      // Of any other end the device tells nothing: it may well be this one.
-      const label = end.reason === "displaced" && end.by?.device?.label;
-      if (label) facts.push([texts.device, label]);
-      show({
-        title: texts.titles[end.reason] ?? texts.titles["other"] ?? "",
-        text: texts.explanations[end.reason] ?? end.message,
-        facts,
-        // Without its fragment the page's own address is a reload.
-        link: [texts.logInAgain, loginUrl ?? location.href.replace(/#.*/, "")],
-      });
-    },
-    clear,
-  };
-}
-
-function timeOf(end: SessionEnd, lang: string): string {
-  try {
-    return new Date(end.at).toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" });
-  } catch {
-    // `lang` is the page's own word and may be no language tag at all.
-    return end.at;
-  }
-}
-
-function buildNotice({ title, text, facts, link }: Content): HTMLDialogElement {
-  const dialog = document.createElement("dialog");
-  const add = <Tag extends keyof HTMLElementTagNameMap>(parent: Element, tag: Tag, content = "", id = ""): HTMLElementTagNameMap[Tag] => {
-    const element = document.createElement(tag);
-    element.id = id;
-    element.textContent = content;
-    return parent.appendChild(element);
-  };
-  dialog.role = "alertdialog";
-  dialog.setAttribute("aria-labelledby", "title");
-  dialog.setAttribute("aria-describedby", "text");
-  const heading = add(dialog, "h2", title, "title");
-  add(dialog, "p", text, "text");
-  const list = add(dialog, "dl");
-  for (const [label, value] of facts) {
-    add(list, "dt", label);
-    add(list, "dd", value);
-  }
-  if (link) {
-    add(dialog, "a", link[0]).href = link[1];
-  } else {
-    dialog.className = "opaque";
-    // Focus has to be somewhere inside.
-    heading.tabIndex = -1;
-  }
-  return dialog;
+export function showUnreachable(texts: Texts): Modal {
+  const modal = createModal("session-guard-notice", "alertdialog", texts.lang, stay);
+  // Focus has to be somewhere inside.
+  modal.add("h2", "title", texts.unreachableTitle).tabIndex = -1;
+  modal.add("p", "text", texts.unreachable);
+  modal.dialog.className = "opaque";
+  modal.show();
+  return modal;
 }

@@ -1,0 +1,103 @@
+/**
+ * A link that asks over HTTP, again and again, for where no socket gets through. Contract: `transport/link.ts`.
+ *
+ * An end that the server tells in the answer to a question comes as a refusal. Asking never extends the session.
+ */
+
+import type { Clock } from "../clock.ts";
+import { EVENT_ACTIVITY, EVENT_CHECK, EVENT_LOGOUT, EVENT_SESSION, verdict } from "../codes.ts";
+import { failedCode, isMembers, isSession } from "../core/wire.ts";
+import type { Credentials, Link, LinkEvents } from "../transport/link.ts";
+
+/** Milliseconds between two questions, before jitter. */
+export const POLL_EVERY = 20_000;
+/** Milliseconds for one answer. */
+export const ANSWER_LIMIT = 5_000;
+
+export interface Answer {
+  readonly status: number;
+  /** The parsed JSON; `null` when it was none. */
+  readonly body: unknown;
+  /** `Retry-After` in ms, 0 without one. */
+  readonly retryMs: number;
+}
+
+/** A call to the server with the page's ticket; rejects when there was no answer within `limit` ms. */
+export type Call = (url: string, ticket: string, method: "GET" | "POST", body: unknown, limit: number) => Promise<Answer>;
+
+const CALLS: Readonly<Record<string, readonly [method: "GET" | "POST", path: string]>> = {
+  [EVENT_CHECK]: ["GET", "status"],
+  [EVENT_ACTIVITY]: ["POST", "activity"],
+  [EVENT_LOGOUT]: ["POST", "logout"],
+};
+
+/** @param server address of the server, without `/session/` */
+export function pollLink(server: string, call: Call, clock: Clock, random: () => number, credentials: Credentials, events: LinkEvents): Link {
+  let over = false;
+  let joined = false;
+  let heardAt = clock.now();
+  let cancelNext = (): void => undefined;
+  let ticket = "ticket" in credentials ? credentials.ticket : "";
+
+  const end = (): void => {
+    over = true;
+    cancelNext();
+  };
+  const fail = (why: string): void => {
+    if (over) return;
+    end();
+    events.closed(why);
+  };
+
+  /** One question; resolves as the ack of a socket would. */
+  const ask = async (name: string, payload: unknown, limit: number): Promise<unknown> => {
+    const [method, path] = CALLS[name] ?? ["GET", name];
+    const { status, body, retryMs } = await call(`${server}/session/${path}`, ticket, method, payload, limit);
+    heardAt = clock.now();
+    if (status === 204) return { ok: true };
+    if (status < 300) {
+      if (!isSession(body)) throw new Error("not Enforcer");
+      ticket = body.ticket ?? ticket;
+      return body;
+    }
+    // The problem's own members are of no concern; what is left is what `force-logout` would carry.
+    const { code = `http-${status}`, type: _type, title: _title, status: _status, detail: _detail, ...data } = isMembers(body) ? body : {};
+    const judged = String(code);
+    // Only 401 judges the ticket and the session; a code that came with anything else is of this one call.
+    if (!over && (status === 401 || verdict(judged) === "retry")) {
+      end();
+      events.refused(judged, status === 401 ? data : { retry_ms: retryMs });
+    }
+    return { ok: false, code: judged };
+  };
+
+  const poll = (): void => {
+    ask(EVENT_CHECK, undefined, ANSWER_LIMIT).then(
+      (reply) => {
+        const code = failedCode(reply);
+        if (code !== null) fail(code);
+        if (over) return;
+        if (!joined) {
+          joined = true;
+          events.joined();
+        }
+        events.message(EVENT_SESSION, reply, null);
+        cancelNext = clock.after(POLL_EVERY * (0.75 + random() / 2), poll);
+      },
+      (error: unknown) => {
+        fail(String(error));
+      },
+    );
+  };
+  poll();
+
+  return {
+    async request(name, payload, limit) {
+      if (!joined || over) throw new Error("not connected");
+      return ask(name, payload, limit);
+    },
+    // One question may be on its way when the next would be due.
+    alive: () => !over && clock.now() < heardAt + POLL_EVERY * 1.25 + ANSWER_LIMIT,
+    close: end,
+  };
+}

@@ -1,0 +1,33 @@
+/** German. */
+
+import type { Messages } from "../types.ts";
+
+const messages: Messages = {
+  lang: "de",
+  titles: {
+    other: "Ihre Sitzung ist beendet",
+  },
+  explanations: {
+    displaced: "Sie wurden abgemeldet, weil Sie sich an anderer Stelle angemeldet haben.",
+    idle: "Sie wurden abgemeldet, weil Sie längere Zeit nicht aktiv waren.",
+    absolute: "Ihre Sitzung hat die längste erlaubte Dauer erreicht.",
+    logout: "Sie haben sich abgemeldet.",
+    admin: "Die Verwaltung hat Ihre Sitzung beendet.",
+    lost: "Ihre Sitzung ist nicht mehr gültig.",
+  },
+  when: "Wann",
+  device: "Neuere Anmeldung",
+  logInAgain: "Erneut anmelden",
+  unreachableTitle: "Keine Verbindung",
+  unreachable: "Diese Seite bleibt verborgen, bis der Server bestätigt, dass Sie noch angemeldet sind. Sie erscheint dann von selbst.",
+  warningTitle: "Sind Sie noch da?",
+  warningIdle: "Sie waren eine Weile nicht aktiv. Zu Ihrer Sicherheit werden Sie bald abgemeldet.",
+  warningAbsolute: "Ihre Sitzung endet bald. Speichern Sie Ihre Arbeit und melden Sie sich neu an.",
+  warningLeft: "Sie werden abgemeldet in: {time}.",
+  stay: "Angemeldet bleiben",
+  dismiss: "OK",
+  leave: "Jetzt abmelden",
+  stayFailed: "Das hat nicht geklappt. Bitte versuchen Sie es noch einmal.",
+};
+
+export default messages;

@@ -1,0 +1,33 @@
+/** French. */
+
+import type { Messages } from "../types.ts";
+
+const messages: Messages = {
+  lang: "fr",
+  titles: {
+    other: "Votre session est terminée",
+  },
+  explanations: {
+    displaced: "Vous avez été déconnecté, car vous vous êtes connecté ailleurs.",
+    idle: "Vous avez été déconnecté après une période d’inactivité.",
+    absolute: "Votre session a atteint sa durée maximale.",
+    logout: "Vous vous êtes déconnecté.",
+    admin: "Un administrateur a mis fin à votre session.",
+    lost: "Votre session n’est plus valable.",
+  },
+  when: "Date",
+  device: "Nouvelle connexion",
+  logInAgain: "Se reconnecter",
+  unreachableTitle: "Pas de connexion",
+  unreachable: "Cette page reste masquée jusqu’à ce que le serveur confirme que vous êtes encore connecté. Elle reviendra d’elle-même.",
+  warningTitle: "Êtes-vous toujours là ?",
+  warningIdle: "Vous avez été inactif. Pour votre sécurité, vous serez bientôt déconnecté.",
+  warningAbsolute: "Votre session se termine bientôt. Enregistrez votre travail, puis reconnectez-vous.",
+  warningLeft: "Déconnexion dans {time}.",
+  stay: "Rester connecté",
+  dismiss: "OK",
+  leave: "Se déconnecter",
+  stayFailed: "Cela n’a pas fonctionné. Veuillez réessayer.",
+};
+
+export default messages;

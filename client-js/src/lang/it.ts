@@ -1,0 +1,33 @@
+/** Italian. */
+
+import type { Messages } from "../types.ts";
+
+const messages: Messages = {
+  lang: "it",
+  titles: {
+    other: "La sessione è terminata",
+  },
+  explanations: {
+    displaced: "La sessione è stata chiusa perché è stato effettuato un altro accesso.",
+    idle: "La sessione è stata chiusa per inattività.",
+    absolute: "La sessione ha raggiunto la durata massima.",
+    logout: "La disconnessione è avvenuta.",
+    admin: "Un amministratore ha chiuso la sessione.",
+    lost: "La sessione non è più valida.",
+  },
+  when: "Quando",
+  device: "Nuovo accesso",
+  logInAgain: "Accedi di nuovo",
+  unreachableTitle: "Nessuna connessione",
+  unreachable: "Questa pagina resta nascosta finché il server non conferma che l’accesso è ancora valido. Tornerà da sola.",
+  warningTitle: "Ci sei ancora?",
+  warningIdle: "Non c’è stata attività. Per sicurezza la sessione verrà chiusa tra poco.",
+  warningAbsolute: "La sessione sta per terminare. Salva il lavoro e accedi di nuovo.",
+  warningLeft: "La sessione verrà chiusa tra {time}.",
+  stay: "Resta connesso",
+  dismiss: "OK",
+  leave: "Esci ora",
+  stayFailed: "Non ha funzionato. Riprova.",
+};
+
+export default messages;

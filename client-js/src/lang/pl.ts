@@ -1,0 +1,33 @@
+/** Polish. */
+
+import type { Messages } from "../types.ts";
+
+const messages: Messages = {
+  lang: "pl",
+  titles: {
+    other: "Twoja sesja została zakończona",
+  },
+  explanations: {
+    displaced: "Nastąpiło wylogowanie, ponieważ zalogowano się w innym miejscu.",
+    idle: "Nastąpiło wylogowanie z powodu braku aktywności.",
+    absolute: "Sesja osiągnęła najdłuższy dozwolony czas.",
+    logout: "Nastąpiło wylogowanie.",
+    admin: "Administrator zakończył sesję.",
+    lost: "Sesja nie jest już ważna.",
+  },
+  when: "Kiedy",
+  device: "Nowe logowanie",
+  logInAgain: "Zaloguj się ponownie",
+  unreachableTitle: "Brak połączenia",
+  unreachable: "Ta strona jest ukryta, dopóki serwer nie potwierdzi, że sesja nadal trwa. Wróci sama.",
+  warningTitle: "Czy nadal tu jesteś?",
+  warningIdle: "Nie było aktywności. Ze względów bezpieczeństwa wkrótce nastąpi wylogowanie.",
+  warningAbsolute: "Sesja wkrótce się skończy. Zapisz pracę i zaloguj się ponownie.",
+  warningLeft: "Czas do wylogowania: {time}.",
+  stay: "Pozostań zalogowany",
+  dismiss: "OK",
+  leave: "Wyloguj teraz",
+  stayFailed: "Nie udało się. Spróbuj ponownie.",
+};
+
+export default messages;

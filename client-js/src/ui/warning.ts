@@ -1,0 +1,91 @@
+/**
+ * The warning: counts down, and lets the user stay or leave (WCAG 2.2.1, 2.2.6).
+ *
+ * The visible seconds are hidden from screen readers, which hear a sentence now and then instead: once a minute, and
+ * every 20 s of the last one.
+ */
+
+import type { Clock } from "../clock.ts";
+import type { Prompt, PromptActions } from "../environment.ts";
+import { createModal } from "./modal.ts";
+import { clockFace, spokenTime, type Texts } from "./texts.ts";
+
+/** Milliseconds between two spoken times of the last minute. */
+export const SPOKEN_EVERY = 20_000;
+
+export interface Warning {
+  update(prompt: Prompt): void;
+  close(): void;
+}
+
+/** @param dismiss the user has read a warning that cannot be helped */
+export function showWarning(texts: Texts, first: Prompt, clock: Clock, actions: PromptActions, dismiss: () => void): Warning {
+  let prompt = first;
+  let spoken = Infinity;
+  let cancelTick = (): void => undefined;
+  const extendable = first.kind === "idle";
+
+  const stay = (): void => {
+    if (!extendable) {
+      dismiss();
+      return;
+    }
+    if (stayButton.ariaDisabled) return;
+    stayButton.ariaDisabled = "true";
+    // Not before the server has said yes. What ends the warning then is the new deadline.
+    void actions
+      .stay()
+      .catch(failed)
+      .then(() => {
+        stayButton.ariaDisabled = null;
+      });
+  };
+  const failed = (): void => {
+    live.textContent = note.textContent = texts.stayFailed;
+  };
+
+  const modal = createModal("session-guard-warning", "alertdialog", texts.lang, stay);
+  modal.add("h2", "title", texts.warningTitle);
+  modal.add("p", "text", extendable ? texts.warningIdle : texts.warningAbsolute);
+  const time = modal.add("time", "time");
+  time.role = "timer";
+  time.ariaHidden = "true";
+  const live = modal.add("p", "spoken");
+  live.className = "spoken";
+  live.role = "status";
+  const note = modal.add("p", "note");
+  const stayButton = modal.add("button", "stay", extendable ? texts.stay : texts.dismiss);
+  stayButton.autofocus = true;
+  stayButton.addEventListener("click", stay);
+  modal.add("button", "leave", texts.leave).addEventListener("click", () => {
+    actions.leave().catch(failed);
+  });
+
+  const tick = (): void => {
+    const left = Math.max(0, prompt.endsAt - clock.now());
+    time.textContent = clockFace(left, texts.lang);
+    const step = left > 60_000 ? 60_000 : SPOKEN_EVERY;
+    const due = Math.ceil(left / step) * step;
+    if (due < spoken) {
+      live.textContent = texts.warningLeft.replace("{time}", spokenTime(due, texts.lang));
+      spoken = due;
+    }
+    cancelTick = clock.after(left % 1_000 || 1_000, tick);
+  };
+  tick();
+  modal.show();
+
+  return {
+    update(next) {
+      prompt = next;
+      // More time than was last told: the story begins anew.
+      if (prompt.endsAt - clock.now() > spoken) spoken = Infinity;
+      cancelTick();
+      tick();
+    },
+    close() {
+      cancelTick();
+      modal.close();
+    },
+  };
+}

@@ -1,0 +1,97 @@
+"""A plain site for the browser client to stand on: pages with the script, an app's logout, and an API."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from aiohttp import web
+
+from tests.running import ROOT, EnforcerProcess
+
+CLIENT_FILES = ROOT / "enforcer" / "static" / "client"
+PAGE = """<!doctype html>
+<html lang="{lang}">
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Stage</title>
+<link rel="icon" href="data:,">
+<script src="{script}" defer {attributes}></script>
+{more}
+</head>
+<body><main><h1>Private</h1><p>What only alice may see.</p><label>Text <input id="text"></label></main></body>
+</html>
+"""
+
+
+@dataclass
+class Stage:
+    """What the pages look like from now on; and what was asked of the app."""
+
+    enforcer: EnforcerProcess
+    url: str = ""
+    ticket: str = ""
+    """Of every page that is served."""
+    attributes: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    script: str = ""
+    """Address of the client; the server's own unless a test hosts a copy itself (`/vendor/…`)."""
+    lang: str = "en"
+    more: str = ""
+    """Further lines of the page's head."""
+    logouts: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def login(self, room: str = "alice", **body: Any) -> str:
+        """A login at the app: pages carry its ticket from now on. Returns the session's id."""
+        answer = self.enforcer.login(room, **body)
+        self.ticket = answer["ticket"]
+        session: str = answer["session"]
+        return session
+
+    def reset(self) -> None:
+        """As it was at the beginning, for the next test."""
+        self.attributes, self.headers, self.logouts = {}, {}, []
+        self.script, self.lang, self.more = "", "en", ""
+
+    def app(self) -> web.Application:
+        """The site itself."""
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/", self._page),
+                web.get("/page/{name}", self._page),
+                web.get("/login", self._login),
+                web.post("/logout", self._logout),
+                web.route("*", "/api/{status}", self._api),
+                web.static("/vendor", CLIENT_FILES),
+                web.static("/built", ROOT / "client-js" / "dist"),
+            ]
+        )
+        return app
+
+    async def _page(self, request: web.Request) -> web.Response:
+        attributes = {"ticket": self.ticket, "logout-url": "/logout", **self.attributes}
+        text = PAGE.format(
+            lang=self.lang,
+            script=self.script or f"{self.enforcer.url}/client/session-guard.js",
+            attributes=" ".join(f'data-{k}="{escape(v)}"' for k, v in attributes.items()),
+            more=self.more,
+        )
+        return web.Response(text=text, content_type="text/html", headers=self.headers)
+
+    async def _login(self, request: web.Request) -> web.Response:
+        return web.Response(text="<!doctype html><title>Log in</title><h1>Log in</h1>", content_type="text/html")
+
+    async def _logout(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        self.logouts.append({**form, "header": request.headers.get("X-Enforcer-Session")})
+        return web.Response(status=204)
+
+    async def _api(self, request: web.Request) -> web.Response:
+        """Answers as it was asked: `/api/401?body`; `X-Ended` on request."""
+        headers = {"X-Ended": "1"} if "ended" in request.query else {}
+        body = json.dumps({"said": await request.text()})
+        return web.Response(
+            status=int(request.match_info["status"]), text=body, content_type="application/json", headers=headers
+        )

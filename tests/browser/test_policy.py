@@ -1,0 +1,84 @@
+"""Strict pages: Content-Security-Policy, Trusted Types, and the worker in each of them."""
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import Profile, checked, opened
+from tests.browser.stage import Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+NOTICE = "session-guard-notice"
+WATCH = """
+  window.violations = [];
+  addEventListener("securitypolicyviolation", ({ violatedDirective }) => violations.push(violatedDirective));
+"""
+
+
+async def watched(profile: Profile, stage: Stage) -> Page:
+    """A page that collects what its policy forbids."""
+    context = await profile()
+    await context.add_init_script(WATCH)
+    page = await context.new_page()
+    await page.goto(stage.url)
+    await page.wait_for_function("() => window.sessionGuard?.getState().connected")
+    return page
+
+
+def strict(stage: Stage, **more: str) -> None:
+    """The strictest page: its own copy of the client, nothing but its own origin, no script made of text."""
+    port = stage.enforcer.port
+    policy = {
+        "default-src": "'self'",
+        "connect-src": f"'self' http://127.0.0.1:{port} ws://127.0.0.1:{port}",
+        "img-src": "data:",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "session-guard",
+        **more,
+    }
+    stage.headers["Content-Security-Policy"] = "; ".join(f"{name} {value}" for name, value in policy.items())
+    stage.attributes["url"] = stage.enforcer.url
+    stage.script = "/vendor/session-guard.js"
+
+
+async def test_under_default_src_self_with_trusted_types(profile: Profile, stage: Stage) -> None:
+    """Socket, worker, notice and the language's texts work, and nothing is even tried that is forbidden."""
+    strict(stage)
+    stage.lang = "de"
+    page = await watched(profile, stage)
+    file = f"{stage.url}/vendor/session-guard-de.js"
+    await page.wait_for_function("file => performance.getEntriesByName(file).length", arg=file)
+    assert len(page.workers) == 1
+    stage.login()
+    notice = page.locator(NOTICE).get_by_role("alertdialog")
+    await expect(notice).to_contain_text("Ihre Sitzung ist beendet")
+    assert await notice.evaluate("e => getComputedStyle(e).borderTopWidth") == "5px"
+    assert await page.evaluate("() => violations") == []
+    assert len(stage.logouts) == 1
+
+
+async def test_a_policy_that_forbids_the_worker_forbids_nothing_else(profile: Profile, stage: Stage) -> None:
+    """The page's own timers do."""
+    strict(stage, **{"worker-src": "'none'", "trusted-types": "'none'"})
+    page = await watched(profile, stage)
+    assert (await checked(page))["phase"] == "active"
+    stage.login()
+    await expect(page.locator(NOTICE)).to_have_count(1)
+
+
+async def test_of_another_origin_the_worker_is_a_blob(profile: Profile, stage: Stage) -> None:
+    """As most pages have it: the script comes from the server, the page from elsewhere."""
+    page = await opened(profile, stage)
+    assert [worker.url.split(":")[0] for worker in page.workers] == ["blob"]
+
+
+async def test_a_blob_that_is_forbidden_is_missed_by_nobody(profile: Profile, stage: Stage) -> None:
+    """The error comes late and as an event; `data-worker="off"` does not even try."""
+    stage.headers["Content-Security-Policy"] = f"worker-src 'self'; script-src {stage.enforcer.url} 'self'"
+    page = await watched(profile, stage)
+    assert (await checked(page))["phase"] == "active"
+    stage.attributes["worker"] = "off"
+    page = await watched(profile, stage)
+    assert await page.evaluate("() => violations") == []
+    stage.login()
+    await expect(page.locator(NOTICE)).to_have_count(1)
