@@ -50,7 +50,7 @@ SHUTDOWN_WITHIN = 3.0
 class Server:
     """One process. `start` then `stop`; `port` is the one that is listened on."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float] | None = None) -> None:
         self._settings = settings
         self._store = make_store(settings.store, clock)
         self._registry = Registry(self._store, settings.rules)

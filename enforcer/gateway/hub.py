@@ -27,13 +27,14 @@ RETRY_MS = 1000
 class Link:
     """A socket that speaks for a session. `joined` once its CONNECT has been answered."""
 
-    __slots__ = ("ended", "joined", "kick", "leaving", "renewal", "session", "socket", "ticket", "view")
+    __slots__ = ("ended", "held", "joined", "kick", "leaving", "renewal", "session", "socket", "ticket", "view")
 
     def __init__(self, socket: Socket, session: Session, ticket: Ticket | None) -> None:
         self.socket = socket
         self.session = session
         self.ticket = ticket
         self.joined = False
+        self.held = False
         self.leaving = False
         self.ended: Session | None = None
         self.kick: Kick | None = None
@@ -73,6 +74,7 @@ class Hub:
         unread = Session(session, room, False, 0, 0.0, 0.0, 0.0, 0.0, None, None, None)
         link = self._add(socket, unread, ticket)
         try:
+            await self._hold(link)
             if ticket is None:
                 snapshot = await self._registry.join(room, session)
             else:
@@ -166,11 +168,22 @@ class Hub:
         self._by_ip[socket.ip] = self._by_ip.get(socket.ip, 0) + 1
         return link
 
+    async def _hold(self, link: Link) -> None:
+        """Other nodes' changes of the room are heard from here on, before the truth is read."""
+        room = link.session.room
+        await self._registry.hold(room)
+        if link.socket not in self._links:  # closed meanwhile
+            self._registry.release(room)
+            raise Refusal("unavailable")
+        link.held = True
+
     def _remove(self, socket: Socket) -> Link | None:
         """Takes a socket out of all indexes; costs no more than the socket's own rooms."""
         link = self._links.pop(socket, None)
         if link is None:
             return None
+        if link.held:
+            self._registry.release(link.session.room)
         if link.kick is not None:
             link.kick.stop()
         if link.renewal is not None:

@@ -11,7 +11,7 @@ from tests.running import ROOT
 PACKAGE = ROOT / "enforcer"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"model", "errors"}),
-    frozenset({"deadlines", "edge", "static"}),
+    frozenset({"deadlines", "edge", "redis_address", "static"}),
     frozenset({"policy", "protocol", "tickets", "settings"}),
     frozenset({"store"}),
     frozenset({"registry"}),
@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 """From the bottom to the top; a module may import its own layer and those before it."""
 SEPARATE = {("api", "gateway"), ("gateway", "api"), ("jobs", "api"), ("jobs", "gateway")}
 """Neighbours in a layer that must not know each other."""
-PURE = ("model", "errors", "deadlines", "edge", "policy", "protocol", "tickets")
+PURE = ("model", "errors", "deadlines", "edge", "redis_address", "policy", "protocol", "tickets")
 IMPURE = {"asyncio", "time", "os", "socket", "random", "secrets", "threading", "sqlite3", "aiohttp", "pathlib", "uuid"}
 
 
