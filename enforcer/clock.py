@@ -18,8 +18,11 @@ def _boot_time() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """`wall` says UTC seconds and can be set; `elapsed` counts seconds and cannot; `sleep` waits."""
+    """`wall` says UTC seconds and can be set; `elapsed` counts seconds and cannot; `sleep` waits.
 
-    wall: Callable[[], float] = time.time
+    Without `wall` the store's own clock decides: this machine's, or that of the server where it keeps its data.
+    """
+
+    wall: Callable[[], float] | None = None
     elapsed: Callable[[], float] = _boot_time
     sleep: Sleep = asyncio.sleep

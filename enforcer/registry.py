@@ -81,6 +81,17 @@ class Registry:
         """Calls `listener` on the event loop with each committed change."""
         self._store.listen(listener)
 
+    async def hold(self, room: str) -> None:
+        """Whoever has a socket of the room holds it: then the listeners hear of its changes, whichever node made them.
+
+        Before the room is read; each call wants its `release`.
+        """
+        await self._store.hold(room)
+
+    def release(self, room: str) -> None:
+        """One socket of the room less."""
+        self._store.release(room)
+
     async def ping(self) -> None:
         """Returns if a login would be taken now; raises `StoreUnavailable` otherwise."""
         await self._store.ping()

@@ -26,6 +26,7 @@ from pydantic_settings import (
 
 from enforcer.deadlines import Rules
 from enforcer.errors import ConfigError
+from enforcer.redis_address import is_redis, redis_address
 
 ENV_PREFIX = "ENFORCER_"
 SAMPLE_AUTHKEY = "replace-me-with-what-enforcer-genkey-prints"
@@ -109,15 +110,25 @@ def _redirects(value: object) -> object:
     return value
 
 
+def _workers(value: object) -> object:
+    """A number, or `auto`: one for each processor that this process may use."""
+    if value == "auto":
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return value
+
+
 def _store(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError('a store is a text like "sqlite:///enforcer.db"')
     if value == "memory://":
         return value
-    if value.startswith(("redis://", "rediss://")):
-        raise ValueError("Redis is not supported by this version; use sqlite:///enforcer.db")
+    if is_redis(value):
+        redis_address(value)
+        return value
     if not value.startswith("sqlite:///") or value == "sqlite:///":
-        raise ValueError('use "sqlite:///enforcer.db", "sqlite:////var/lib/enforcer/enforcer.db" or "memory://"')
+        raise ValueError(
+            'use "sqlite:///enforcer.db", "sqlite:////var/lib/enforcer/enforcer.db", "redis://host:6379" or "memory://"'
+        )
     if ":memory:" in value:
         raise ValueError('for a store without a file use "memory://"')
     return value
@@ -140,7 +151,7 @@ class Settings(BaseSettings):
     authkey: Annotated[tuple[SecretStr, ...] | None, BeforeValidator(_keys)] = None
     authkey_file: Path | None = None
     store: Annotated[str, BeforeValidator(_store)] = "sqlite:///enforcer.db"
-    workers: Annotated[int, Field(ge=1, le=1)] = 1
+    workers: Annotated[int, Field(ge=1, le=256), BeforeValidator(_workers)] = 1
     join: Literal["ticket", "open"] = "ticket"
     login_window: Duration = 30.0
     policy: Literal["displace", "reject"] = "displace"
@@ -223,6 +234,8 @@ def load(
         problems.append(f"{name}: its value in the environment is not valid JSON")
     if settings is not None:
         settings = _with_keys(settings, path, problems)
+        if settings.workers > 1 and not is_redis(settings.store):
+            problems.append("workers: more than one process needs a store that they can share; set `store` to a Redis")
         if settings.event_name in _RESERVED_EVENTS:
             problems.append(f"event_name: {settings.event_name!r} is taken by the protocol; choose another")
     if problems or settings is None:
@@ -337,8 +350,6 @@ def _sentences(error: ValidationError) -> list[str]:
         name = str(e["loc"][0]) if e["loc"] else "the configuration"
         if e["type"] == "extra_forbidden":
             sentences.append(f"{name!r} is not a setting{_did_you_mean(name, Settings.model_fields)}")
-        elif name == "workers" and e["type"] == "less_than_equal":
-            sentences.append("workers: more than one process needs a store that they can share; this version has none")
         else:
             message = e["msg"].removeprefix("Value error, ")
             sentences.append(f"{name}: {message[:1].lower() + message[1:]}")

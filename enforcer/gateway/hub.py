@@ -66,6 +66,7 @@ class Hub:
             Refusal: goes out as CONNECT_ERROR; the link is taken out again.
         """
         try:
+            await self._hold(link)
             if link.by_ticket:
                 snapshot = await self._registry.live(link.session, link.room)
             else:
@@ -109,6 +110,8 @@ class Hub:
         if link.gone:
             return
         link.close()
+        if link.held:
+            self._registry.release(link.room)
         others = tuple(other for other in self._rooms[link.room] if other is not link)
         if others:
             self._rooms[link.room] = others
@@ -126,6 +129,14 @@ class Hub:
         """Tells nobody anything any more; the engines close the sockets."""
         for task in self._tasks:
             task.cancel()
+
+    async def _hold(self, link: Link) -> None:
+        """Other nodes' changes of the room are heard from here on, before the truth is read."""
+        await self._registry.hold(link.room)
+        if link.gone:  # closed meanwhile
+            self._registry.release(link.room)
+            raise Refusal("unavailable")
+        link.held = True
 
     def _identify(self, auth: object) -> tuple[str, str, Ticket | None]:
         """Room, session and ticket that a CONNECT speaks for."""

@@ -14,13 +14,15 @@ class Link:
     """A socket that speaks for a session.
 
     `joined` from the answer to its CONNECT until it leaves. `view` is what its page was told last, None when something
-    is new since. `ended` is the session's record once a commit has ended it. `ticket` is kept only if it expires.
+    is new since. `held` while other nodes' changes of the room are heard because of it. `ended` is the session's
+    record once a commit has ended it. `ticket` is kept only if it expires.
     """
 
     __slots__ = (
         "by_ticket",
         "ended",
         "gone",
+        "held",
         "joined",
         "kick",
         "leaving",
@@ -41,6 +43,7 @@ class Link:
         self.joined = False
         self.leaving = False
         self.gone = False
+        self.held = False
         self.ended: Session | None = None
         self.kick: Kick | None = None
         self.view: View | None = None

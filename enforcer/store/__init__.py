@@ -1,15 +1,23 @@
 """Where sessions are kept: the contract (`base`) and its implementations."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+from enforcer.redis_address import is_redis, redis_address
 from enforcer.store.base import Store
 from enforcer.store.memory import MemoryStore
+from enforcer.store.redis import RedisStore
 from enforcer.store.sqlite import SQLiteStore
 
 
-def make_store(url: str, clock: Callable[[], float]) -> Store:
-    """The store that a validated setting `store` names; `clock` gives UTC seconds. It is not opened yet."""
+def make_store(url: str, clock: Callable[[], float] | None = None) -> Store:
+    """The store that a validated setting `store` names. It is not opened yet.
+
+    `clock` gives UTC seconds in place of the clock that would decide: this machine's, or that of Redis.
+    """
+    if is_redis(url):
+        return RedisStore(redis_address(url), clock)
     if url == "memory://":
-        return MemoryStore(clock)
-    return SQLiteStore(Path(url.removeprefix("sqlite:///")), clock)
+        return MemoryStore(clock or time.time)
+    return SQLiteStore(Path(url.removeprefix("sqlite:///")), clock or time.time)

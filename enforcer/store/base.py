@@ -130,8 +130,8 @@ class Store(Protocol):
     ) -> str | None:
         """Moves the idle and lost deadlines of open sessions without activity later than `since`, by `seconds`.
 
-        Goes through at most `limit` of them by id, those above `after`, and leaves out the ids in `skip`. The last id
-        it looked at, for the next call's `after`; None when it is through.
+        Goes through at most `limit` open sessions in an order of its own, those behind `after`, and leaves out the
+        ids in `skip`. Where it has come to, for the next call's `after`; None when it is through.
         """
         ...
 
@@ -140,4 +140,16 @@ class Store(Protocol):
 
         A hint for those who hold sockets, never the truth: whoever may have missed one reads the store.
         """
+        ...
+
+    async def hold(self, room: str) -> None:
+        """From when this returns until `release`, the listeners hear of commits to the room by other processes too.
+
+        At once, if nothing is lost on the way; a second later at the latest when the store can be read, and then with
+        every session as it is now, those that have ended since included. Counted: each call wants its `release`.
+        """
+        ...
+
+    def release(self, room: str) -> None:
+        """One holder of the room less."""
         ...

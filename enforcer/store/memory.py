@@ -189,6 +189,12 @@ class MemoryStore:
     def listen(self, listener: Callable[[Change], None]) -> None:
         self._listeners.append(listener)
 
+    async def hold(self, room: str) -> None:
+        """Nobody else commits here."""
+
+    def release(self, room: str) -> None:
+        """Nobody else commits here."""
+
     def _put(self, session: Session) -> None:
         """Stores the record and keeps the indexes right."""
         old = self._sessions.get(session.id)

@@ -260,6 +260,12 @@ class SQLiteStore:
     def listen(self, listener: Callable[[Change], None]) -> None:
         self._listeners.append(listener)
 
+    async def hold(self, room: str) -> None:
+        """Nobody else commits here."""
+
+    def release(self, room: str) -> None:
+        """Nobody else commits here."""
+
     # ---- connections ---------------------------------------------------------------------------
 
     async def _write(

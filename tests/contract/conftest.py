@@ -1,4 +1,4 @@
-"""The stores that the contract is asked of. One more store is one more line in `STORES`."""
+"""The stores that the contract is asked of."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -8,11 +8,27 @@ import pytest
 
 from enforcer.store import make_store
 from enforcer.store.base import Store
+from tests.redis_server import RedisCluster, RedisServer
 
-STORES = {
-    "memory": lambda _: "memory://",
-    "sqlite": lambda directory: f"sqlite:///{directory}/enforcer.db",
-}
+STORES = ("memory", "sqlite", "redis", "cluster")
+Fresh = Callable[[Path], str]
+
+
+def fresh_store(request: pytest.FixtureRequest, name: str) -> Fresh:
+    """Gives the setting `store` of an empty store of that kind; the directory is for those that have files."""
+    if name == "memory":
+        return lambda _: "memory://"
+    if name == "sqlite":
+        return lambda directory: f"sqlite:///{directory}/enforcer.db"
+    redis: RedisServer | RedisCluster = request.getfixturevalue(f"redis_{'server' if name == 'redis' else 'cluster'}")
+
+    def emptied(_: Path) -> str:
+        redis.flush()
+        return redis.url
+
+    return emptied
+
+
 START = 1_700_000_000.0
 
 
@@ -35,8 +51,7 @@ def clock() -> Clock:
 @pytest.fixture(params=STORES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The setting `store` of each store in turn."""
-    make: Callable[[Path], str] = STORES[request.param]
-    return make(tmp_path)
+    return fresh_store(request, request.param)(tmp_path)
 
 
 @pytest.fixture

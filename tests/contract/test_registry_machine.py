@@ -24,7 +24,7 @@ from enforcer.policy import Login
 from enforcer.registry import TICK_SLACK, Registry
 from enforcer.store import make_store
 from enforcer.store.base import AuditQuery
-from tests.contract.conftest import STORES, Clock
+from tests.contract.conftest import STORES, Clock, Fresh, fresh_store
 
 ROOMS = ("alice", "bob")
 MAX, IDLE, ABSOLUTE = 2, 100.0, 400.0
@@ -47,13 +47,14 @@ class Expected:
 class RegistryMachine(RuleBasedStateMachine):
     """Does things to a registry and to the model alike."""
 
-    url: str
+    fresh: Fresh
     restartable: bool
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.directory = tempfile.TemporaryDirectory()
+        self.url = type(self).fresh(Path(self.directory.name))
         self.clock = Clock()
         self.beat = self.clock.now
         self.expected: dict[str, Expected] = {}
@@ -66,7 +67,7 @@ class RegistryMachine(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     async def open(self) -> None:
-        self.store = make_store(STORES[self.url](Path(self.directory.name)), self.clock)
+        self.store = make_store(self.url, self.clock)
         await self.store.open()
         self.registry = Registry(self.store, RULES, self.clock)
         await self.registry.resume(0.0)
@@ -232,14 +233,16 @@ class RegistryMachine(RuleBasedStateMachine):
             assert epochs == sorted(set(epochs)), "epochs grow strictly"
 
 
-@pytest.mark.parametrize("store_url", STORES)
-def test_registry_is_what_the_model_says(store_url: str, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("store", STORES)
+def test_registry_is_what_the_model_says(
+    store: str, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
     """The registry over this store and the model never disagree."""
     caplog.set_level(logging.ERROR)  # each restart says how long nobody looked after the sessions
 
     class Machine(RegistryMachine):
-        url = store_url
-        restartable = store_url != "memory"
+        fresh = staticmethod(fresh_store(request, store))
+        restartable = store != "memory"
 
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Machine,

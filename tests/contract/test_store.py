@@ -458,7 +458,7 @@ async def test_a_first_start_that_moves_moves_the_row(store: Store) -> None:
 # ---- the audit log ----------------------------------------------------------------------------------
 
 
-async def test_the_audit_log(store: Store) -> None:
+async def test_the_audit_log(store: Store, clock: Clock) -> None:
     """`seq` grows with the commits; each filter and `after` choose rows, oldest first."""
     entries = [
         AuditEntry(START, AuditEvent.STARTED, "alice", "a", None, 1, None, DEVICE),
@@ -467,6 +467,7 @@ async def test_the_audit_log(store: Store) -> None:
         AuditEntry(START + 3, AuditEvent.STARTED, "bob", "b", None, 1),
     ]
     for e in entries:
+        clock.now = e.at
         await store.transact(e.room, deciding(Decision(None, audit=(e,))))
     rows = await store.audit(AuditQuery())
     assert [row.entry for row in rows] == entries

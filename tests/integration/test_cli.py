@@ -144,7 +144,7 @@ def test_an_unknown_command_is_an_error(tmp_path: Path) -> None:
         ({"authkey": "x" * 31}, "authkey has 31 characters, at least 32 are needed; run `enforcer genkey`"),
         ({"authkey": ...}, "authkey is missing; run `enforcer genkey`"),
         ({"workers": 2}, "workers: more than one process needs a store that they can share"),
-        ({"store": "redis://localhost"}, "store: "),
+        ({"store": "redis://a,b"}, "store: several hosts need redis+sentinel://"),
         ({"ipaddr": "192.0.2.1"}, "192.0.2.1 is not an address of this machine; change `ipaddr`"),
         ({"ipaddr": "not an address"}, "cannot listen on not an address"),
     ],

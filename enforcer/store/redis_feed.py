@@ -1,0 +1,221 @@
+"""What other processes do to the rooms that are held here.
+
+A commit tells it on its room's channel, which is fast and may be lost. So each message says between which two commits
+it lies, and once a second the versions of all held rooms are compared, a read a bucket: who has missed something reads
+the room and is late, but never wrong.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from enforcer.errors import StoreUnavailable
+from enforcer.model import Change
+from enforcer.store.redis_keys import Keys, bucket_of
+from enforcer.store.redis_line import Line
+from enforcer.store.redis_link import Link
+from enforcer.store.redis_rooms import Proposal, Rooms
+from enforcer.store.redis_rows import Loaded, message_of
+
+CHECK_EVERY = 1.0
+"""Seconds between two comparisons of the versions."""
+SUBSCRIBE_WITHIN = 2.0
+"""Seconds that a server has to confirm a subscription."""
+BATCH = 200
+"""Rooms that are read in one trip."""
+
+
+class _Held:
+    """A room that somebody here listens to: what is known of it, and on which server its channel is."""
+
+    __slots__ = ("holders", "live", "ready", "server", "version")
+
+    def __init__(self) -> None:
+        self.holders = 0
+        self.version: str | None = None
+        self.live: set[str] = set()
+        self.server = ""
+        self.ready: asyncio.Task[None] | None = None
+
+
+class Feed:
+    """Tells of changes by others, to rooms between `hold` and `release`. Runs from `start` to `close`."""
+
+    def __init__(self, link: Link, keys: Keys, rooms: Rooms, tell: Callable[[Change], None]) -> None:
+        self._link = link
+        self._keys = keys
+        self._rooms = rooms
+        self._tell = tell
+        self._held: dict[str, _Held] = {}
+        self._lines: dict[str, Line] = {}
+        self._checking: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begins to compare; connections come with the first room."""
+        if self._checking is None:
+            self._checking = asyncio.get_running_loop().create_task(self._check_on(), name="store versions")
+
+    async def close(self) -> None:
+        """Listens to nothing any more. May be called twice."""
+        checking, self._checking = self._checking, None
+        tasks = [*self._leaving, *(h.ready for h in self._held.values() if h.ready), *([checking] if checking else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        lines, self._lines = self._lines, {}
+        for line in lines.values():
+            await line.close()
+        self._held = {}
+
+    # ---- holding -------------------------------------------------------------------------------
+
+    async def hold(self, room: str) -> None:
+        """Returns when nothing that is committed to the room from now on can stay unheard.
+
+        Raises:
+            StoreUnavailable: the room cannot be listened to now; it is not held.
+        """
+        held = self._held.get(room)
+        if held is None:
+            held = self._held[room] = _Held()
+            held.ready = asyncio.get_running_loop().create_task(self._begin(room, held), name="store hold")
+        held.holders += 1
+        try:
+            assert held.ready is not None
+            await asyncio.shield(held.ready)
+        except BaseException:
+            self._drop(room, held)
+            raise
+
+    def release(self, room: str) -> None:
+        """One holder less; after the last one the room is listened to no more."""
+        held = self._held.get(room)
+        if held is not None:
+            self._drop(room, held)
+
+    def committed(self, proposal: Proposal) -> None:
+        """A commit of this process, of which the listeners hear without the channel."""
+        before, then = proposal.before, proposal.then
+        held = self._held.get(before.name)
+        if held is not None:
+            self._follow(held, before.version, then.version, Change(before.name, proposal.decision.changed))
+
+    async def _begin(self, room: str, held: _Held) -> None:
+        """Subscribed first, then read: what comes in between is heard, what was before is read."""
+        try:
+            subscribed = await self._subscribe(room, held)
+            await asyncio.wait_for(asyncio.shield(subscribed), SUBSCRIBE_WITHIN)
+        except TimeoutError:
+            raise StoreUnavailable("Redis does not confirm a subscription") from None
+        loaded = await self._rooms.load(room)
+        held.version, held.live = loaded.room.version, {s.id for s in loaded.room.live}
+
+    async def _subscribe(self, room: str, held: _Held) -> asyncio.Future[None]:
+        channel = self._keys.channel(room)
+        held.server = server = self._link.server_of(channel)
+        line = self._lines.get(server)
+        if line is None:
+            line = self._lines[server] = Line(lambda: self._link.connection_to(server), self._heard)
+            line.start()
+        return await line.subscribe(channel)
+
+    def _drop(self, room: str, held: _Held) -> None:
+        held.holders -= 1
+        if held.holders == 0 and self._held.get(room) is held:
+            del self._held[room]
+            if held.ready is not None:
+                held.ready.cancel()
+            self._leave(room, held.server)
+
+    def _leave(self, room: str, server: str) -> None:
+        """Unsubscribes there, soon."""
+        line = self._lines.get(server)
+        if line is not None:
+            task = asyncio.get_running_loop().create_task(self._unsubscribe(line, room, server), name="store release")
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    async def _unsubscribe(self, line: Line, room: str, server: str) -> None:
+        held = self._held.get(room)
+        if held is None or held.server != server:  # not held there again meanwhile
+            await line.unsubscribe(self._keys.channel(room))
+
+    # ---- hearing -------------------------------------------------------------------------------
+
+    def _heard(self, text: bytes) -> None:
+        before, after, origin, change = message_of(text)
+        held = self._held.get(change.room)
+        if held is None or origin == self._rooms.origin:
+            return
+        self._follow(held, before, after, change)
+        if change.sessions:
+            self._tell(change)
+
+    def _follow(self, held: _Held, before: str, after: str, change: Change) -> None:
+        """Takes a commit in. If one before it is missing, the version stays behind until the next comparison."""
+        if held.version == before:
+            held.version = after
+        for session in change.sessions:
+            if session.ended:
+                held.live.discard(session.id)
+            else:
+                held.live.add(session.id)
+
+    # ---- comparing -----------------------------------------------------------------------------
+
+    async def _check_on(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_EVERY)
+            with suppress(StoreUnavailable):
+                await self._move()
+                await self._catch_up(await self._behind())
+
+    async def _move(self) -> None:
+        """Keeps the subscriptions alive, and moves them to where a Cluster has moved their rooms."""
+        for server, line in list(self._lines.items()):
+            if line.idle and len(self._lines) > 1:
+                del self._lines[server]
+                await line.close()
+            else:
+                await line.ping()
+        for room, held in list(self._held.items()):
+            if held.server != self._link.server_of(self._keys.channel(room)):
+                self._leave(room, held.server)
+                await self._subscribe(room, held)
+
+    async def _behind(self) -> list[str]:
+        """The held rooms that have changed without our hearing of it."""
+        by_bucket: dict[int, list[str]] = {}
+        for room, held in self._held.items():
+            if held.version is not None:
+                by_bucket.setdefault(bucket_of(room), []).append(room)
+        if not by_bucket:
+            return []
+        replies = await self._link.ask(
+            *(("HMGET", self._keys.of_bucket(b, "versions"), *rooms) for b, rooms in by_bucket.items())
+        )
+        versions = {
+            room: (version or b"").decode()
+            for rooms, reply in zip(by_bucket.values(), replies, strict=True)
+            for room, version in zip(rooms, reply, strict=True)
+        }
+        return [room for room, version in versions.items() if self._version(room) not in (None, version)]
+
+    def _version(self, room: str) -> str | None:
+        held = self._held.get(room)
+        return None if held is None else held.version
+
+    async def _catch_up(self, rooms: list[str]) -> None:
+        for start in range(0, len(rooms), BATCH):
+            wanted = [(r, list(self._held[r].live)) for r in rooms[start : start + BATCH] if r in self._held]
+            for loaded in await self._rooms.load_all(wanted):
+                self._caught_up(loaded)
+
+    def _caught_up(self, loaded: Loaded) -> None:
+        """Tells what the room is like now, and how those have ended that were live when it was last heard of."""
+        held = self._held.get(loaded.room.name)
+        if held is None:
+            return
+        held.version, held.live = loaded.room.version, {s.id for s in loaded.room.live}
+        self._tell(Change(loaded.room.name, (*loaded.ended.values(), *loaded.room.live)))

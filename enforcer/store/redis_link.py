@@ -1,0 +1,183 @@
+"""The way to Redis: one server, one found through Sentinels, or a Cluster.
+
+The client library's own retries are off: what a lost reply means is known only to those who asked. Every call has a
+time-out, and only so many are under way at once; who comes later waits as long as a call may last, not longer.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+from redis import asyncio as redis
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    NoScriptError,
+    RedisClusterException,
+    RedisError,
+)
+
+from enforcer.errors import StartError, StoreUnavailable
+from enforcer.redis_address import RedisAddress
+from enforcer.store.redis_script import Command, with_text
+
+log = logging.getLogger(__name__)
+
+CALL_WITHIN = 1.5
+"""Seconds that Redis has for an answer, and that a call waits for its turn."""
+AT_ONCE = 32
+"""Calls under way at once, which is also the number of connections to a server."""
+OLDEST = (7, 0)
+"""The first Redis with sharded channels and with rows of streams numbered in part by us. Every Valkey has both."""
+
+
+class Link:
+    """Sends commands. Made closed; `open` may be tried again after it failed."""
+
+    def __init__(self, address: RedisAddress) -> None:
+        self._address = address
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._client: Any = None
+        self._sentinel: Sentinel | None = None
+        self.trips = 0
+        """How often Redis was asked something, for measuring."""
+
+    async def open(self) -> None:
+        """Connects, and looks whether the server is one that can be used.
+
+        Raises:
+            StartError: it refuses us, or is too old.
+            StoreUnavailable: it does not answer now.
+        """
+        if self._client is None:
+            self._client = self._made()
+        try:
+            async with asyncio.timeout(2 * CALL_WITHIN):
+                if isinstance(self._client, redis.RedisCluster):
+                    await self._client.initialize()
+                about = await self._client.info("server", **self._any_node())
+        except (AuthenticationError, AuthorizationError, NoPermissionError) as e:
+            raise StartError(f"{self._address} refuses the user or the password: {e}") from None
+        except RedisClusterException as e:
+            raise StoreUnavailable(f"{self._address} has no Cluster that can be used: {e}") from None
+        except (RedisError, OSError, TimeoutError) as e:
+            raise StoreUnavailable(f"{self._address} does not answer: {_said(e)}") from None
+        version = str(about.get("redis_version", "7"))
+        if tuple(int(n) for n in version.split(".")[:2]) < OLDEST:
+            raise StartError(f"{self._address} is version {version}; Redis 7.0 or newer, or Valkey, is needed")
+
+    async def close(self) -> None:
+        """Lets go of all connections. May be called twice, or without `open`."""
+        client, self._client = self._client, None
+        sentinel, self._sentinel = self._sentinel, None
+        if client is not None:
+            await client.aclose()
+        if sentinel is not None:
+            await sentinel.aclose()
+
+    async def run(self, *commands: Command) -> list[Any]:
+        """The replies, in order, after one trip to each server concerned.
+
+        Raises:
+            StoreUnavailable: one of them failed or has no answer; what the commands did is unknown.
+        """
+        try:
+            async with asyncio.timeout(2 * CALL_WITHIN), self._turns:
+                replies = await self._send(commands)
+                unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+                if unknown:
+                    again = await self._send([with_text(commands[n]) for n in unknown])
+                    for n, reply in zip(unknown, again, strict=True):
+                        replies[n] = reply
+        except (RedisError, OSError, TimeoutError) as e:
+            raise StoreUnavailable(f"Redis does not answer: {_said(e)}") from None
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise StoreUnavailable(f"Redis does not take a command: {_said(reply)}")
+        return replies
+
+    async def ask(self, *commands: Command) -> list[Any]:
+        """As `run`, for commands that may be repeated: tries twice, since a connection may have died in its rest."""
+        try:
+            return await self.run(*commands)
+        except StoreUnavailable:
+            return await self.run(*commands)
+
+    def server_of(self, key: str) -> str:
+        """The name of the server that a key is on now; changes when a Cluster moves it."""
+        if isinstance(self._client, redis.RedisCluster):
+            node = self._client.get_node_from_key(key)
+            return "" if node is None else str(node.name)
+        return ""
+
+    def connection_to(self, server: str) -> AbstractConnection:
+        """A connection of its own to a server, not connected yet, for subscriptions.
+
+        Raises:
+            StoreUnavailable: the Cluster has no such server.
+        """
+        if self._client is None:
+            raise StoreUnavailable("the store is not open")
+        if not isinstance(self._client, redis.RedisCluster):
+            made: AbstractConnection = self._client.connection_pool.make_connection()
+            return made
+        node: ClusterNode | None = self._client.get_node(node_name=server)
+        if node is None:
+            raise StoreUnavailable("a part of the Redis Cluster is away")
+        return node.connection_class(**node.connection_kwargs)
+
+    # ---- how -----------------------------------------------------------------------------------
+
+    async def _send(self, commands: "tuple[Command, ...] | list[Command]") -> list[Any]:
+        if self._client is None:
+            raise StoreUnavailable("the store is not open")
+        self.trips += 1
+        if len(commands) == 1:
+            try:
+                return [await self._client.execute_command(*commands[0])]
+            except NoScriptError as e:
+                return [e]
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        return replies
+
+    def _any_node(self) -> dict[str, Any]:
+        """A keyless command needs to be told its server in a Cluster."""
+        if isinstance(self._client, redis.RedisCluster):
+            return {"target_nodes": redis.RedisCluster.RANDOM}
+        return {}
+
+    def _made(self) -> Any:
+        a = self._address
+        every: dict[str, Any] = {
+            "protocol": 2,
+            "socket_timeout": CALL_WITHIN,
+            "socket_connect_timeout": CALL_WITHIN,
+            "socket_keepalive": True,
+            "retry": Retry(NoBackoff(), 0),
+            "max_connections": 2 * AT_ONCE,
+        }
+        if a.tls:
+            every |= {"ssl": True, "ssl_ca_certs": a.ca}
+        user: dict[str, Any] = {"username": a.username, "password": a.password}
+        if a.kind == "cluster":
+            nodes = [ClusterNode(host, port) for host, port in a.hosts]
+            return redis.RedisCluster(startup_nodes=nodes, **user, **every)
+        if a.kind == "sentinel":
+            self._sentinel = Sentinel(a.hosts, sentinel_kwargs=every)  # type: ignore[no-untyped-call]
+            return self._sentinel.master_for(str(a.master), db=a.db, **user, **every)
+        ((host, port),) = a.hosts
+        return redis.Redis(host=host, port=port, db=a.db, **user, **every)
+
+
+def _said(error: BaseException) -> str:
+    """What an error says, in one short line."""
+    return (str(error) or type(error).__name__).splitlines()[0][:200]

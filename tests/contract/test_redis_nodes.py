@@ -1,0 +1,223 @@
+"""Several processes on one Redis: what each hears of the others, and what they do to each other's commits."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from enforcer.errors import StoreUnavailable
+from enforcer.model import Change, Decision, RoomState, Session
+from enforcer.redis_address import redis_address
+from enforcer.store.redis import RedisStore
+from enforcer.store.redis_rooms import Rooms
+from tests.contract.rooms import deciding, ended, put, session, started
+from tests.redis_server import RedisCluster, RedisServer
+from tests.running import until
+
+WITHIN = 5.0
+
+
+@pytest.fixture(params=["redis_server", "redis_cluster"])
+def redis(request: pytest.FixtureRequest) -> RedisServer | RedisCluster:
+    """An empty Redis of each kind."""
+    found: RedisServer | RedisCluster = request.getfixturevalue(request.param)
+    found.flush()
+    return found
+
+
+@pytest.fixture
+async def nodes(redis: RedisServer | RedisCluster) -> AsyncIterator[list[RedisStore]]:
+    """Two processes' stores."""
+    stores = [RedisStore(redis_address(redis.url)) for _ in range(2)]
+    for store in stores:
+        await store.open()
+    yield stores
+    for store in stores:
+        await store.close()
+    assert not [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+
+
+def subscriptions(redis: RedisServer | RedisCluster) -> int:
+    """Channels that somebody listens to."""
+    found = 0
+    for server in redis.servers:
+        with server.client() as client:
+            found += len(client.execute_command("PUBSUB", "SHARDCHANNELS"))
+    return found
+
+
+class Heard:
+    """The changes that a store tells of."""
+
+    def __init__(self, store: RedisStore) -> None:
+        self.changes: list[Change] = []
+        self._news = asyncio.Event()
+        store.listen(self._hear)
+
+    def _hear(self, change: Change) -> None:
+        self.changes.append(change)
+        self._news.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Returns when it is true, tried at each change."""
+        async with asyncio.timeout(WITHIN):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
+
+    def ended(self) -> set[str]:
+        """The sessions whose end was told."""
+        return {s.id for change in self.changes for s in change.sessions if s.ended}
+
+
+def claim(id_: str) -> Callable[[RoomState, float], Decision[int]]:
+    """A login: all others end."""
+
+    def decide(state: RoomState, now: float) -> Decision[int]:
+        mine = session(id_, state.room, epoch=state.epoch + 1, started_at=now)
+        over = tuple(ended(s, now) for s in state.sessions)
+        return Decision(mine.epoch, changed=(mine, *over), epoch=mine.epoch, audit=(started(mine),))
+
+    return decide
+
+
+async def test_a_held_room_is_heard_of_and_others_are_not(nodes: list[RedisStore]) -> None:
+    """With the very records that were committed; a barrier shows that nothing of the other room came."""
+    here, there = nodes
+    heard = Heard(here)
+    await here.hold("alice")
+    await put(there, session("x", "bob"))
+    record = session("s", "alice")
+    await put(there, record)
+    await heard.until(lambda: len(heard.changes) >= 1)
+    assert heard.changes == [Change("alice", (record,))]
+
+
+async def test_own_commits_are_told_once(nodes: list[RedisStore]) -> None:
+    """The channel's echo of our own commit is none of our business."""
+    here, there = nodes
+    heard = Heard(here)
+    await here.hold("alice")
+    await put(here, session("own"))
+    await put(there, session("other"))
+    await heard.until(lambda: len(heard.changes) >= 2)
+    assert [s.id for c in heard.changes for s in c.sessions] == ["own", "other"]
+
+
+async def test_after_the_last_release_nothing_is_heard(
+    nodes: list[RedisStore], redis: RedisServer | RedisCluster
+) -> None:
+    """Each hold wants its release; the barrier is another room that is still held."""
+    here, there = nodes
+    heard = Heard(here)
+    for _ in range(2):
+        await here.hold("alice")
+    await here.hold("bob")
+    here.release("alice")
+    await put(there, session("1"))
+    await heard.until(lambda: len(heard.changes) == 1)
+    here.release("alice")
+    await asyncio.to_thread(until, lambda: subscriptions(redis) == 1)
+    await put(there, session("2"))
+    await put(there, session("x", "bob"))
+    await heard.until(lambda: len(heard.changes) == 2)
+    assert heard.changes[1].room == "bob"
+
+
+async def test_a_lost_message_is_made_up_for(nodes: list[RedisStore], redis: RedisServer | RedisCluster) -> None:
+    """What was committed while the subscription was away is told by the comparison a second later."""
+    here, there = nodes
+    heard = Heard(here)
+    await put(there, session("old"))
+    await here.hold("alice")
+    for server in redis.servers:
+        with server.client() as client:
+            client.client_kill_filter(_type="pubsub")
+    await there.transact("alice", claim("new"))
+    await heard.until(lambda: "old" in heard.ended())
+
+
+async def test_two_nodes_claim_at_once(nodes: list[RedisStore]) -> None:
+    """Two hundred logins of one user on two nodes: one stays, epochs strictly grow, each has one audit row."""
+    epochs = await asyncio.gather(*(nodes[n % 2].transact("alice", claim(f"s{n}")) for n in range(200)))
+    assert sorted(epochs) == list(range(1, 201))
+    for node in nodes:
+        state = await node.room("alice")
+        assert [s.epoch for s in state.sessions] == [200]
+
+
+async def test_one_id_in_two_rooms_at_once_belongs_to_one(nodes: list[RedisStore]) -> None:
+    """Whoever comes second finds the record of the first."""
+
+    for n in range(10):
+        rooms = [f"a{n}", f"b{n}"]
+        ids = [f"s{n}"]
+
+        def decide(state: RoomState, now: float, n: int = n) -> Decision[Session]:
+            found = state.found.get(f"s{n}")
+            mine = session(f"s{n}", state.room)
+            return Decision(found) if found else Decision(mine, changed=(mine,))
+
+        won = await asyncio.gather(
+            *(node.transact(room, decide, sessions=ids) for node, room in zip(nodes, rooms, strict=True))
+        )
+        assert won[0].room == won[1].room
+        snapshot = await nodes[0].get(f"s{n}")
+        assert snapshot is not None
+        assert snapshot.session.room == won[0].room
+
+
+async def test_a_home_without_a_commit_does_not_keep_an_id_from_another_room(nodes: list[RedisStore]) -> None:
+    """A process that died between the two steps leaves nothing that anyone would notice."""
+    here, there = nodes
+    assert await rooms_of(here).reserve("alice", ["s"]) == []
+    assert await there.get("s") is None
+    await put(there, session("s", "bob"))
+    snapshot = await here.get("s")
+    assert snapshot is not None
+    assert snapshot.session.room == "bob"
+
+
+async def test_a_late_commit_of_a_lost_home_fails(nodes: list[RedisStore]) -> None:
+    """A node that stood still between reserving the id and committing finds that another room has it now."""
+    slow, quick = rooms_of(nodes[0]), nodes[1]
+    loaded = await slow.load("alice")
+    assert await slow.reserve("alice", ["s"]) == []
+    proposal = slow.proposal(loaded, Decision(None, changed=(session("s"),)))
+    await put(quick, session("s", "bob"))
+    assert await slow.commit(proposal) is False
+    assert await slow.reserve("alice", ["s"]) == ["s"]
+
+
+def rooms_of(store: RedisStore) -> Rooms:
+    """The store's own way to its rooms, to stop between two steps."""
+    return store._rooms
+
+
+async def test_scripts_come_back_after_they_are_forgotten(
+    nodes: list[RedisStore], redis: RedisServer | RedisCluster
+) -> None:
+    """SCRIPT FLUSH, or a server that was restarted, costs a trip and nothing else."""
+    await put(nodes[0], session("a"))
+    for server in redis.servers:
+        with server.client() as client:
+            client.script_flush()
+    await put(nodes[1], session("b"))
+    assert {s.id for s in (await nodes[0].room("alice")).sessions} == {"a", "b"}
+
+
+async def test_nobody_there_is_unavailable_within_a_bounded_time() -> None:
+    """An address where nobody listens."""
+    store = RedisStore(redis_address("redis://127.0.0.1:1"))
+    async with asyncio.timeout(10):
+        with pytest.raises(StoreUnavailable):
+            await store.open()
+        with pytest.raises(StoreUnavailable):
+            await store.transact("alice", deciding(Decision(None, epoch=1)))
+    await store.close()
+
+
+async def test_the_time_is_that_of_the_server(nodes: list[RedisStore]) -> None:
+    """`now` follows Redis, in decisions and between them."""
+    at = await nodes[0].transact("alice", lambda state, now: Decision(now))
+    assert abs(nodes[0].now() - at) < 0.5
