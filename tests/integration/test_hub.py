@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -52,7 +53,7 @@ class House:
         self.settings = Settings(authkey="k" * 40, store="memory://", **settings)
         self.ticks = itertools.count(1)
         self.store = MemoryStore(lambda: 1_800_000_000.0 + next(self.ticks) / 1000)
-        self.registry = Registry(self.store, self.settings.rules)
+        self.registry = Registry(self.store, self.settings.rules, time.monotonic)
         self.office = TicketOffice(self.settings.authkeys, None)
         self.hub = Hub(self.registry, self.office, self.settings)
 
