@@ -1,6 +1,7 @@
 """The demo page, as its first visitor meets it."""
 
 import re
+import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -92,13 +93,13 @@ async def test_two_windows(profile: Profile, demo: EnforcerProcess, picture: Pic
 
 async def test_a_reload_keeps_the_login(profile: Profile, demo: EnforcerProcess) -> None:
     """And does not count as another login; a new tab is another window."""
-    context = await profile()
-    page = await window(context, demo, "reloader")
+    context, name = await profile(), f"reloader-{secrets.token_hex(3)}"  # the list also shows who was here lately
+    page = await window(context, demo, name)
     await log_in(page)
     await page.reload()
     await live(page)
-    assert len(demo.call("GET", "/v1/users/demo:reloader/sessions").json()["sessions"]) == 1
-    tab = await window(context, demo, "reloader")
+    assert len(demo.call("GET", f"/v1/users/demo:{name}/sessions").json()["sessions"]) == 1
+    tab = await window(context, demo, name)
     await expect(tab.get_by_role("listitem")).to_have_count(1)
     await live(page)
 
