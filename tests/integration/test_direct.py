@@ -21,7 +21,7 @@ from enforcer.settings import Settings
 from tests.frames import BINARY, CONTINUATION, PING, TEXT, masked
 from tests.integration.raw import RawSocket, refusal
 from tests.integration.test_memory import OPENING, join, resident, tickets
-from tests.running import EnforcerProcess
+from tests.running import EnforcerProcess, until
 
 WITHIN = 8.0
 
@@ -52,9 +52,7 @@ async def _nothing_stays() -> None:
 
 
 async def _compare(port: int, all_tickets: list[str]) -> None:
-    async with asyncio.timeout(WITHIN):
-        while alive(RequestHandler):  # of the logins' connections, which are closed
-            await asyncio.sleep(0.01)
+    await asyncio.to_thread(until, lambda: alive(RequestHandler) == 0)  # the connections of the logins are closed
     tasks = len(asyncio.all_tasks())
     writers = [await join(port, ticket) for ticket in all_tickets]
     assert alive(DirectSocket) == 20
@@ -63,9 +61,7 @@ async def _compare(port: int, all_tickets: list[str]) -> None:
     assert alive(Inbox) == 0
     for writer in writers:
         writer.close()
-    async with asyncio.timeout(WITHIN):
-        while alive(DirectSocket):
-            await asyncio.sleep(0.01)
+    await asyncio.to_thread(until, lambda: alive(DirectSocket) == 0)
 
 
 # ---- peers that mean no good ------------------------------------------------------------------------
