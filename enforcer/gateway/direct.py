@@ -65,7 +65,12 @@ class DirectEngine:
         self._ids = (f"{prefix}{n:x}" for prefix in (secrets.token_urlsafe(12),) for n in itertools.count())
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._all_gone: asyncio.Future[None] | None = None
+        self._all_gone: asyncio.Future[None] | None = None  # once it is closing
+
+    @property
+    def waiting(self) -> int:
+        """How many sockets are open and in no namespace: nothing of theirs was judged yet."""
+        return len(self._unjoined)
 
     def open(self, request: web.Request, visitor: Visitor, switching: bytes) -> web.StreamResponse:
         """Takes the connection of an opening request over; `switching` is the answer to it."""
@@ -78,14 +83,16 @@ class DirectEngine:
         self._keep_time()
         hello = packets.opened(self.new_id(), self._pace.ping_interval, self._pace.ping_timeout, self.max_message_size)
         socket.opened(transport, switching + text_frame(hello), early)
+        if self._all_gone is not None:
+            socket.close(CloseCode.GOING_AWAY)
         return TakenOver()
 
     async def close(self) -> None:
         """Closes every socket with 1001; returns when their peers have gone, or had their time."""
+        self._all_gone = asyncio.get_running_loop().create_future()
         for socket in list(self._wheel):
             socket.close(CloseCode.GOING_AWAY)
         if len(self._wheel):
-            self._all_gone = asyncio.get_running_loop().create_future()
             await self._all_gone
         if self._timer is not None:
             self._timer.cancel()

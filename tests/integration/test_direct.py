@@ -171,6 +171,19 @@ async def test_an_address_has_a_limit_of_sockets(tmp_path: Any, engine: str) -> 
                 await first.untouched()
 
 
+async def test_sockets_that_never_join_have_a_limit_too(tmp_path: Any) -> None:
+    """They are refused at the handshake; those that are there may still join."""
+    with EnforcerProcess(tmp_path / "enforcer", max_connections=2, store="memory://") as server:
+        login = server.login("alice")
+        async with RawSocket(server) as first, RawSocket(server) as second:
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await RawSocket(server).__aenter__()
+            assert refused.value.status == 429
+            await first.join(login["ticket"])
+            async with RawSocket(server):
+                await second.join(login["ticket"])
+
+
 @pytest.mark.parametrize("secret", ["ticket=eyJ", "key=x", "token=x", "Authorization=x"])
 async def test_secrets_in_the_url_are_refused(enforcer: EnforcerProcess, secret: str) -> None:
     """Before there is a socket."""
