@@ -99,6 +99,8 @@ class Door:
         if request.method == "GET" and "websocket" in (asked["transport"], request.headers.get("Upgrade", "").lower()):
             switching = _switching(request, asked)
             if "sid" not in asked and asked.get("EIO") == "4":
+                if self._direct.waiting >= self._settings.max_connections:
+                    raise _Refused("too-many-connections", "too many sockets are open that have not joined yet")
                 return self._direct.open(request, visitor, switching)
         body = await self._body(request) if request.method == "POST" else b""
         return await self._stock.handle(request, visitor, body)

@@ -6,6 +6,7 @@ import json
 import random
 import secrets
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,13 +16,14 @@ import uvloop
 from aiohttp.web_protocol import RequestHandler
 
 from enforcer.app import Server
-from enforcer.gateway.direct import DirectSocket
+from enforcer.gateway.direct_socket import DirectSocket
+from enforcer.gateway.limits import Pace
 from enforcer.gateway.wire.websocket import Inbox
 from enforcer.settings import Settings
 from tests.frames import BINARY, CONTINUATION, PING, TEXT, masked
 from tests.integration.raw import RawSocket, refusal
 from tests.integration.test_memory import OPENING, join, resident, tickets
-from tests.running import EnforcerProcess
+from tests.running import EnforcerProcess, until
 
 WITHIN = 8.0
 
@@ -45,18 +47,23 @@ async def _nothing_stays() -> None:
     authkey = secrets.token_urlsafe(32)
     server = Server(Settings(port=0, ipaddr="127.0.0.1", authkey=authkey, store="memory://"))
     await server.start()
-    all_tickets = await tickets(f"http://127.0.0.1:{server.port}", authkey, 0, 20)
-    handlers, tasks, sockets = alive(RequestHandler), len(asyncio.all_tasks()), alive(DirectSocket)
-    writers = [await join(server.port, ticket) for ticket in all_tickets]
-    assert alive(DirectSocket) == sockets + 20
-    assert alive(RequestHandler) <= handlers
+    try:
+        await _compare(server.port, await tickets(f"http://127.0.0.1:{server.port}", authkey, 0, 20))
+    finally:
+        await server.stop()
+
+
+async def _compare(port: int, all_tickets: list[str]) -> None:
+    await asyncio.to_thread(until, lambda: alive(RequestHandler) == 0)  # the connections of the logins are closed
+    tasks = len(asyncio.all_tasks())
+    writers = [await join(port, ticket) for ticket in all_tickets]
+    assert alive(DirectSocket) == 20
+    assert alive(RequestHandler) == 0
     assert len(asyncio.all_tasks()) <= tasks
     assert alive(Inbox) == 0
     for writer in writers:
         writer.close()
-        await writer.wait_closed()
-    await server.stop()
-    assert alive(DirectSocket) == sockets
+    await asyncio.to_thread(until, lambda: alive(DirectSocket) == 0)
 
 
 # ---- peers that mean no good ------------------------------------------------------------------------
@@ -146,6 +153,26 @@ async def test_fuzzed_connections_leave_the_server_as_it_was(enforcer: EnforcerP
     assert "ERROR" not in enforcer.read_log()
 
 
+# ---- time -------------------------------------------------------------------------------------------
+
+
+async def test_a_server_that_stood_still_cuts_nobody() -> None:
+    """A process that was stopped or starved has asked for pongs that could not come: it gives them their time again."""
+    pace = Pace(ping_interval=1.0, ping_timeout=0.5)
+    server = Server(Settings(port=0, ipaddr="127.0.0.1", authkey="k" * 40, store="memory://"), pace=pace)
+    await server.start()
+    url = f"http://127.0.0.1:{server.port}/socket.io/?EIO=4&transport=websocket"
+    async with aiohttp.ClientSession() as http, http.ws_connect(url) as ws:
+        assert (await ws.receive_str(timeout=WITHIN)).startswith("0{")
+        assert await ws.receive_str(timeout=WITHIN) == "2"
+        time.sleep(1.5)  # noqa: ASYNC251 - the server is in this process, and stands still as well
+        await asyncio.sleep(0.25)  # the way of the pong, in the server's time
+        await ws.send_str("3")
+        await ws.send_str("40/nowhere,")
+        assert (await ws.receive_str(timeout=WITHIN)).startswith("44/nowhere,")
+    await server.stop()
+
+
 # ---- who knocks -------------------------------------------------------------------------------------
 
 
@@ -164,6 +191,19 @@ async def test_an_address_has_a_limit_of_sockets(tmp_path: Any, engine: str) -> 
             async with RawSocket(server, engine, **other) as fourth:
                 await fourth.join(login["ticket"])
                 await first.untouched()
+
+
+async def test_sockets_that_never_join_have_a_limit_too(tmp_path: Any) -> None:
+    """They are refused at the handshake; those that are there may still join."""
+    with EnforcerProcess(tmp_path / "enforcer", max_connections=2, store="memory://") as server:
+        login = server.login("alice")
+        async with RawSocket(server) as first, RawSocket(server) as second:
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await RawSocket(server).__aenter__()
+            assert refused.value.status == 429
+            await first.join(login["ticket"])
+            async with RawSocket(server):
+                await second.join(login["ticket"])
 
 
 @pytest.mark.parametrize("secret", ["ticket=eyJ", "key=x", "token=x", "Authorization=x"])
