@@ -74,7 +74,7 @@ check: tools $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	cd client-js && npm run --silent check && npm run --silent drift && npm run --silent size
+	cd client-js && npm run --silent check && npm run --silent drift && npm run --silent size && npm run --silent pack
 
 # ---- what is made -------------------------------------------------------------------------------
 

@@ -1,10 +1,16 @@
 /** Writes dist/ and the files that the server serves; with --verify it only compares those with the sources. */
 
+import { createHash } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { esm, root, served, servedFrom } from "./bundle.mjs";
 
 const files = await served();
+/** The documentation shows the hash of the very file that is served (W3C Subresource Integrity). */
+const manual = new URL("../../docs/client.md", import.meta.url).pathname;
+const documented = await readFile(manual, "utf8");
+const integrity = `integrity="sha384-${createHash("sha384").update(files[0][1]).digest("base64")}"`;
+const hashed = documented.replace(/integrity="sha384-[^"]*"/, integrity);
 
 if (process.argv.includes("--verify")) {
   for (const [name, contents] of files) {
@@ -14,7 +20,12 @@ if (process.argv.includes("--verify")) {
       process.exitCode = 1;
     }
   }
+  if (hashed !== documented || !documented.includes(integrity)) {
+    console.error("docs/client.md shows another hash than that of session-guard.js; run `npm run build`");
+    process.exitCode = 1;
+  }
 } else {
+  await writeFile(manual, hashed);
   await rm(`${root}dist`, { recursive: true, force: true });
   await mkdir(`${root}dist`, { recursive: true });
   for (const [name, contents] of files) {

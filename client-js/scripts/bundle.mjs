@@ -59,7 +59,7 @@ async function squeeze(text) {
 /** For bundlers: readable, with source maps; what is loaded only where it is needed stays a file of its own. */
 export async function esm() {
   const languages = (await readdir(`${root}src/lang`)).map((name) => `src/lang/${name}`);
-  return bundle({ entryPoints: ["src/index.ts", ...languages], format: "esm", sourcemap: true, splitting: true, outbase: "src", outdir: "dist" });
+  return bundle({ entryPoints: ["src/index.ts", "src/element.ts", "src/react.ts", ...languages], external: ["react", "session-guard"], format: "esm", sourcemap: true, splitting: true, outbase: "src", outdir: "dist" });
 }
 
 /** Everything that the server serves under /client/: pairs of file name and contents. */
@@ -79,6 +79,12 @@ export async function parts() {
   );
   const [worker] = await bundle({ entryPoints: ["src/worker.ts"], format: "esm", minify: true });
   return [["session-guard-worker.js", await squeeze(worker.text)], ...files];
+}
+
+/** Only for measuring: the React part, without React and without what it is for. */
+export async function react() {
+  const [file] = await bundle({ entryPoints: ["src/react.ts"], external: ["react", "session-guard"], format: "esm", minify: true });
+  return file.contents;
 }
 
 /** Only for measuring: the named modules of src/, minified. */

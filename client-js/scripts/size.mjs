@@ -1,13 +1,14 @@
 /** Sizes after gzip -9, each against its budget in bytes. */
 
 import { gzipSync } from "node:zlib";
-import { modules, served } from "./bundle.mjs";
+import { modules, react, served } from "./bundle.mjs";
 
 const files = Object.fromEntries(await served());
 const budgets = [
   ["core + sio-lite", await modules("core/machine.ts", "transport/connection.ts", "transport/sio-lite.ts"), 6_000],
   ["script with dialog (IIFE)", files["session-guard.js"], 12_000],
   ["worker", files["session-guard-worker.js"], 400],
+  ["React", await react(), 600],
   ["HTTP part, loaded where it is needed", files["session-guard-http.js"], 1_600],
   ["German, loaded where it is needed", files["session-guard-de.js"], 800],
 ];

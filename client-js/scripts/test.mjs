@@ -19,6 +19,7 @@ await build({
   format: "esm",
   target: "node20",
   sourcemap: "inline",
+  external: ["react", "react-dom"],
   plugins: [texts],
 });
 const files = tests.map((name) => `${out}/${name.replace(/\.ts$/, ".mjs")}`);

@@ -164,32 +164,33 @@ export interface SessionGuardOptions {
   beforeForcedLogout?: (end: SessionEnd, chance: { readonly deadline: number }) => unknown;
 }
 
+/** Its functions need no `this`: they can be taken out and passed on. */
 export interface SessionGuard {
   /** Starts guarding; nothing happens when it runs or has ended. Needs a browser. */
-  start(): void;
+  readonly start: () => void;
   /** Stops quietly: nobody is logged out. Nothing happens when it is stopped; an end that has begun goes on. */
-  stop(): void;
-  getState(): SessionState;
+  readonly stop: () => void;
+  readonly getState: () => SessionState;
   /** Calls `listener` at every change of the state; returns its unsubscribe. */
-  subscribe(listener: (state: SessionState) => void): () => void;
+  readonly subscribe: (listener: (state: SessionState) => void) => () => void;
   /**
    * Asks the server whether the session is live; never extends it. Resolves also when it has ended.
    *
    * @throws SessionGuardError `unreachable` or `stopped`.
    */
-  check(): Promise<SessionState>;
+  readonly check: () => Promise<SessionState>;
   /**
    * The user says "still here". Resolves when the server has moved the deadline.
    *
    * @throws SessionGuardError `ended`, `unreachable` or `stopped`.
    */
-  extend(): Promise<SessionState>;
+  readonly extend: () => Promise<SessionState>;
   /** Counts as human input; for what the page cannot see itself: iframes, games, video. */
-  reportActivity(): void;
+  readonly reportActivity: () => void;
   /**
    * Ends this session, or with `everywhere` all sessions of the user, and then this page like any other end.
    *
    * @throws SessionGuardError `unreachable`, `stopped`, or the server's code (`ticket-required` in open mode).
    */
-  logout(options?: { everywhere?: boolean }): Promise<void>;
+  readonly logout: (options?: { everywhere?: boolean }) => Promise<void>;
 }

@@ -76,6 +76,37 @@ def test_both_sides_know_the_same_codes(name: str) -> None:
     assert set(re.findall(r'"([\w-]+)"', found.group(1))) == set(getattr(protocol, name))
 
 
+def client_source(name: str) -> str:
+    """A file of the browser client."""
+    return (ROOT / "client-js/src" / name).read_text()
+
+
+def test_each_option_of_the_client_has_an_entry() -> None:
+    """In docs/client.md, in the table of options; every attribute of the element with `data-` too."""
+    manual = (ROOT / "docs/client.md").read_text()
+    options = re.search(r"export interface SessionGuardOptions \{(.*?)^\}", client_source("types.ts"), re.S | re.M)
+    assert options is not None
+    names = re.findall(r"^  (\w+)\??:", options.group(1), re.M)
+    assert len(names) > 20
+    for name in names:
+        assert re.search(rf"^\|.*`{name}\b", manual, re.M), f"docs/client.md lacks the option {name}"
+    listed = re.search(r"ATTRIBUTES = \[(.*?)\]", client_source("element.ts"), re.S)
+    assert listed is not None
+    for name in re.findall(r'"([\w-]+)"', listed.group(1)):
+        assert f"`data-{name}`" in manual, f"docs/client.md lacks the attribute data-{name}"
+
+
+def test_each_event_and_method_of_the_client_has_an_entry() -> None:
+    """In docs/client.md."""
+    manual = (ROOT / "docs/client.md").read_text()
+    for event in set(re.findall(r'"(session-guard:\w+)"', client_source("run.ts") + client_source("ending.ts"))):
+        assert f"| `{event}` |" in manual
+    guard = re.search(r"export interface SessionGuard \{(.*?)^\}", client_source("types.ts"), re.S | re.M)
+    assert guard is not None
+    for method in re.findall(r"readonly (\w+): \(", guard.group(1)):
+        assert f"`{method}(" in manual
+
+
 def test_links_between_the_documents_lead_somewhere() -> None:
     """Relative links and pictures exist."""
     for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:

@@ -40,7 +40,7 @@ const ENGLISH: Texts = {
 /** Date and time in the user's zone; as it is where `lang` or `at` cannot be understood. */
 export function timeOf(at: string, lang: string): string {
   try {
-    return new Date(at).toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" });
+    return new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));
   } catch {
     return at;
   }

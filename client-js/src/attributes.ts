@@ -1,0 +1,36 @@
+/** Options out of attributes: of the `<script data-…>` line, and of the `<session-guard>` element. Pure but for `fetch`. */
+
+import { ticketFrom } from "./ticket.ts";
+import type { SessionGuardOptions, WatchHttp } from "./types.ts";
+
+/** Attribute values by their names in camel case, as a `dataset` has them. */
+export type Attributes = Readonly<Record<string, string | undefined>>;
+
+const PLAIN = ["url", "path", "logoutUrl", "redirect", "loginUrl", "lang", "scope", "worker", "notice", "warn", "activity"] as const;
+
+export function optionsFrom(attributes: Attributes): SessionGuardOptions {
+  const { ticket, ticketUrl, room, csrfHeader, csrfToken, freshLogin, logoutMethod } = attributes;
+  const options: SessionGuardOptions = {
+    freshLogin: freshLogin !== undefined && freshLogin !== "false",
+    logout: {
+      method: logoutMethod?.toUpperCase() === "GET" ? "GET" : "POST",
+      headers: csrfHeader && csrfToken ? { [csrfHeader]: csrfToken } : {},
+    },
+    watchHttp: watchedBy(attributes),
+  };
+  if (ticketUrl) options.ticket = ticketFrom(ticketUrl, ticket || null, (url, init) => fetch(url, init));
+  else if (ticket) options.ticket = ticket;
+  else if (room) options.room = room;
+  for (const name of PLAIN) {
+    const value = attributes[name];
+    // What is no word of an option is as good as the option's default.
+    if (value) options[name] = value as "off";
+  }
+  return options;
+}
+
+function watchedBy({ watchHttp = "off", watchHttpHeader }: Attributes): WatchHttp {
+  if (watchHttp === "off") return "off";
+  const paths = watchHttp.split(/[\s,]+/).filter((path) => path.startsWith("/"));
+  return watchHttpHeader ? { paths, header: watchHttpHeader } : { paths };
+}

@@ -1,0 +1,3 @@
+/** The element alone. */
+
+import "../../src/element.ts";

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { describe, it } from "node:test";
+import ar from "../src/lang/ar.ts";
+import de from "../src/lang/de.ts";
+import es from "../src/lang/es.ts";
+import fr from "../src/lang/fr.ts";
+import it_ from "../src/lang/it.ts";
+import pl from "../src/lang/pl.ts";
+import pt from "../src/lang/pt.ts";
+import { LANGUAGES } from "../src/parts.ts";
+import { clockFace, spokenTime, textsFrom, timeOf } from "../src/ui/texts.ts";
+
+const all = { ar, de, es, fr, it: it_, pl, pt };
+const REASONS = ["absolute", "admin", "displaced", "idle", "logout", "lost"];
+
+describe("languages", () => {
+  it("are all known to the script", () => {
+    const files = readdirSync("src/lang").map((file) => file.replace(".ts", ""));
+    assert.deepEqual(files.sort(), [...LANGUAGES]);
+    assert.deepEqual(Object.keys(all), files);
+  });
+
+  for (const [name, messages] of Object.entries(all)) {
+    it(`${name} says everything that English says`, () => {
+      assert.deepEqual(Object.keys(messages).sort(), Object.keys(textsFrom()).sort());
+      assert.deepEqual(Object.keys(messages.explanations ?? {}).sort(), REASONS);
+      assert.equal(messages.lang, name);
+      assert.ok(messages.warningLeft?.includes("{time}"));
+    });
+  }
+
+  it("give way to own texts, one by one", () => {
+    const texts = textsFrom(de, { stay: "Weiter", titles: { idle: "Zu lange weg" } });
+    assert.equal(texts.stay, "Weiter");
+    assert.equal(texts.leave, "Jetzt abmelden");
+    assert.deepEqual(texts.titles, { other: "Ihre Sitzung ist beendet", idle: "Zu lange weg" });
+  });
+});
+
+describe("times", () => {
+  it("count down to zero and not beyond", () => {
+    assert.deepEqual([120_000, 61_001, 59_000, 1, 0].map((ms) => clockFace(ms, "en")), ["2:00", "1:02", "0:59", "0:01", "0:00"]);
+  });
+
+  it("are spoken in words", () => {
+    assert.equal(spokenTime(60_000, "en"), "1 minute");
+    assert.equal(spokenTime(40_000, "de"), "40 Sekunden");
+  });
+
+  it("survive a language tag that is none, and a date that is none", () => {
+    assert.equal(clockFace(1_000, "no such"), "0:01");
+    assert.equal(timeOf("yesterday", "en"), "yesterday");
+    assert.equal(timeOf("2026-11-21T08:30:00Z", "no such"), "2026-11-21T08:30:00Z");
+  });
+});
