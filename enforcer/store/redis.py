@@ -255,6 +255,20 @@ class RedisStore:
         (found,) = await self._link.ask(("GET", self._keys.beat))
         return None if found is None else float(found)
 
+    async def lease(self, task: str, seconds: float) -> bool:
+        key, mine, ms = self._keys.lease(task), self._rooms.origin, int(seconds * 1000)
+        _, holder = await self._link.run(("SET", key, mine, "NX", "PX", ms), ("GET", key))
+        if holder != mine.encode():
+            return False
+        await self._link.run(("PEXPIRE", key, ms))
+        return True
+
+    async def give_back(self, task: str) -> None:
+        key = self._keys.lease(task)
+        (holder,) = await self._link.run(("GET", key))
+        if holder == self._rooms.origin.encode():
+            await self._link.run(("DEL", key))
+
     # ---- what others do ------------------------------------------------------------------------
 
     def listen(self, listener: Callable[[Change], None]) -> None:
