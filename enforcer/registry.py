@@ -135,29 +135,31 @@ class Registry:
         if before is None:
             return  # the store has not been opened yet
         if abs(now - before) > TICK_SLACK:
-            self._grace_until = max(self._grace_until, now + self._restart_grace)
-            if now > before and not await self._made_up(before, now):
-                return  # another node is at it; its note will tell when it is done
-        await self._store.beat(now)
-        self._beat_at = now
-        if abs(now - before) > TICK_SLACK:
-            await self._store.give_back(POSTPONING)
+            await self._make_up(before)
+        else:
+            await self._note_beat()
 
-    async def _made_up(self, before: float, now: float) -> bool:
+    async def _make_up(self, before: float) -> None:
         """Adds the time in which no node looked after the sessions to their deadlines, unless another node does.
 
         Nothing is to be added if only this process stood still: the notes are everybody's.
         """
         last = await self._store.last_beat()
-        since = before if last is None else max(before, last)
+        since, now = before if last is None else max(before, last), self._store.now()
+        self._grace_until = max(self._grace_until, now + self._restart_grace)
         if now - since <= TICK_SLACK:
-            log.warning("this process stood still", extra={"seconds": round(now - before, 1)})
-            return True
-        if not await self._store.lease(POSTPONING, LEASE):
-            return False
-        log.warning("nobody looked after the sessions", extra={"seconds": round(now - since, 1)})
-        await self._postpone(now - since, since)
-        return True
+            log.warning("this process stood still, or its clock was set", extra={"seconds": round(now - before, 1)})
+            await self._note_beat()
+        elif await self._store.lease(POSTPONING, LEASE):
+            log.warning("nobody looked after the sessions", extra={"seconds": round(now - since, 1)})
+            await self._postpone(now - since, since)
+            await self._note_beat()
+            await self._store.give_back(POSTPONING)
+
+    async def _note_beat(self) -> None:
+        now = self._store.now()
+        await self._store.beat(now)
+        self._beat_at = now
 
     async def _postpone(self, seconds: float, since: float) -> None:
         after = await self._store.postpone(seconds, since, self._online.keys(), None, POSTPONE_BATCH)

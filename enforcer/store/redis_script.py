@@ -24,8 +24,9 @@ class Script:
 LOAD = Script("redis_load.lua")
 COMMIT = Script("redis_commit.lua")
 TRIM = Script("redis_trim.lua")
+BEAT = Script("redis_beat.lua")
 
-_TEXTS = {script.name: script.text for script in (LOAD, COMMIT, TRIM)}
+_TEXTS = {script.name: script.text for script in (LOAD, COMMIT, TRIM, BEAT)}
 
 
 def with_text(command: Command) -> Command:
