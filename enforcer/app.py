@@ -49,10 +49,21 @@ SHUTDOWN_WITHIN = 3.0
 
 
 class Server:
-    """One process. `start` then `stop`; `port` is the one that is listened on."""
+    """One process. `start` then `stop`; `port` is the one that is listened on.
 
-    def __init__(self, settings: Settings, clock: Clock = SYSTEM_CLOCK, pace: Pace | None = None) -> None:
+    With `shared_port` other processes may listen on the port too.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock = SYSTEM_CLOCK,
+        pace: Pace | None = None,
+        *,
+        shared_port: bool = False,
+    ) -> None:
         self._settings = settings
+        self._shared_port = shared_port or None
         self._store = make_store(settings.store, clock.wall)
         self._registry = Registry(self._store, settings.rules, clock.elapsed)
         self._jobs = Jobs(self._registry, settings, clock.sleep)
@@ -87,11 +98,13 @@ class Server:
             # 2. The port.
             self._runner = FrontRunner(self._app, access_log=None, shutdown_timeout=SHUTDOWN_WITHIN)
             await self._runner.setup()
-            listener = web.TCPSite(self._runner, self._settings.ipaddr, self._settings.port, backlog=4096)
+            listener = web.TCPSite(
+                self._runner, self._settings.ipaddr, self._settings.port, backlog=4096, reuse_port=self._shared_port
+            )
             try:
                 await listener.start()
             except OSError as e:
-                raise StartError(_why_not_listening(self._settings, e)) from None
+                raise StartError(why_not_listening(self._settings, e)) from None
             self.port = self._runner.addresses[0][1]
             # 3. What runs by itself.
             self._jobs.start()
@@ -167,7 +180,8 @@ def _application(context: Context, door: Door) -> web.Application:
     return app
 
 
-def _why_not_listening(settings: Settings, error: OSError) -> str:
+def why_not_listening(settings: Settings, error: OSError) -> str:
+    """One line for the operator."""
     where = f"{settings.ipaddr} port {settings.port}"
     match error.errno:
         case errno.EADDRINUSE:

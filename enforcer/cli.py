@@ -15,10 +15,11 @@ from typing import Any
 import uvloop
 
 from enforcer import __version__, console, garbage, logs, settings
-from enforcer.app import Server
+from enforcer.app import Server, why_not_listening
 from enforcer.console import Console
-from enforcer.errors import ConfigError, EnforcerError
+from enforcer.errors import ConfigError, EnforcerError, StartError
 from enforcer.settings import Settings
+from enforcer.workers import Workers, reserved_port
 
 log = logging.getLogger("enforcer.cli")
 
@@ -44,11 +45,48 @@ def main(argv: Sequence[str] | None = None) -> int:
 def serve(arguments: argparse.Namespace) -> int:
     """Starts the server and runs it until SIGTERM or SIGINT."""
     config = settings.load(_config_path(arguments), _flags(arguments))
-    logs.configure(config.log_format)
-    for warning in settings.warnings(config):
-        print(f"enforcer: warning: {warning}", file=sys.stderr)
+    worker: int | None = getattr(arguments, "worker", None)
+    logs.configure(config.log_format, worker)
+    if worker is None:
+        for warning in settings.warnings(config):
+            print(f"enforcer: warning: {warning}", file=sys.stderr)
+        if config.workers > 1:
+            return uvloop.run(_serve_by_workers(config, arguments))
     uvloop.run(_serve(config, arguments))
     return 0
+
+
+async def _serve_by_workers(config: Settings, arguments: argparse.Namespace) -> int:
+    """Several processes on one port."""
+    try:
+        keeper = reserved_port(config.ipaddr, config.port)
+    except OSError as error:
+        raise StartError(why_not_listening(config, error)) from None
+    with keeper:
+        config = config.model_copy(update={"port": keeper.getsockname()[1]})
+        workers = Workers(config.workers, _worker_arguments(config, arguments), lambda: _announce(config, config.port))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, workers.stop)
+        loop.add_signal_handler(signal.SIGHUP, workers.signal, signal.SIGHUP)
+        return await workers.run()
+
+
+def _worker_arguments(config: Settings, arguments: argparse.Namespace) -> list[str]:
+    """The command line of a worker: what ours said, with the port that was found."""
+    given = _flags(arguments) | {"port": config.port}
+    line = ["--config", str(path)] if (path := _config_path(arguments)) is not None else []
+    for name, value in given.items():
+        line += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
+    return line
+
+
+def _announce(config: Settings, port: int) -> None:
+    """What a start says when it is done."""
+    address = f"http://{'127.0.0.1' if config.ipaddr in ('0.0.0.0', '::') else config.ipaddr}:{port}"  # noqa: S104
+    print(f"Enforcer {__version__} is listening on {address}", flush=True)
+    if config.demo:
+        print(f"Open {address}/demo in two browser windows.", flush=True)
 
 
 async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
@@ -56,14 +94,14 @@ async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    server = Server(config)
+    worker = getattr(arguments, "worker", None) is not None
+    if worker:  # whoever started us holds the other end: when that is gone, so are we
+        loop.add_reader(sys.stdin.fileno(), stopping.set)
+    server = Server(config, shared_port=worker)
     loop.add_signal_handler(signal.SIGHUP, _reload, server, arguments)
     await server.start()
     garbage.settle()
-    address = f"http://{'127.0.0.1' if config.ipaddr in ('0.0.0.0', '::') else config.ipaddr}:{server.port}"  # noqa: S104
-    print(f"Enforcer {__version__} is listening on {address}", flush=True)
-    if config.demo:
-        print(f"Open {address}/demo in two browser windows.", flush=True)
+    _announce(config, server.port)
     try:
         await stopping.wait()
     finally:
@@ -153,6 +191,7 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("authkey", "demo"):  # a key on a command line can be read by everybody on the machine
             continue
         group.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE")
+    serving.add_argument("--worker", type=int, help=argparse.SUPPRESS)  # one of several, started by `workers`
     group.add_argument("--demo", action="store_true", help="serve the demo page")
 
     parser = argparse.ArgumentParser(

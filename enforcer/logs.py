@@ -10,14 +10,31 @@ import orjson
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def configure(log_format: str) -> None:
-    """Sends our log to stderr, `text` or `json`. Other libraries only say warnings and errors."""
+def configure(log_format: str, worker: int | None = None) -> None:
+    """Sends our log to stderr, `text` or `json`. Other libraries only say warnings and errors.
+
+    Where several processes write to one log, each line says which `worker` it is from.
+    """
     handler = logging.StreamHandler(sys.stderr)
+    if worker is not None:
+        handler.addFilter(_Naming(worker))
     handler.setFormatter(JSONFormatter() if log_format == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("enforcer").setLevel(logging.INFO)
+
+
+class _Naming(logging.Filter):
+    """Lets every record through, with the number of the worker."""
+
+    def __init__(self, worker: int) -> None:
+        super().__init__()
+        self._worker = worker
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.worker = self._worker
+        return True
 
 
 def _at(record: logging.LogRecord) -> str:

@@ -14,7 +14,19 @@ from typing import TypeVar
 
 from enforcer.deadlines import Rules, active_mark, expiry, joined_marks, left_mark, merged, seen_mark
 from enforcer.errors import Refused, SessionEnded, SessionUnknown
-from enforcer.model import Actor, ActorKind, AuditRow, Change, EndReason, LoginAnswer, Mark, Session, Snapshot
+from enforcer.model import (
+    Actor,
+    ActorKind,
+    AuditRow,
+    Change,
+    Decision,
+    EndReason,
+    LoginAnswer,
+    Mark,
+    RoomState,
+    Session,
+    Snapshot,
+)
 from enforcer.policy import Login, decide_end, decide_end_all, decide_expire, decide_join, decide_login
 from enforcer.store.base import AuditQuery, Decide, SessionQuery, Store
 
@@ -30,6 +42,9 @@ STEP_SLACK = 2.0
 """Seconds by which the wall clock may run away from the time that passed before it is taken for a step."""
 POSTPONE_BATCH = 2000
 """Sessions whose deadlines are moved in one commit after an outage."""
+POSTPONING = "postponing"
+LEASE = 30.0
+"""Seconds after which another node takes over from one that died while it moved the deadlines."""
 EXPIRE_BATCH = 500
 """Due sessions looked at in one round of expiry."""
 
@@ -59,7 +74,6 @@ class Registry:
         self._graceful = replace(rules, grace=True)
         self._grace_until = 0.0
         self._restart_grace = 0.0
-        self._ticked_at = store.now()
         self._beat_at: float | None = None
         self._beat_elapsed: float | None = None
         self._marks: dict[str, dict[str, Mark]] = {}
@@ -70,7 +84,7 @@ class Registry:
     def rules(self) -> Rules:
         """The rules in force now: with grace after a start and an outage, and while the clock is not to be trusted."""
         now = self._store.now()
-        looked_after = abs(now - self._ticked_at) <= TICK_SLACK
+        looked_after = self._beat_at is not None and abs(now - self._beat_at) <= TICK_SLACK
         return self._rules if looked_after and now >= self._grace_until else self._graceful
 
     def now(self) -> float:
@@ -109,12 +123,12 @@ class Registry:
         The time in which nobody looked after the sessions is added to their deadlines by the first `tick`.
         """
         self._restart_grace = grace
-        self._ticked_at = self._store.now()
-        self._beat_at = self._beat_elapsed = None
+        beat_at, now = None, self._store.now()
+        self._beat_elapsed = None
         if await self._store.sessions(SessionQuery(open=True, limit=1)):
-            self._beat_at = await self._store.last_beat()
-            self._grace_until = self._ticked_at + grace
-        self._beat_at = self._ticked_at if self._beat_at is None else self._beat_at
+            beat_at = await self._store.last_beat()
+            self._grace_until = now + grace
+        self._beat_at = now if beat_at is None else beat_at
 
     async def tick(self) -> None:
         """Once a second: notes durably that the sessions are looked after, and makes up for the time they were not.
@@ -124,24 +138,44 @@ class Registry:
         through a step, which did not happen to them. The note is moved on only when the deadlines have been; a crash
         in between adds the outage once more, which keeps sessions longer and never shorter.
         """
-        now, elapsed = self._store.now(), self._elapsed()
-        before, self._ticked_at = self._beat_at, now
+        now, before = self._store.now(), self._beat_at
         if before is None:
             return  # the store has not been opened yet
         if abs(now - before) > TICK_SLACK:
-            log.warning("nobody looked after the sessions", extra={"seconds": round(now - before, 1)})
-            self._grace_until = max(self._grace_until, now + self._restart_grace)
-            if now > before:
-                passed = None if self._beat_elapsed is None else elapsed - self._beat_elapsed
-                stepped = passed is not None and now - before - passed > STEP_SLACK
-                await self._postpone(now - before, before, () if stepped else self._online.keys())
+            await self._make_up(before)
+        else:
+            await self._note_beat()
+
+    async def _make_up(self, before: float) -> None:
+        """Adds the time in which no node looked after the sessions to their deadlines, unless another node does.
+
+        Nothing is to be added if only this process stood still: the notes are everybody's.
+        """
+        last = await self._store.last_beat()
+        since, now = before if last is None else max(before, last), self._store.now()
+        self._grace_until = max(self._grace_until, now + self._restart_grace)
+        if now - since <= TICK_SLACK:
+            log.warning("this process stood still, or its clock was set", extra={"seconds": round(now - before, 1)})
+            await self._note_beat()
+        elif await self._store.lease(POSTPONING, LEASE):
+            log.warning("nobody looked after the sessions", extra={"seconds": round(now - since, 1)})
+            await self._postpone(now - since, since, () if self._stepped(now - before) else self._online.keys())
+            await self._note_beat()
+            await self._store.give_back(POSTPONING)
+
+    def _stepped(self, seconds: float) -> bool:
+        """Whether the clock was set rather than so many seconds passed since the last note."""
+        return self._beat_elapsed is not None and seconds - (self._elapsed() - self._beat_elapsed) > STEP_SLACK
+
+    async def _note_beat(self) -> None:
+        now, elapsed = self._store.now(), self._elapsed()
         await self._store.beat(now)
         self._beat_at, self._beat_elapsed = now, elapsed
 
     async def _postpone(self, seconds: float, since: float, skip: Collection[str]) -> None:
         after = await self._store.postpone(seconds, since, skip, None, POSTPONE_BATCH)
         while after is not None:
-            self._ticked_at = self._store.now()
+            await self._store.lease(POSTPONING, LEASE)
             after = await self._store.postpone(seconds, since, skip, after, POSTPONE_BATCH)
 
     # ---- app servers ---------------------------------------------------------------------------
@@ -332,12 +366,23 @@ class Registry:
     async def _transact(
         self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
     ) -> T:
-        """Decides on the room as it is, what was noticed included: its marks are committed before, or together."""
-        decided = self._store.transact(room, decide, sessions=sessions, request_id=request_id)
-        noticed = self._noticed((room,))
-        if not noticed:
-            return await decided
-        _, result = await asyncio.gather(self._write(noticed), decided)
+        """Decides on the room as it is, what was noticed included.
+
+        What was noticed about records that the decision changes is committed with them, the rest with the next flush.
+        """
+        marks = dict(self._marks.get(room, ()))  # of this moment: `decide` may run in another thread
+        if not marks:
+            return await self._store.transact(room, decide, sessions=sessions, request_id=request_id)
+        changed: list[str] = []
+
+        def overlaid(state: RoomState, now: float) -> Decision[T]:
+            live = tuple(merged(s, marks[s.id]) if s.id in marks else s for s in state.sessions)
+            decision = decide(replace(state, sessions=live), now)
+            changed[:] = [s.id for s in decision.changed]
+            return decision
+
+        result = await self._store.transact(room, overlaid, sessions=sessions, request_id=request_id)
+        self._written([(room, marks[i]) for i in changed if i in marks])
         return result
 
     async def _current(self, session: str, room: str | None) -> Snapshot:
@@ -374,6 +419,9 @@ class Registry:
     async def _write(self, noticed: list[tuple[str, Mark]]) -> None:
         """Writes marks; each stays in sight of our reads until it is committed, and waits if the store is away."""
         await self._store.mark([mark for _, mark in noticed])
+        self._written(noticed)
+
+    def _written(self, noticed: list[tuple[str, Mark]]) -> None:
         for room, mark in noticed:
             in_room = self._marks.get(room, {})
             if in_room.get(mark.session) is mark:  # nothing was noticed meanwhile

@@ -61,7 +61,7 @@ class EnforcerProcess:
     def __init__(self, directory: Path, **settings: Any) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        self.authkey = secrets.token_urlsafe(32)
+        self.authkey: str = settings.get("authkey") or secrets.token_urlsafe(32)
         self.port: int = settings.pop("port", None) or free_port()
         self.settings = {
             "port": self.port,

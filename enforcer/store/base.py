@@ -125,6 +125,14 @@ class Store(Protocol):
         """When sessions were last looked after, by this process or one before; None if never."""
         ...
 
+    async def lease(self, task: str, seconds: float) -> bool:
+        """Whether this process may do `task` for so long: one of those that share the store may, and may renew it."""
+        ...
+
+    async def give_back(self, task: str) -> None:
+        """Lets others do `task`, if this process held its lease."""
+        ...
+
     async def postpone(
         self, seconds: float, since: float, skip: Collection[str], after: str | None, limit: int
     ) -> str | None:

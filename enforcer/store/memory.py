@@ -176,6 +176,12 @@ class MemoryStore:
     async def last_beat(self) -> float | None:
         return self._beat
 
+    async def lease(self, task: str, seconds: float) -> bool:
+        return True  # nobody else is here
+
+    async def give_back(self, task: str) -> None:
+        """Nobody else is here."""
+
     async def postpone(
         self, seconds: float, since: float, skip: Collection[str], after: str | None, limit: int
     ) -> str | None:

@@ -24,6 +24,7 @@ from enforcer.store.redis_link import Link
 from enforcer.store.redis_logs import Logs
 from enforcer.store.redis_rooms import Proposal, Rooms
 from enforcer.store.redis_rows import Loaded
+from enforcer.store.redis_script import BEAT
 from enforcer.store.redis_turns import Turns
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ COMMIT_WITHIN = 6.0
 """Seconds until a commit is given up as unknown."""
 UNKNOWN_AT_MOST = 3
 """Times that Redis may fail us within one commit."""
+LATE_BEAT = 1.0
+"""Seconds after which a note that sessions were looked after is none: it lay in the way while Redis stood still."""
 BATCH = 200
 """Rooms that are loaded and committed in one trip."""
 
@@ -249,11 +252,28 @@ class RedisStore:
     # ---- looking after the sessions ------------------------------------------------------------
 
     async def beat(self, now: float) -> None:
-        await self._link.run(("SET", self._keys.beat, repr(now)))
+        oldest = "" if self._clock.given else LATE_BEAT
+        (noted,) = await self._link.run(BEAT.call([self._keys.beat], [repr(now), oldest]))
+        if not noted:
+            raise StoreUnavailable("Redis took the note too late")
 
     async def last_beat(self) -> float | None:
         (found,) = await self._link.ask(("GET", self._keys.beat))
         return None if found is None else float(found)
+
+    async def lease(self, task: str, seconds: float) -> bool:
+        key, mine, ms = self._keys.lease(task), self._rooms.origin, int(seconds * 1000)
+        _, holder = await self._link.run(("SET", key, mine, "NX", "PX", ms), ("GET", key))
+        if holder != mine.encode():
+            return False
+        await self._link.run(("PEXPIRE", key, ms))
+        return True
+
+    async def give_back(self, task: str) -> None:
+        key = self._keys.lease(task)
+        (holder,) = await self._link.run(("GET", key))
+        if holder == self._rooms.origin.encode():
+            await self._link.run(("DEL", key))
 
     # ---- what others do ------------------------------------------------------------------------
 

@@ -1,11 +1,12 @@
 """The way to Redis: one server, one found through Sentinels, or a Cluster.
 
 The client library's own retries are off: what a lost reply means is known only to those who asked. Every call has a
-time-out, and only so many are under way at once; who comes later waits as long as a call may last, not longer.
+time-out, its time in the queue included.
 """
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from redis import asyncio as redis
@@ -25,14 +26,13 @@ from redis.exceptions import (
 
 from enforcer.errors import StartError, StoreUnavailable
 from enforcer.redis_address import RedisAddress
-from enforcer.store.redis_script import Command, with_text
+from enforcer.store.redis_batches import LANES, Batches
+from enforcer.store.redis_script import Command, key_of, with_text
 
 log = logging.getLogger(__name__)
 
 CALL_WITHIN = 1.5
-"""Seconds that Redis has for an answer, and that a call waits for its turn."""
-AT_ONCE = 32
-"""Calls under way at once, which is also the number of connections to a server."""
+"""Seconds that Redis has for an answer; a call may wait as long for its turn."""
 OLDEST = (7, 0)
 """The first Redis with sharded channels and with rows of streams numbered in part by us. Every Valkey has both."""
 
@@ -42,7 +42,7 @@ class Link:
 
     def __init__(self, address: RedisAddress) -> None:
         self._address = address
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._batches: dict[str, Batches] = {}
         self._client: Any = None
         self._sentinel: Sentinel | None = None
         self.trips = 0
@@ -74,6 +74,9 @@ class Link:
 
     async def close(self) -> None:
         """Lets go of all connections. May be called twice, or without `open`."""
+        batches, self._batches = self._batches, {}
+        for way in batches.values():
+            await way.close()
         client, self._client = self._client, None
         sentinel, self._sentinel = self._sentinel, None
         if client is not None:
@@ -87,12 +90,13 @@ class Link:
         Raises:
             StoreUnavailable: one of them failed or has no answer; what the commands did is unknown.
         """
+        self.trips += 1
         try:
-            async with asyncio.timeout(2 * CALL_WITHIN), self._turns:
-                replies = await self._send(commands)
+            async with asyncio.timeout(2 * CALL_WITHIN):
+                replies = await self._spread(commands)
                 unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
                 if unknown:
-                    again = await self._send([with_text(commands[n]) for n in unknown])
+                    again = await self._spread([with_text(commands[n]) for n in unknown])
                     for n, reply in zip(unknown, again, strict=True):
                         replies[n] = reply
         except (RedisError, OSError, TimeoutError) as e:
@@ -134,15 +138,31 @@ class Link:
 
     # ---- how -----------------------------------------------------------------------------------
 
-    async def _send(self, commands: "tuple[Command, ...] | list[Command]") -> list[Any]:
+    async def _spread(self, commands: Sequence[Command]) -> list[Any]:
+        """Each command by the way to its server, so that one which is away keeps up only what it has to do."""
         if self._client is None:
             raise StoreUnavailable("the store is not open")
-        self.trips += 1
-        if len(commands) == 1:
-            try:
-                return [await self._client.execute_command(*commands[0])]
-            except NoScriptError as e:
-                return [e]
+        by_server: dict[str, list[int]] = {}
+        for n, command in enumerate(commands):
+            by_server.setdefault(self.server_of(key_of(command)), []).append(n)
+        if len(by_server) == 1:
+            return await self._way(next(iter(by_server))).run(commands)
+        parts = await asyncio.gather(
+            *(self._way(server).run([commands[n] for n in those]) for server, those in by_server.items())
+        )
+        replies: list[Any] = [None] * len(commands)
+        for those, part in zip(by_server.values(), parts, strict=True):
+            for n, reply in zip(those, part, strict=True):
+                replies[n] = reply
+        return replies
+
+    def _way(self, server: str) -> Batches:
+        way = self._batches.get(server)
+        if way is None:
+            way = self._batches[server] = Batches(self._send)
+        return way
+
+    async def _send(self, commands: list[Command]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
@@ -163,7 +183,7 @@ class Link:
             "socket_connect_timeout": CALL_WITHIN,
             "socket_keepalive": True,
             "retry": Retry(NoBackoff(), 0),
-            "max_connections": 2 * AT_ONCE,
+            "max_connections": 4 * LANES,
         }
         if a.tls:
             every |= {"ssl": True, "ssl_ca_certs": a.ca}

@@ -24,10 +24,16 @@ class Script:
 LOAD = Script("redis_load.lua")
 COMMIT = Script("redis_commit.lua")
 TRIM = Script("redis_trim.lua")
+BEAT = Script("redis_beat.lua")
 
-_TEXTS = {script.name: script.text for script in (LOAD, COMMIT, TRIM)}
+_TEXTS = {script.name: script.text for script in (LOAD, COMMIT, TRIM, BEAT)}
 
 
 def with_text(command: Command) -> Command:
     """The same command for a server that does not know the script, which it will from then on."""
     return ("EVAL", _TEXTS[command[1]], *command[2:])
+
+
+def key_of(command: Command) -> str:
+    """The first key that a command names; it decides on which server of a Cluster all of it happens."""
+    return str(command[3] if command[0] in ("EVALSHA", "EVAL") else command[1])

@@ -240,6 +240,12 @@ class SQLiteStore:
         found = self._read("SELECT value FROM meta WHERE name = 'beat'")
         return float(found[0][0]) if found else None
 
+    async def lease(self, task: str, seconds: float) -> bool:
+        return True  # nobody else is here
+
+    async def give_back(self, task: str) -> None:
+        """Nobody else is here."""
+
     async def postpone(
         self, seconds: float, since: float, skip: Collection[str], after: str | None, limit: int
     ) -> str | None:

@@ -17,7 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"registry"}),
     frozenset({"api", "gateway", "jobs", "logs"}),
     frozenset({"app"}),
-    frozenset({"cli", "console", "garbage", "__main__"}),
+    frozenset({"cli", "console", "garbage", "workers", "__main__"}),
 )
 """From the bottom to the top; a module may import its own layer and those before it."""
 SEPARATE = {("api", "gateway"), ("gateway", "api"), ("jobs", "api"), ("jobs", "gateway")}
