@@ -24,6 +24,7 @@ from enforcer.gateway.wire.websocket import (
     ProtocolError,
     Text,
     close_frame,
+    one_character,
     pong_frame,
     text_frame,
 )
@@ -31,6 +32,7 @@ from enforcer.gateway.wire.websocket import (
 log = logging.getLogger(__name__)
 
 _PING = text_frame(packets.PING)
+_PONG = ord(Engine.PONG.value)
 _QUESTION = 0
 """The ack id of every question; a socket has only one open."""
 
@@ -166,6 +168,9 @@ class DirectSocket(asyncio.Protocol):
     # ---- what the transport tells --------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
+        if self._inbox is None and one_character(data) == _PONG:
+            self._asked_pong = False
+            return
         if self._state is _State.DEAF:
             return
         inbox = self._inbox or Inbox(self._engine.max_message_size)

@@ -21,6 +21,7 @@ from enforcer.gateway.wire.websocket import (
     accept_handshake,
     accept_key,
     close_frame,
+    one_character,
     ping_frame,
     pong_frame,
     text_frame,
@@ -291,6 +292,16 @@ def test_a_flipped_byte_changes_no_split(
     data[at % len(data)] = byte
     spoilt = bytes(data)
     assert read_until_fault(*split(spoilt, cuts)) == read_until_fault(spoilt)
+
+
+@given(st.binary(max_size=9) | st.binary(min_size=5, max_size=5).map(lambda b: b"\x81\x81" + b))
+def test_the_short_cut_says_what_the_inbox_says(data: bytes) -> None:
+    """One character, whole, or nothing is said."""
+    code = one_character(data)
+    if code is not None:
+        assert read(data) == [Text(chr(code))]
+    elif len(data) == 7 and data[:2] == b"\x81\x81":
+        assert read(data) == [CloseCode.INVALID_DATA]
 
 
 @given(st.text(max_size=70_000))

@@ -155,6 +155,18 @@ def _frame(opcode: int, data: bytes) -> bytes:
 # ---- from the peer ------------------------------------------------------------------------------
 
 
+def one_character(data: bytes) -> int | None:
+    """The code of the ASCII character that is all of a text message, if these bytes are its whole frame; else None.
+
+    That is the answer to a ping, and so almost all that is ever heard of idle sockets: for them it stands before the
+    `Inbox`, which would say the same at ten times the cost.
+    """
+    if len(data) != 7 or data[0] != _FIN | _TEXT or data[1] != _MASKED | 1:
+        return None
+    code = data[6] ^ data[2]
+    return code if code < 0x80 else None
+
+
 class Inbox:
     """Turns the bytes of one connection into events, however they were cut into pieces.
 
