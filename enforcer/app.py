@@ -96,7 +96,7 @@ class Server:
                 log.warning("the store is away, trying again", extra={"error": str(e)})
                 self._opening = asyncio.create_task(self._open_later())
             # 2. The port.
-            self._runner = FrontRunner(self._app, access_log=None, shutdown_timeout=SHUTDOWN_WITHIN)
+            self._runner = FrontRunner(self._app, self._door.admit, access_log=None, shutdown_timeout=SHUTDOWN_WITHIN)
             await self._runner.setup()
             listener = web.TCPSite(
                 self._runner, self._settings.ipaddr, self._settings.port, backlog=4096, reuse_port=self._shared_port

@@ -1,12 +1,13 @@
-"""The HTTP/1.1 front: hands each request to the short path or to aiohttp.
+"""The HTTP/1.1 front: a connection that opens a WebSocket goes to whoever takes it, requests take the short path, or
+go to aiohttp.
 
 What is wrong before there is a request is a problem document too, and never a traceback.
 """
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
 
 import orjson
 from aiohttp import web
@@ -14,8 +15,8 @@ from aiohttp.web_protocol import RequestHandler
 
 from enforcer import protocol
 from enforcer.api.context import CONTEXT
-from enforcer.api.http1 import whole_request
 from enforcer.api.short import ShortPath
+from enforcer.http1 import Opening, opening_request, whole_request
 
 log = logging.getLogger(__name__)
 
@@ -25,21 +26,79 @@ MAX_HELD = 256 * 1024
 """Bytes that a client may send ahead of an answer before we stop to read."""
 
 
+TakeSocket = Callable[[Opening, asyncio.Transport], bool]
+"""Takes a connection over, or says that it does not."""
+
+
 class FrontRunner(web.AppRunner):
-    """Serves an application with the handler below."""
+    """Serves an application; `take_socket` is asked about connections that open a WebSocket with their first bytes."""
+
+    def __init__(self, app: web.Application, take_socket: TakeSocket, **kwargs: Any) -> None:
+        super().__init__(app, **kwargs)
+        self._take_socket = take_socket
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         server = _FrontServer(made.request_handler, request_factory=made.request_factory, **made._kwargs)
         server.short_path = ShortPath(self.app[CONTEXT])
+        server.take_socket = self._take_socket
         return server
 
 
 class _FrontServer(web.Server):
     short_path: ShortPath
+    take_socket: TakeSocket
 
-    def __call__(self) -> RequestHandler:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.silent: set[_Reception] = set()
+
+    def __call__(self) -> "_Reception":  # type: ignore[override]
+        return _Reception(self)
+
+    def handler(self) -> "_FrontHandler":
+        """For a connection that asks for more than a socket."""
         return _FrontHandler(self, self.short_path, loop=asyncio.get_running_loop(), **self._kwargs)
+
+    def pre_shutdown(self) -> None:
+        for reception in list(self.silent):
+            reception.close()
+        super().pre_shutdown()
+
+
+class _Reception(asyncio.Protocol):
+    """A connection that has said nothing yet. Its first bytes say who is to have it; most sockets never see aiohttp."""
+
+    __slots__ = ("_deadline", "_server", "_transport")
+
+    def __init__(self, server: _FrontServer) -> None:
+        self._server = server
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._deadline = asyncio.get_running_loop().call_later(HEADERS_WITHIN, self.close)
+        self._server.silent.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._leave()
+        opening = opening_request(data)
+        if opening is not None and self._server.take_socket(opening, self._transport):
+            return
+        handler = self._server.handler()
+        self._transport.set_protocol(handler)
+        handler.connection_made(self._transport)
+        handler.data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+
+    def close(self) -> None:
+        """Ends it."""
+        self._transport.abort()
+
+    def _leave(self) -> None:
+        self._deadline.cancel()
+        self._server.silent.discard(self)
 
 
 class _FrontHandler(RequestHandler):

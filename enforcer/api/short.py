@@ -17,9 +17,9 @@ from pydantic import ValidationError
 from enforcer import protocol
 from enforcer.api import bodies, sessions
 from enforcer.api.context import Context
-from enforcer.api.http1 import Headers, WholeRequest
 from enforcer.api.problems import problem_for
 from enforcer.edge import credentials_in_url
+from enforcer.http1 import Headers, WholeRequest
 
 _VALIDATE = re.compile(r"/v1/sessions/([^/]+)")
 _OK = {"Content-Type": "application/json", **sessions.NO_STORE}

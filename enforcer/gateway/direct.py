@@ -51,11 +51,21 @@ class DirectEngine:
         return len(self._unjoined)
 
     def open(self, request: web.Request, visitor: Visitor, switching: bytes) -> web.StreamResponse:
-        """Takes the connection of an opening request over; `switching` is the answer to it."""
+        """Takes the connection of an opening request from aiohttp; `switching` is the answer to it."""
         if request.transport is None:  # it went away
             return web.Response(status=400)
         socket = DirectSocket(self, visitor)
         transport, early = take_over(request, socket)
+        self._greet(socket, transport, switching, early)
+        return TakenOver()
+
+    def admit(self, transport: asyncio.Transport, visitor: Visitor, switching: bytes) -> None:
+        """The same for a connection that aiohttp has never seen."""
+        socket = DirectSocket(self, visitor)
+        transport.set_protocol(socket)
+        self._greet(socket, transport, switching, b"")
+
+    def _greet(self, socket: DirectSocket, transport: asyncio.Transport, switching: bytes, early: bytes) -> None:
         self._wheel.add(socket)
         self.await_connect(socket)
         self._keep_time()
@@ -63,7 +73,6 @@ class DirectEngine:
         socket.opened(transport, switching + text_frame(hello), early)
         if self._all_gone is not None:
             socket.close(CloseCode.GOING_AWAY)
-        return TakenOver()
 
     async def close(self) -> None:
         """Closes every socket with 1001; returns when their peers have gone, or had their time."""

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 from aiohttp import web
+from multidict import CIMultiDict
 
 from enforcer import protocol
 from enforcer.edge import Proxies, credentials_in_url, origin_allowed
@@ -19,6 +20,7 @@ from enforcer.gateway.limits import Pace
 from enforcer.gateway.stock import StockEngine
 from enforcer.gateway.visitor import Visitor
 from enforcer.gateway.wire.websocket import HandshakeError, accept_handshake
+from enforcer.http1 import Opening
 from enforcer.settings import Settings
 
 BODY_WITHIN = 10.0
@@ -58,6 +60,27 @@ class Door:
         """Closes every socket with 1001 (going away), so that its page reconnects, here or elsewhere."""
         await asyncio.gather(self._direct.close(), self._stock.close())
 
+    def admit(self, opening: Opening, transport: asyncio.Transport) -> bool:
+        """Takes a connection whose first request is this one, if it is for the direct engine and nothing is wrong.
+
+        False leaves it to `_handle`, which answers the same request the long way, and says what is wrong with it.
+        """
+        if opening.path != self._path:
+            return False
+        peer = transport.get_extra_info("peername")
+        knock = _Knock(opening, peer[0] if peer else None)
+        query = parse_qsl(knock.query_string, keep_blank_values=True)
+        asked = dict(query)
+        try:
+            self._judge(knock, query)
+            switching = _switching(knock, asked)
+        except _Refused:
+            return False
+        if "sid" in asked or asked.get("EIO") != "4":
+            return False
+        self._direct.admit(transport, self._visitor(knock, query), switching)
+        return True
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         query = parse_qsl(request.query_string, keep_blank_values=True)
         try:
@@ -72,7 +95,7 @@ class Door:
             response.headers["Vary"] = "Origin"
         return response
 
-    def _judge(self, request: web.Request, query: _Query) -> None:
+    def _judge(self, request: "web.Request | _Knock", query: _Query) -> None:
         """Where the request comes from, and what it shows in its URL."""
         if credentials_in_url((name for name, _ in query), request.path_qs, self._settings.authkeys):
             raise _Refused("credentials-in-url", "keys and tickets do not belong into a URL; send them in auth")
@@ -91,10 +114,7 @@ class Door:
         if request.method == "OPTIONS":
             allowed = {"Access-Control-Allow-Methods": "GET, POST", "Access-Control-Allow-Headers": "Content-Type"}
             return web.Response(status=204, headers=allowed)
-        visitor = Visitor(
-            self._proxies.client_ip(request.remote, request.headers.getall("X-Forwarded-For", [])),
-            {name: value for name, value in query if name in ("room", "session")} or None,
-        )
+        visitor = self._visitor(request, query)
         asked = dict(query)
         if request.method == "GET" and "websocket" in (asked["transport"], request.headers.get("Upgrade", "").lower()):
             switching = _switching(request, asked)
@@ -104,6 +124,12 @@ class Door:
                 return self._direct.open(request, visitor, switching)
         body = await self._body(request) if request.method == "POST" else b""
         return await self._stock.handle(request, visitor, body)
+
+    def _visitor(self, request: "web.Request | _Knock", query: _Query) -> Visitor:
+        return Visitor(
+            self._proxies.client_ip(request.remote, request.headers.getall("X-Forwarded-For", [])),
+            {name: value for name, value in query if name in ("room", "session")} or None,
+        )
 
     async def _body(self, request: web.Request) -> bytes:
         """The whole body, however it was cut into segments."""
@@ -120,7 +146,21 @@ class Door:
         return bytes(body)
 
 
-def _switching(request: web.Request, asked: dict[str, str]) -> bytes:
+class _Knock:
+    """What is judged of a request, where aiohttp has made none of it."""
+
+    __slots__ = ("headers", "host", "method", "path_qs", "query_string", "remote")
+
+    def __init__(self, opening: Opening, remote: str | None) -> None:
+        self.method = "GET"
+        self.path_qs = f"{opening.path}?{opening.query}"
+        self.query_string = opening.query
+        self.headers = CIMultiDict(opening.fields)
+        self.host = opening.fields["host"]
+        self.remote = remote
+
+
+def _switching(request: web.Request | _Knock, asked: dict[str, str]) -> bytes:
     """The answer to a WebSocket's opening handshake, judged the same for both engines."""
     if asked["transport"] != "websocket":
         raise _Refused("malformed-request", "a WebSocket needs transport=websocket")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,3 +171,62 @@ async def test_the_key_in_the_path_is_refused_on_both_ways(shared: EnforcerProce
         await connection.send(get(shared, shared.authkey))
         status, _, document = await connection.answer()
     assert (status, document["code"]) == (400, "credentials-in-url")
+
+
+# ---- sockets ----------------------------------------------------------------------------------------
+
+
+async def open_socket(server: EnforcerProcess, query: str, *fields: str) -> tuple[int, bytes]:
+    """Opens a WebSocket by hand; the status, and what came behind the head of the answer."""
+    lines = [
+        f"GET /socket.io/?{query} HTTP/1.1",
+        *("Host: 127.0.0.1", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"),
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        *fields,
+    ]
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    async with asyncio.timeout(10):
+        head = await reader.readuntil(b"\r\n\r\n")
+        behind = await reader.read(2 if b" 101 " in head else 4096)
+    writer.close()
+    await writer.wait_closed()
+    return int(head.split()[1]), behind
+
+
+@pytest.mark.parametrize("way", ["short", "long"])
+@pytest.mark.parametrize(
+    ("query", "fields", "status"),
+    [
+        ("EIO=4&transport=websocket", (), 101),
+        ("EIO=4&transport=websocket", ("Origin: http://127.0.0.1:9",), 101),
+        ("EIO=4&transport=websocket", ("Origin: http://evil.example",), 403),
+        ("EIO=4&transport=websocket&ticket=x", (), 400),
+        ("EIO=3&transport=websocket", (), 400),
+        ("EIO=4&transport=websocket&sid=unknown", (), 400),
+        ("EIO=4&transport=polling", (), 400),
+        ("EIO=4&transport=websocket", ("Sec-WebSocket-Protocol: chat",), 101),
+    ],
+)
+async def test_sockets_open_alike_on_both_ways(
+    shared: EnforcerProcess, way: str, query: str, fields: tuple[str, ...], status: int
+) -> None:
+    """A percent sign in the query is enough for the long way."""
+    long = "&x=%20" if way == "long" else ""
+    got, behind = await open_socket(shared, query + long, *fields)
+    assert got == status
+    if status == 101:
+        assert behind[0] == 0x81, "a text frame: the greeting"
+    else:
+        assert behind.startswith((b"{", b'"')), "why, as a problem document or in the words of Engine.IO"
+
+
+async def test_a_connection_that_says_nothing_does_not_hinder_a_stop(tmp_path: Path) -> None:
+    """Nor does one that has been answered and is kept open."""
+    with EnforcerProcess(tmp_path / "enforcer", store="memory://") as server:
+        async with Connection(server), Connection(server) as kept:
+            await kept.send(get(server, "none"))
+            await kept.answer()
+            started = asyncio.get_running_loop().time()
+            assert await asyncio.to_thread(server.stop) == 0
+            assert asyncio.get_running_loop().time() - started < 5

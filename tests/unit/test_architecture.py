@@ -11,7 +11,7 @@ from tests.running import ROOT
 PACKAGE = ROOT / "enforcer"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"model", "errors"}),
-    frozenset({"clock", "deadlines", "edge", "redis_address", "static"}),
+    frozenset({"clock", "deadlines", "edge", "http1", "redis_address", "static"}),
     frozenset({"policy", "protocol", "tickets", "settings"}),
     frozenset({"store"}),
     frozenset({"registry"}),
@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 SEPARATE = {("api", "gateway"), ("gateway", "api"), ("jobs", "api"), ("jobs", "gateway")}
 """Neighbours in a layer that must not know each other."""
 PURE = (
-    *("model", "errors", "deadlines", "edge", "redis_address", "policy", "protocol", "tickets"),
+    *("model", "errors", "deadlines", "edge", "http1", "redis_address", "policy", "protocol", "tickets"),
     *("gateway/wire/websocket", "gateway/wire/packets", "gateway/wheel", "gateway/visitor"),
 )
 IMPURE = {"asyncio", "time", "os", "socket", "random", "secrets", "threading", "sqlite3", "aiohttp", "pathlib", "uuid"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import string
+from typing import Any
 
 import pytest
 from aiohttp.base_protocol import BaseProtocol
@@ -9,7 +10,7 @@ from aiohttp.http_parser import HttpRequestParser
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from enforcer.api.http1 import MAX_HEAD, whole_request
+from enforcer.http1 import MAX_HEAD, opening_request, whole_request
 
 PLAIN = b"POST /notify HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -60,6 +61,40 @@ def test_what_is_not_plain_is_left_alone(data: bytes) -> None:
 
 
 KNOWN = st.sampled_from(["/notify", "/v1/sessions/s-1"])
+OPENING = (
+    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+def test_a_plain_opening() -> None:
+    """Path, query and fields."""
+    opening = opening_request(OPENING)
+    assert opening is not None
+    assert (opening.path, opening.query) == ("/socket.io/", "EIO=4&transport=websocket")
+    assert opening.fields["connection"] == "Upgrade"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        OPENING[:-1],
+        OPENING + b"x",
+        OPENING.replace(b"GET", b"POST"),
+        OPENING.replace(b"websocket HTTP", b"web%73ocket HTTP"),
+        OPENING.replace(b"Upgrade: websocket", b"Upgrade: h2c"),
+        OPENING.replace(b"Host: a", b"Host: a\r\nHost: a"),
+        OPENING.replace(b"Host: a", b"Host: a\r\nContent-Length: 0"),
+        OPENING.replace(b"Host: a", b"Host: a\r\nTransfer-Encoding: chunked"),
+        OPENING.replace(b"Host: a", b"Host: a\r\nX: " + b"x" * MAX_HEAD),
+        PLAIN,
+    ],
+)
+def test_an_opening_that_is_not_plain_is_left_alone(data: bytes) -> None:
+    """As with requests."""
+    assert opening_request(data) is None
+
+
 TOKEN = st.text(string.ascii_letters + string.digits + "-_!#", min_size=1, max_size=12)
 VALUE = st.text(st.characters(min_codepoint=0, max_codepoint=255), max_size=12)
 USUAL = st.sampled_from(
@@ -110,18 +145,36 @@ def test_nothing_is_understood_otherwise_than_by_the_full_parser(data: bytes) ->
     assert body == request.body
 
 
-def parsed(data: bytes) -> list[tuple[object, bytes]]:
+@settings(max_examples=500)
+@given(st.data())
+def test_no_opening_is_understood_otherwise_than_by_the_full_parser(data: st.DataObject) -> None:
+    """With some bytes of it changed: path, query and fields are as aiohttp has them, and it is an upgrade."""
+    raw = bytearray(OPENING)
+    for _ in range(data.draw(st.integers(0, 3))):
+        place = data.draw(st.integers(0, len(raw) - 1))
+        raw[place : place + data.draw(st.integers(0, 1))] = data.draw(st.sampled_from([b"", b"x", b" ", b":", b"\r\n"]))
+    opening = opening_request(bytes(raw))
+    event("left alone" if opening is None else "understood")
+    if opening is None:
+        return
+    ((message, body),) = parsed(bytes(raw), upgrade=True)
+    assert (message.method, message.path) == ("GET", f"{opening.path}?{opening.query}")
+    assert {name.lower(): value for name, value in message.headers.items()} == opening.fields
+    assert body == b""
+
+
+def parsed(data: bytes, upgrade: bool = False) -> list[tuple[Any, bytes]]:
     """What aiohttp's parser, the one that serves, makes of it; bodies are complete."""
 
-    async def feed() -> list[tuple[object, bytes]]:
+    async def feed() -> list[tuple[Any, bytes]]:
         loop = asyncio.get_running_loop()
         parser = HttpRequestParser(BaseProtocol(loop), loop, 2**16)
         messages, upgraded, tail = parser.feed_data(data)
-        assert not upgraded
+        assert upgraded is upgrade
         assert tail == b""
         return [(message, await payload.read()) for message, payload in messages]
 
-    async def in_time() -> list[tuple[object, bytes]]:
+    async def in_time() -> list[tuple[Any, bytes]]:
         async with asyncio.timeout(5):  # an unfinished body would be waited for
             return await feed()
 

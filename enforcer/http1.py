@@ -1,19 +1,19 @@
 """Requests of HTTP/1.1 that arrive whole and plain (RFC 9112), read without a parser object.
 
-Pure. `whole_request` knows a request only if all of it and nothing else is there and nothing about it is unusual;
-whatever it does not know is left to the full parser. So it may be strict to the point of refusing what is legal, but
-must never understand a request otherwise than the full parser would.
+Pure. A request is known only if all of it and nothing else is there and nothing about it is unusual; whatever is not
+known is left to the full parser. So this may be strict to the point of refusing what is legal, but must never
+understand a request otherwise than the full parser would.
 """
 
 import re
 from functools import lru_cache
 from typing import NamedTuple
 
-_REQUEST = re.compile(
-    rb"(GET|POST|DELETE) (/[A-Za-z0-9._~:=+/-]*) HTTP/1\.1\r\n"  # no query, nothing percent-encoded
-    rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ \t]*(?:[!-~]+(?:[ \t]+[!-~]+)*)?[ \t]*\r\n)+)"
-    rb"\r\n"
+_FIELDS = rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ \t]*(?:[!-~]+(?:[ \t]+[!-~]+)*)?[ \t]*\r\n)+)\r\n"
+_REQUEST = re.compile(  # no query, nothing percent-encoded
+    rb"(GET|POST|DELETE) (/[A-Za-z0-9._~:=+/-]*) HTTP/1\.1\r\n" + _FIELDS
 )
+_OPENING = re.compile(rb"GET (/[A-Za-z0-9._~:=+/-]*)\?([A-Za-z0-9._~:=+/&-]*) HTTP/1\.1\r\n" + _FIELDS)
 _UNUSUAL = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"te", b"trailer"})
 """Headers that change how a body is read or what becomes of the connection."""
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,6}")
@@ -27,6 +27,14 @@ class Headers(NamedTuple):
     authorization: str | None
     content_type: str
     content_length: int
+
+
+class Opening(NamedTuple):
+    """A request that opens a WebSocket (RFC 6455 §4.1). The names of the header fields are in lower case."""
+
+    path: str
+    query: str
+    fields: dict[str, str]
 
 
 class WholeRequest(NamedTuple):
@@ -50,19 +58,31 @@ def whole_request(data: bytes) -> WholeRequest | None:
     return WholeRequest(method.decode(), path.decode(), headers, data[head.end() :])
 
 
+def opening_request(data: bytes) -> Opening | None:
+    """The opening request that these bytes are, from first to last; None if they are anything else."""
+    head = _OPENING.fullmatch(data, 0, MAX_HEAD + 1)
+    if head is None:
+        return None
+    path, query, block = head.groups()
+    fields = _fields(block)
+    if fields is None or b"host" not in fields or fields.get(b"upgrade", b"").lower() != b"websocket":
+        return None
+    if b"upgrade" not in (token.strip() for token in fields.get(b"connection", b"").lower().split(b",")):
+        return None
+    if b"content-length" in fields or not (_UNUSUAL - {b"upgrade"}).isdisjoint(fields):
+        return None
+    return Opening(path.decode(), query.decode(), {name.decode(): value.decode() for name, value in fields.items()})
+
+
 @lru_cache(maxsize=256)
 def _meaning(block: bytes) -> Headers | None:
     """What a header block says; the same callers send the same block again and again.
 
     None when a field comes twice, or when it is not plain how long the body is or that the connection stays open.
     """
-    fields: dict[bytes, bytes] = {}
-    for line in block.split(b"\r\n")[:-1]:
-        name, _, value = line.partition(b":")
-        name = name.lower()
-        if name in fields:
-            return None
-        fields[name] = value.strip(b" \t")
+    fields = _fields(block)
+    if fields is None:
+        return None
     length = fields.get(b"content-length", b"0")
     if not _LENGTH.fullmatch(length) or b"host" not in fields or not _UNUSUAL.isdisjoint(fields):
         return None
@@ -71,3 +91,15 @@ def _meaning(block: bytes) -> Headers | None:
     authorization = fields.get(b"authorization")
     content_type = fields.get(b"content-type", b"").decode().lower()
     return Headers(None if authorization is None else authorization.decode(), content_type, int(length))
+
+
+def _fields(block: bytes) -> dict[bytes, bytes] | None:
+    """The header fields by their names in lower case; None when one comes twice."""
+    fields: dict[bytes, bytes] = {}
+    for line in block.split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        if name in fields:
+            return None
+        fields[name] = value.strip(b" \t")
+    return fields
