@@ -4,7 +4,7 @@ Pure: `now` is an argument (UTC seconds). Three different things are kept apart:
 `lost_at`) comes from sockets and calls; human activity alone moves the idle deadline; nothing moves the absolute one.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from enforcer.model import EndReason, Mark, Session
 
@@ -75,8 +75,7 @@ def expiry(session: Session, now: float, rules: Rules) -> EndReason | None:
 def active_mark(session: Session, active_at: float, now: float, rules: Rules) -> Mark:
     """Human activity at `active_at` (at most `now`) moves the idle deadline, never backwards; unclaimed have none."""
     at = max(session.last_active_at, min(active_at, now))
-    return replace(
-        seen_mark(session, now, rules),
+    return seen_mark(session, now, rules)._replace(
         last_active_at=at,
         idle_at=None if rules.idle_timeout is None or not session.claimed else at + rules.idle_timeout,
     )

@@ -235,8 +235,7 @@ class Change:
     sessions: tuple[Session, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """What was noticed about a session without deciding anything: merged into its record in batches.
 
     Times only ever grow (`max`), the first `acked_at` and `refused_at` stay, and `seen_until` may be

@@ -12,7 +12,17 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from enforcer.deadlines import Rules, active_mark, expiry, joined_marks, left_mark, merged, seen_mark
+from enforcer.deadlines import (
+    FOREVER,
+    Rules,
+    active_mark,
+    expiry,
+    joined_marks,
+    left_mark,
+    lost_deadline,
+    merged,
+    seen_mark,
+)
 from enforcer.errors import Refused, SessionEnded, SessionUnknown
 from enforcer.model import (
     Actor,
@@ -45,6 +55,8 @@ POSTPONE_BATCH = 2000
 POSTPONING = "postponing"
 LEASE = 30.0
 """Seconds after which another node takes over from one that died while it moved the deadlines."""
+LOST_STEP = 0.02
+"""Share of a session's lost time-out in which its lost deadline stays where it is."""
 EXPIRE_BATCH = 500
 """Due sessions looked at in one round of expiry."""
 
@@ -61,6 +73,8 @@ class _Presence:
     room: str
     claimed: bool
     sockets: int = 1
+    lost_due: float = 0.0
+    """When its lost deadline is to be moved again."""
 
 
 class Registry:
@@ -340,14 +354,20 @@ class Registry:
             await self._write(self._noticed(self._marks))
 
     def refresh_presence(self, share: int, turn: int) -> None:
-        """Notes that the sessions with a socket here are alive: those of one `turn` out of `share` equal shares."""
+        """Notes that the sessions with a socket here are alive: those of one `turn` out of `share` equal shares.
+
+        The lost deadline moves in coarser steps, because it is indexed. It is exact again when the last socket leaves;
+        a session whose process dies is given up too early by at most `LOST_STEP` of its time.
+        """
         now = self._store.now()
-        seen_until, claimed_lost = now + self._rules.alive_window, self._rules.lost_timeout
+        seen_until = now + self._rules.alive_window
         for session, presence in self._online.items():
             if hash(session) % share == turn:
-                lost_after = claimed_lost if presence.claimed else self._rules.alive_window
-                lost_at = None if lost_after is None else now + lost_after
-                self._put_mark(presence.room, Mark(session, last_seen_at=now, seen_until=seen_until, lost_at=lost_at))
+                lost_at = None
+                if now >= presence.lost_due:
+                    lost_at = lost_deadline(presence.claimed, now, self._rules)
+                    presence.lost_due = FOREVER if lost_at is None else now + (lost_at - now) * LOST_STEP
+                self._put_mark(presence.room, Mark(session, now, seen_until, lost_at))
 
     async def expire(self) -> int:
         """Ends sessions whose time is over, a bounded number of rooms at once; how many rooms were looked at."""

@@ -129,10 +129,12 @@ class SQLiteStore:
     async def mark(self, marks: Sequence[Mark]) -> None:
         if not marks:
             return
-        merged = [statements.mark_row(m) for m in marks]
-        told = [row for m, row in zip(marks, merged, strict=True) if (m.acked_at, m.refused_at) != (None, None)]
+        seen = [statements.seen_row(m) for m in marks if statements.only_seen(m)]
+        merged = [statements.mark_row(m) for m in marks if not statements.only_seen(m)]
+        told = [row for row in merged if (row["acked_at"], row["refused_at"]) != (None, None)]
 
         def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(statements.MARK_SEEN, seen)
             connection.executemany(statements.MARK_LIVE, merged)
             connection.executemany(statements.MARK_TOLD, told)
 
