@@ -52,7 +52,7 @@ class DirectEngine:
 
     def open(self, request: web.Request, visitor: Visitor, switching: bytes) -> web.StreamResponse:
         """Takes the connection of an opening request from aiohttp; `switching` is the answer to it."""
-        if request.transport is None:  # it went away
+        if request.transport is None or request.transport.is_closing():  # it went away
             return web.Response(status=400)
         socket = DirectSocket(self, visitor)
         transport, early = take_over(request, socket)
