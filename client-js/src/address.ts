@@ -1,5 +1,10 @@
 /** Addresses: the server's socket, and the targets that a page may be sent to. Pure. */
 
+/** The server's own address, without query, fragment, and slashes at its end. */
+export function serverRoot(server: string): string {
+  return server.replace(/\/*([?#].*)?$/, "");
+}
+
 /**
  * The address of the server's socket.
  *
@@ -7,7 +12,7 @@
  * @param path under it
  */
 export function socketAddress(server: string, path: string): string {
-  return `${server.replace(/\/*([?#].*)?$/, "")}/${path.replace(/^\/+/, "")}`.replace("http", "ws");
+  return `${serverRoot(server)}/${path.replace(/^\/+/, "")}`.replace("http", "ws");
 }
 
 /** Where the script came from, as a server: `…/client/session-guard.js` is taken off. */

@@ -1,10 +1,11 @@
 /** A running guard: feeds the machine with what happens, and carries out what it decides. From `start()` to `stop()`. */
 
 import { createActivity } from "./activity.ts";
-import { safeTarget, socketAddress } from "./address.ts";
-import { EVENT_ACTIVITY, EVENT_CHECK, EVENT_LOGOUT, EVENT_SESSION, verdict } from "./codes.ts";
+import { createAsking } from "./asking.ts";
+import { safeTarget, serverRoot, socketAddress } from "./address.ts";
+import { EVENT_ACTIVITY, EVENT_LOGOUT, EVENT_SESSION } from "./codes.ts";
 import { concerns, INITIAL, nextTick, promptOf, running, step, view, type Effect, type Input } from "./core/machine.ts";
-import { endOf, failedCode, isEnd, isSession } from "./core/wire.ts";
+import { endOf, isEnd, isSession } from "./core/wire.ts";
 import { createEnding } from "./ending.ts";
 import type { Environment } from "./environment.ts";
 import type { WatchRules } from "./http/watch.ts";
@@ -15,13 +16,6 @@ import { obtainTicket, readTicket } from "./ticket.ts";
 import type { Credentials } from "./transport/link.ts";
 import { keepInReach } from "./transport/reach.ts";
 import { SessionGuardError, type SessionGuard, type SessionGuardOptions, type SessionState, type WatchHttp } from "./types.ts";
-
-/** Milliseconds for an ack; a link that is silent for longer is taken for dead. */
-export const ACK_LIMIT = 2_000;
-/** Milliseconds for a check as a whole, reconnecting included. */
-export const CHECK_LIMIT = 10_000;
-/** Milliseconds between two checks that come from waking up. */
-export const WAKE_EVERY = 1_000;
 
 export type Run = Omit<SessionGuard, "getState" | "subscribe">;
 
@@ -52,11 +46,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   /** This page's login, as far as it is known: see `Login`. */
   let held = { epoch: 0, at: 0 };
   let announced = "";
-  let wokeAt = 0;
-  let asked: Promise<SessionState> | null = null;
-  let settle: (error?: SessionGuardError) => void = () => undefined;
   let cancelTick = (): void => undefined;
-  let cancelSoon = (): void => undefined;
   const queue: Input[] = [];
   let stepping = false;
 
@@ -147,16 +137,16 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         const { room, session } = end;
         latch.close(end);
         if (source !== "latch") tabs.publish({ room, session, end });
-        settle();
+        asking.settle();
         void ending.run(end, source, { room, session, at: held.at, epoch: state.epoch || held.epoch });
       }
     }
   };
 
   const leave = (): void => {
-    settle(new SessionGuardError("stopped"));
+    asking.settle(new SessionGuardError("stopped"));
     cancelTick();
-    cancelSoon();
+    asking.stop();
     for (const stop of listening) stop();
     tabs.close();
     screen.clear();
@@ -208,7 +198,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       announced = session + String(epoch);
       announce({ room, session, ...held });
     }
-    settle();
+    asking.settle();
   };
 
   const announce = (login: Login): void => {
@@ -217,59 +207,35 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
 
   const unreachable = (why: string): void => {
     dispatch({ type: "unreachable" });
-    settle(new SessionGuardError("unreachable", why));
+    asking.settle(new SessionGuardError("unreachable", why));
   };
 
-  /** Sends one event and waits for its ack. */
+  const asking = createAsking(
+    clock,
+    {
+      request: (...request) => connection.request(...request),
+      restart() {
+        connection.restart();
+      },
+      wake() {
+        connection.wake();
+      },
+    },
+    () => state.reached,
+    (reply) => {
+      answered(reply);
+    },
+  );
+
+  /** @throws SessionGuardError also `stopped` */
   const request = async (name: string, payload?: unknown): Promise<void> => {
     if (!isRunning()) throw new SessionGuardError(state.end ? "ended" : "stopped");
-    let reply: unknown;
-    try {
-      reply = await connection.request(name, payload, ACK_LIMIT);
-    } catch (cause) {
-      // It looks open and is dead, as after a sleep. The next link tells.
-      if (state.reached) connection.restart();
-      throw new SessionGuardError("unreachable", "", { cause });
-    }
-    const code = failedCode(reply);
-    if (code === null) {
-      answered(reply);
-      return;
-    }
-    const ended = verdict(code) === "ended";
-    // The ack says only that it has ended; the refusal of the next link says why.
-    if (ended) connection.restart();
-    throw new SessionGuardError(ended ? "ended" : code);
+    await asking.request(name, payload);
   };
 
-  /** Resolves with the next answer about the session, whichever way it comes. */
-  const check = (): Promise<SessionState> => {
-    if (state.end) return Promise.resolve(shown);
-    if (asked) return asked;
-    asked = new Promise((resolve, reject) => {
-      const cancel = clock.after(CHECK_LIMIT, () => {
-        settle(new SessionGuardError("unreachable"));
-      });
-      settle = (error) => {
-        settle = () => undefined;
-        asked = null;
-        cancel();
-        if (error) reject(error);
-        // Not before this step is over: they are to see the state that it leads to.
-        else void Promise.resolve().then(() => {
-          resolve(shown);
-        });
-      };
-    });
-    const answer = asked;
-    if (!state.reached) connection.wake();
-    else {
-      request(EVENT_CHECK).catch((error: unknown) => {
-        // After these two the next link brings the answer.
-        if (error instanceof SessionGuardError && !["unreachable", "ended"].includes(error.code)) settle(error);
-      });
-    }
-    return answer;
+  const check = async (): Promise<SessionState> => {
+    if (!state.end) await asking.check();
+    return shown;
   };
 
   const extend = async (): Promise<SessionState> => {
@@ -283,22 +249,6 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     endHere("logout");
   };
 
-  const checkQuietly = (): void => {
-    check().catch(() => undefined);
-  };
-
-  /** For what comes in bursts: at once, and once more after the burst. */
-  const checkSoon = (): void => {
-    cancelSoon();
-    const wait = wokeAt + WAKE_EVERY - clock.now();
-    if (wait > 0 && wait <= WAKE_EVERY) {
-      cancelSoon = clock.after(wait, checkSoon);
-      return;
-    }
-    wokeAt = clock.now();
-    checkQuietly();
-  };
-
   const woke = (restored: boolean): void => {
     // News does not reach a frozen page; what another tab has stored is still there.
     const end = state.session && latch.read(state.session);
@@ -310,11 +260,11 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     }
     connection.wake();
     dispatch({ type: restored ? "restored" : "tick" });
-    checkSoon();
+    asking.checkSoon();
   };
 
   // In open mode there is no ticket, and so nothing but the socket.
-  const openPoll = options.room === undefined ? env.openPoll(server.replace(/\/$/, "")) : null;
+  const openPoll = options.room === undefined ? env.openPoll(serverRoot(server)) : null;
   const connection = keepInReach(env.openLink(address), openPoll, () => credentials ?? { ticket: "" }, clock, env.random, {
     joined(live) {
       dispatch({ type: "joined", live });
@@ -358,7 +308,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   const heardActivity = (activeAt: number, reported: boolean): void => {
     activity.heard(activeAt, reported);
     // The user has answered elsewhere.
-    if (state.phase === "prompted") checkQuietly();
+    if (state.phase === "prompted") asking.checkQuietly();
   };
   const tabs = env.openTabs(space, (message) => {
     if ("end" in message) {
@@ -372,14 +322,14 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     newest.offer(message);
     ending.look();
     // A newer login of the user in this browser: this page's session has very likely just ended.
-    if (message.room === state.room && message.session !== state.session && isRunning()) checkQuietly();
+    if (message.room === state.room && message.session !== state.session && isRunning()) asking.checkQuietly();
   });
   const ending = createEnding(env, options, space, latch, newest, report);
   const watched = watchRules(options.watchHttp);
   const listening = [
     page.onWake(woke),
     isOff(options.activity) ? () => undefined : page.onInput(sawInput, options.activity === "media"),
-    watched ? env.watchHttp(watched, checkSoon) : () => undefined,
+    watched ? env.watchHttp(watched, asking.checkSoon) : () => undefined,
     () => {
       env.close();
     },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { REPORT_EVERY } from "../src/activity.ts";
-import { ACK_LIMIT, CHECK_LIMIT, WAKE_EVERY } from "../src/run.ts";
+import { ACK_LIMIT, BURST, CHECK_LIMIT } from "../src/asking.ts";
 import { NoTicket } from "../src/ticket.ts";
 import type { SessionState } from "../src/types.ts";
 import { endFor, FakeBrowser, payloadFor, settled, START, ticketFor } from "./world.ts";
@@ -310,7 +310,7 @@ describe("waking up", () => {
     await settled();
     tab.link.take("check").reply(live);
     assert.equal(tab.link.requests.length, 0);
-    await browser.clock.pass(WAKE_EVERY);
+    await browser.clock.pass(BURST);
     tab.link.take("check").reply(live);
     assert.equal(tab.link.requests.length, 0, "once more after the burst, and that was it");
     await browser.clock.pass(60_000);

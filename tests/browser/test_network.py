@@ -50,6 +50,7 @@ async def test_where_sockets_are_blocked_it_asks_over_http(profile: Profile, sta
     assert stage.enforcer.record(state["session"])["delivery"] == "refused_on_return"
 
 
+@pytest.mark.soak
 async def test_by_itself_it_asks_every_twenty_seconds(profile: Profile, stage: Stage, wire: Wire) -> None:
     """Nobody wakes the page; it finds out all the same. Logging out works over HTTP too."""
     wire.blocks_sockets = True

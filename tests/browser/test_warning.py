@@ -100,7 +100,7 @@ async def test_somebody_at_work_is_never_warned(profile: Profile, short: Stage) 
     await resting.goto(short.url)
     await page.evaluate("() => addEventListener('session-guard:warning', () => { window.warned = true }, true)")
     await page.bring_to_front()
-    for _ in range(16):
+    for _ in range(12):
         await page.keyboard.press("a")
         await page.wait_for_timeout(500)
     for tab in (page, resting):
@@ -176,22 +176,19 @@ async def test_screen_readers_hear_it_now_and_then(profile: Profile, warned: Sta
     await expect(spoken).to_have_text("You will be logged out in 1 minute.")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-async def test_it_speaks_the_language_of_the_page(profile: Profile, warned: Stage, language: str) -> None:
-    """Eight languages, English among them; Arabic from right to left. All texts are there."""
-    warned.lang = language
+async def test_it_speaks_the_language_of_the_page(profile: Profile, warned: Stage) -> None:
+    """Eight languages, English among them; Arabic from right to left. Nothing is left in English."""
     page = await (await profile()).new_page()
-    file = f"session-guard-{language}.js"
-    async with page.expect_event("requestfinished", lambda r: r.url.endswith(file)):
+    assert len(LANGUAGES) == 7
+    for language in LANGUAGES:
+        warned.lang = language
         await page.goto(warned.url)
-    warning = page.locator(WARNING)
-    await expect(warning).to_have_attribute("lang", language)
-    text = await warning.get_by_role("alertdialog").inner_text()
-    assert "Are you" not in text
-    assert "undefined" not in text
-    assert "Stay" not in text
-    assert await warning.get_attribute("dir") == ("rtl" if language == "ar" else "ltr")
-    assert await violations(page) == []
+        warning = page.locator(WARNING)
+        await expect(warning).to_have_attribute("lang", language)
+        await expect(warning).to_have_attribute("dir", "rtl" if language == "ar" else "ltr")
+        text = await warning.get_by_role("alertdialog").inner_text()
+        for english in ("Are you", "Stay", "Log out", "undefined"):
+            assert english not in text, language
 
 
 async def test_own_texts_and_own_looks(profile: Profile, warned: Stage) -> None:

@@ -1,7 +1,7 @@
 /** All that the user gets to see, one thing at a time: the cover, the warning, the notice. */
 
 import type { Clock } from "../clock.ts";
-import type { Screen } from "../environment.ts";
+import type { Prompt, PromptActions, Screen } from "../environment.ts";
 import type { Parts } from "../parts.ts";
 import type { SessionGuardOptions } from "../types.ts";
 import type { Modal } from "./modal.ts";
@@ -16,20 +16,43 @@ export function createScreen(options: SessionGuardOptions, parts: Parts, clock: 
   let warning: Warning | null = null;
   let dismissed = false;
   let visibility: string | null = null;
+  /** Shows what is on the screen once more, in other words. */
+  let again = (): void => undefined;
 
-  // At once, because at the end the network may be gone. Whatever is on the screen by then stays as it is.
-  void parts
-    .texts(lang.toLowerCase().split("-")[0] ?? "")
-    .catch(() => null)
-    .then((language) => {
-      if (language) texts = textsFrom({ ...language, lang }, options.messages);
-    });
+  // At once, because at the end the network may be gone.
+  parts.texts(lang.toLowerCase().split("-")[0] ?? "").then(
+    (language) => {
+      if (!language) return;
+      texts = textsFrom({ ...language, lang }, options.messages);
+      again();
+    },
+    () => undefined,
+  );
 
   const clear = (): void => {
     modal?.close();
-    modal = null;
     warning?.close();
-    warning = null;
+    modal = warning = null;
+    again = () => undefined;
+  };
+
+  const show = (draw: () => Modal): void => {
+    clear();
+    modal = draw();
+    again = () => {
+      show(draw);
+    };
+  };
+
+  const warn = (prompt: Prompt, actions: PromptActions): void => {
+    clear();
+    warning = showWarning(texts, prompt, clock, actions, () => {
+      dismissed = true;
+      clear();
+    });
+    again = () => {
+      warn(prompt, actions);
+    };
   };
 
   return {
@@ -38,37 +61,27 @@ export function createScreen(options: SessionGuardOptions, parts: Parts, clock: 
       if (how === "off") {
         if (visibility !== null) style.visibility = visibility;
         visibility = null;
-        modal?.close();
-        modal = null;
+        if (modal) clear();
         return;
       }
       visibility ??= style.visibility;
       style.visibility = "hidden";
-      if (how === "unreachable") {
-        clear();
-        modal = showUnreachable(texts);
-      }
+      if (how === "unreachable") show(() => showUnreachable(texts));
     },
     prompt(prompt, actions) {
       if (!prompt) {
         dismissed = false;
-        warning?.close();
-        warning = null;
+        if (warning) clear();
       } else if (warning) {
         warning.update(prompt);
       } else if (!dismissed && !modal) {
-        warning = showWarning(texts, prompt, clock, actions, () => {
-          dismissed = true;
-          warning?.close();
-          warning = null;
-        });
+        warn(prompt, actions);
       }
     },
     asking: () => warning !== null,
     ended(end, loginUrl) {
-      clear();
       // Without its fragment the page's own address is a reload.
-      modal = showNotice(texts, end, loginUrl ?? location.href.replace(/#.*/, ""));
+      show(() => showNotice(texts, end, loginUrl ?? location.href.replace(/#.*/, "")));
     },
     clear,
   };

@@ -1,0 +1,123 @@
+/** What the guard asks the server: events with an ack, and the check, which whatever answer settles. */
+
+import type { Clock } from "./clock.ts";
+import { EVENT_CHECK, verdict } from "./codes.ts";
+import { failedCode } from "./core/wire.ts";
+import type { Connection } from "./transport/connection.ts";
+import { SessionGuardError } from "./types.ts";
+
+/** Milliseconds for an ack; a link that is silent for longer is taken for dead. */
+export const ACK_LIMIT = 2_000;
+/** Milliseconds for a check as a whole, reconnecting included. */
+export const CHECK_LIMIT = 10_000;
+/** Milliseconds between two checks that come in bursts. */
+export const BURST = 1_000;
+
+export interface Asking {
+  /**
+   * Sends one event and waits for its ack.
+   *
+   * @throws SessionGuardError `unreachable`, `ended`, or the server's code
+   */
+  request(name: string, payload?: unknown): Promise<void>;
+  /**
+   * Resolves with the next answer about the session, whichever way it comes, but not before that has been taken in.
+   *
+   * @throws SessionGuardError `unreachable`, `stopped`, or the server's code
+   */
+  check(): Promise<void>;
+  /** For those who only want it to be asked. */
+  checkQuietly(): void;
+  /** For what comes in bursts: at once, and once more after the burst. */
+  readonly checkSoon: () => void;
+  /** An answer has come or, with an error, there will be none. */
+  settle(error?: SessionGuardError): void;
+  /** Forgets what was to be asked soon. */
+  stop(): void;
+}
+
+/**
+ * @param way to the server
+ * @param reached whether it answers at present
+ * @param answered takes in what an ack says about the session
+ */
+export function createAsking(clock: Clock, way: Pick<Connection, "request" | "restart" | "wake">, reached: () => boolean, answered: (reply: unknown) => void): Asking {
+  let asked: Promise<void> | null = null;
+  let settle: (error?: SessionGuardError) => void = () => undefined;
+  let lastAt = 0;
+  let cancelSoon = (): void => undefined;
+
+  const request = async (name: string, payload?: unknown): Promise<void> => {
+    let reply: unknown;
+    try {
+      reply = await way.request(name, payload, ACK_LIMIT);
+    } catch (cause) {
+      // It looks open and is dead, as after a sleep. The next link tells.
+      if (reached()) way.restart();
+      throw new SessionGuardError("unreachable", "", { cause });
+    }
+    const code = failedCode(reply);
+    if (code === null) {
+      answered(reply);
+      return;
+    }
+    const ended = verdict(code) === "ended";
+    // The ack says only that it has ended; the refusal of the next link says why.
+    if (ended) way.restart();
+    throw new SessionGuardError(ended ? "ended" : code);
+  };
+
+  const check = (): Promise<void> => {
+    if (asked) return asked;
+    const answer = new Promise<void>((resolve, reject) => {
+      const cancel = clock.after(CHECK_LIMIT, () => {
+        settle(new SessionGuardError("unreachable"));
+      });
+      settle = (error) => {
+        settle = () => undefined;
+        asked = null;
+        cancel();
+        if (error) reject(error);
+        else resolve();
+      };
+    });
+    asked = answer;
+    // Only now: either may settle it at once.
+    if (!reached()) way.wake();
+    else {
+      request(EVENT_CHECK).catch((error: unknown) => {
+        // After these two the next link brings the answer.
+        if (error instanceof SessionGuardError && !["unreachable", "ended"].includes(error.code)) settle(error);
+      });
+    }
+    return answer;
+  };
+
+  const checkQuietly = (): void => {
+    check().catch(() => undefined);
+  };
+
+  const checkSoon = (): void => {
+    cancelSoon();
+    const wait = lastAt + BURST - clock.now();
+    if (wait > 0 && wait <= BURST) {
+      cancelSoon = clock.after(wait, checkSoon);
+      return;
+    }
+    lastAt = clock.now();
+    checkQuietly();
+  };
+
+  return {
+    request,
+    check,
+    checkQuietly,
+    checkSoon,
+    settle(error) {
+      settle(error);
+    },
+    stop() {
+      cancelSoon();
+    },
+  };
+}
