@@ -129,7 +129,7 @@ class Logs:
     async def trim(self, before: float, limit: int) -> None:
         """Forgets audit rows older than `before`, about `limit` of them at most."""
         part = limit // BUCKETS + 1
-        high = f"({int(before * 1e6)}-0"
+        high = f"({max(1, int(before * 1e6))}-0"
         streams = [self._keys.of_bucket(b, "audit") for b in range(BUCKETS)]
         replies = await self._link.ask(*(("XRANGE", stream, "-", high, "COUNT", part) for stream in streams))
         for stream, reply in zip(streams, replies, strict=True):
