@@ -34,7 +34,8 @@ SCHEMA = 1
 COMMIT_WITHIN = 6.0
 """Seconds until a commit is given up as unknown."""
 UNKNOWN_AT_MOST = 3
-"""Times that Redis may fail us within one commit."""
+UNKNOWN_WITHIN = 1.0
+"""Times that Redis may fail us within one commit, and seconds after which it may not any more."""
 LATE_BEAT = 1.0
 """Seconds after which a note that sessions were looked after is none: it lay in the way while Redis stood still."""
 BATCH = 200
@@ -291,7 +292,7 @@ class _Tries:
     """How often and how long one commit is tried."""
 
     def __init__(self) -> None:
-        self._until = time.monotonic() + COMMIT_WITHIN
+        self._began = time.monotonic()
         self._lost = 0
         self._failed = 0
 
@@ -302,7 +303,7 @@ class _Tries:
             StoreUnavailable: it has taken too long.
         """
         self._lost += 1
-        if time.monotonic() > self._until:
+        if time.monotonic() - self._began > COMMIT_WITHIN:
             raise StoreUnavailable("too many processes decide about this room at once; nothing was changed")
         await asyncio.sleep(random.random() * 0.001 * min(self._lost, 20))  # noqa: S311 - spreads, hides nothing
 
@@ -313,7 +314,7 @@ class _Tries:
             StoreUnavailable: `error`; the outcome is unknown.
         """
         self._failed += 1
-        if self._failed >= UNKNOWN_AT_MOST or time.monotonic() > self._until:
+        if self._failed >= UNKNOWN_AT_MOST or time.monotonic() - self._began > UNKNOWN_WITHIN:
             raise error
         await asyncio.sleep(0.02 * self._failed)
 

@@ -21,6 +21,8 @@ CHECK_EVERY = 1.0
 """Seconds between two comparisons of the versions."""
 SUBSCRIBE_WITHIN = 2.0
 """Seconds that a server has to confirm a subscription."""
+LINGER = 2.0
+"""Seconds that a room is still listened to after its last release: most pages that go are soon back as another."""
 BATCH = 200
 """Rooms that are read in one trip."""
 
@@ -28,10 +30,11 @@ BATCH = 200
 class _Held:
     """A room that somebody here listens to: what is known of it, and on which server its channel is."""
 
-    __slots__ = ("holders", "live", "ready", "server", "version")
+    __slots__ = ("holders", "leaving", "live", "ready", "server", "version")
 
     def __init__(self) -> None:
         self.holders = 0
+        self.leaving: asyncio.TimerHandle | None = None
         self.version: str | None = None
         self.live: set[str] = set()
         self.server = ""
@@ -63,6 +66,9 @@ class Feed:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for held in self._held.values():
+            if held.leaving is not None:
+                held.leaving.cancel()
         lines, self._lines = self._lines, {}
         for line in lines.values():
             await line.close()
@@ -81,18 +87,25 @@ class Feed:
             held = self._held[room] = _Held()
             held.ready = asyncio.get_running_loop().create_task(self._begin(room, held), name="store hold")
         held.holders += 1
+        if held.leaving is not None:
+            held.leaving.cancel()
+            held.leaving = None
         try:
             assert held.ready is not None
             await asyncio.shield(held.ready)
         except BaseException:
-            self._drop(room, held)
+            held.holders -= 1
+            if held.holders == 0:
+                self._drop(room, held)
             raise
 
     def release(self, room: str) -> None:
-        """One holder less; after the last one the room is listened to no more."""
+        """One holder less; some time after the last one the room is listened to no more."""
         held = self._held.get(room)
         if held is not None:
-            self._drop(room, held)
+            held.holders -= 1
+            if held.holders == 0:
+                held.leaving = asyncio.get_running_loop().call_later(LINGER, self._drop, room, held)
 
     def committed(self, proposal: Proposal) -> None:
         """A commit of this process, of which the listeners hear without the channel."""
@@ -121,8 +134,7 @@ class Feed:
         return await line.subscribe(channel)
 
     def _drop(self, room: str, held: _Held) -> None:
-        held.holders -= 1
-        if held.holders == 0 and self._held.get(room) is held:
+        if self._held.get(room) is held:
             del self._held[room]
             if held.ready is not None:
                 held.ready.cancel()

@@ -6,6 +6,7 @@ time-out, its time in the queue included.
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,12 +17,15 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     AuthorizationError,
+    MovedError,
     NoPermissionError,
     NoScriptError,
     RedisClusterException,
     RedisError,
+    TryAgainError,
 )
 
 from enforcer.errors import StartError, StoreUnavailable
@@ -33,6 +37,8 @@ log = logging.getLogger(__name__)
 
 CALL_WITHIN = 1.5
 """Seconds that Redis has for an answer; a call may wait as long for its turn."""
+AT_ONCE = 0.5
+"""Seconds within which a failure says that it is the connection's."""
 OLDEST = (7, 0)
 """The first Redis with sharded channels and with rows of streams numbered in part by us. Every Valkey has both."""
 
@@ -45,6 +51,7 @@ class Link:
         self._batches: dict[str, Batches] = {}
         self._client: Any = None
         self._sentinel: Sentinel | None = None
+        self._looking = False
         self.trips = 0
         """How often Redis was asked something, for measuring."""
 
@@ -99,7 +106,9 @@ class Link:
                     again = await self._spread([with_text(commands[n]) for n in unknown])
                     for n, reply in zip(unknown, again, strict=True):
                         replies[n] = reply
+                await self._redirected(commands, replies)
         except (RedisError, OSError, TimeoutError) as e:
+            await self._look_around()
             raise StoreUnavailable(f"Redis does not answer: {_said(e)}") from None
         for reply in replies:
             if isinstance(reply, Exception):
@@ -107,11 +116,15 @@ class Link:
         return replies
 
     async def ask(self, *commands: Command) -> list[Any]:
-        """As `run`, for commands that may be repeated: tries twice, since a connection may have died in its rest."""
+        """As `run`, for commands that may be repeated: tries again if it failed at once, as a connection that has died
+        in its rest does, and not if Redis is slow."""
+        began = time.monotonic()
         try:
             return await self.run(*commands)
         except StoreUnavailable:
-            return await self.run(*commands)
+            if time.monotonic() - began > AT_ONCE:
+                raise
+        return await self.run(*commands)
 
     def server_of(self, key: str) -> str:
         """The name of the server that a key is on now; changes when a Cluster moves it."""
@@ -159,15 +172,26 @@ class Link:
     def _way(self, server: str) -> Batches:
         way = self._batches.get(server)
         if way is None:
-            way = self._batches[server] = Batches(self._send)
+            way = self._batches[server] = Batches(lambda: self.connection_to(server))
         return way
 
-    async def _send(self, commands: list[Command]) -> list[Any]:
-        pipeline = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        replies: list[Any] = await pipeline.execute(raise_on_error=False)
-        return replies
+    async def _redirected(self, commands: Sequence[Command], replies: list[Any]) -> None:
+        """Asks again for what a Cluster has moved, or is moving; the client library learns the new place by it."""
+        for n, reply in enumerate(replies):
+            if isinstance(reply, MovedError | AskError | TryAgainError):
+                replies[n] = await self._client.execute_command(*commands[n])
+
+    async def _look_around(self) -> None:
+        """A server of a Cluster has failed: another may have taken its place."""
+        if isinstance(self._client, redis.RedisCluster) and not self._looking:
+            self._looking = True
+            try:
+                await self._client.aclose()
+                await self._client.initialize()
+            except (RedisError, OSError) as e:
+                log.debug("the Cluster cannot be looked at: %s", _said(e))
+            finally:
+                self._looking = False
 
     def _any_node(self) -> dict[str, Any]:
         """A keyless command needs to be told its server in a Cluster."""
@@ -190,12 +214,19 @@ class Link:
         user: dict[str, Any] = {"username": a.username, "password": a.password}
         if a.kind == "cluster":
             nodes = [ClusterNode(host, port) for host, port in a.hosts]
-            return redis.RedisCluster(startup_nodes=nodes, **user, **every)
+            cluster = redis.RedisCluster(startup_nodes=nodes, **user, **every)
+            cluster.set_response_callback("XRANGE", _as_it_comes)
+            return cluster
         if a.kind == "sentinel":
             self._sentinel = Sentinel(a.hosts, sentinel_kwargs=every)  # type: ignore[no-untyped-call]
             return self._sentinel.master_for(str(a.master), db=a.db, **user, **every)
         ((host, port),) = a.hosts
         return redis.Redis(host=host, port=port, db=a.db, **user, **every)
+
+
+def _as_it_comes(response: Any, **_: Any) -> Any:
+    """A reply that was redirected looks like all others."""
+    return response
 
 
 def _said(error: BaseException) -> str:

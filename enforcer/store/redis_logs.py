@@ -123,18 +123,18 @@ class Logs:
             wanted = [i for i in ids if number_of(stamp_of(i), bucket) > query.after]
             replies = await self._link.ask(*(("XRANGE", stream, i, i) for i in wanted)) if wanted else []
             for reply in replies:
-                for id_, fields in reply:
-                    yield number_of(stamp_of(id_), bucket), fields[b"r"]
+                for id_, (_, text) in reply:
+                    yield number_of(stamp_of(id_), bucket), text
 
     async def trim(self, before: float, limit: int) -> None:
         """Forgets audit rows older than `before`, about `limit` of them at most."""
         part = limit // BUCKETS + 1
-        high = f"({int(before * 1e6)}-0"
+        high = f"({max(1, int(before * 1e6))}-0"
         streams = [self._keys.of_bucket(b, "audit") for b in range(BUCKETS)]
         replies = await self._link.ask(*(("XRANGE", stream, "-", high, "COUNT", part) for stream in streams))
         for stream, reply in zip(streams, replies, strict=True):
             if reply:
-                rooms = {orjson.loads(fields[b"r"])[3] for _, fields in reply}
+                rooms = {orjson.loads(text)[3] for _, (_, text) in reply}
                 trails = [self._keys.trail(room) for room in rooms]
                 await self._link.run(TRIM.call([stream, *trails], [stamp_of(reply[-1][0]) + 1]))
 

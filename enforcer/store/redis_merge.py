@@ -61,10 +61,10 @@ class Stream:
 
     def rows(self, reply: Sequence[Any]) -> list[tuple[Any, ...]]:
         found = []
-        for id_, fields in reply:
+        for id_, (_, text) in reply:
             stamp = stamp_of(id_)
             self._low = stamp + 1
-            found.append((number_of(stamp, self._bucket), fields[b"r"]))
+            found.append((number_of(stamp, self._bucket), text))
         return found
 
 

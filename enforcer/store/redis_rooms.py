@@ -115,12 +115,15 @@ class Rooms:
         A home whose commit never came is taken over: first the home is changed, then the room that had it is moved
         on by an empty commit, so that a late one of it fails there and finds its home gone; then it is looked at.
         """
-        keys = [self._keys.home(i) for i in sessions]
-        replies = await self._link.ask(*(c for key in keys for c in (("SETNX", key, room), ("GET", key))))
+        made = await self._link.ask(*(("SETNX", self._keys.home(i), room) for i in sessions))
+        known = [i for i, new in zip(sessions, made, strict=True) if not new]
+        if not known:
+            return []
+        homes = await self._link.ask(*(("GET", self._keys.home(i)) for i in known))
         taken = []
-        for id_, reply in zip(sessions, replies[1::2], strict=True):
-            home = room if reply is None else reply.decode()
-            if home != room and not await self._taken_over(id_, room, home):
+        for id_, home in zip(known, homes, strict=True):
+            there = room if home is None else home.decode()
+            if there != room and not await self._taken_over(id_, room, there):
                 taken.append(id_)
         return taken
 

@@ -159,9 +159,9 @@ def test_an_outage_does_not_grow_the_process(start_node: StartNode, open_page: O
         def fail(n: int) -> None:
             assert http.post("/notify", json={"room": f"user-{n}"}).status_code == 503
 
-        list(pool.map(fail, range(400)))
+        list(pool.map(fail, range(200)))
         before = resident(node)
-        list(pool.map(fail, range(2000)))
+        list(pool.map(fail, range(1000)))
     assert resident(node) - before < 4_000_000
 
 
