@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests need besides Python packages: Node.js with npm, Chromium, Firefox, Redis and nginx.
+# Installs what the tests need besides Python packages: Node.js with npm, Chromium, Firefox, Redis, nginx and a C compiler.
 # As root on Debian it does so by itself; elsewhere it says what is missing and goes on: those tests are skipped on a
 # laptop and fail in CI.
 set -eu
@@ -11,6 +11,7 @@ command -v chromium >/dev/null 2>&1 || packages="$packages chromium"
 command -v firefox-esr >/dev/null 2>&1 || command -v firefox >/dev/null 2>&1 || packages="$packages firefox-esr"
 command -v redis-server >/dev/null 2>&1 || command -v valkey-server >/dev/null 2>&1 || packages="$packages redis-server"
 command -v redis-cli >/dev/null 2>&1 || command -v valkey-cli >/dev/null 2>&1 || packages="$packages redis-tools"
+command -v cc >/dev/null 2>&1 || packages="$packages gcc libc6-dev"
 command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || packages="$packages nginx-light"
 
 [ -n "$packages" ] || exit 0

@@ -1,0 +1,38 @@
+"""The benchmark itself, small: it runs, and it finds no lost event and no wrong victim."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.running import ROOT, require_command
+
+WORKLOADS = "login,validate,connect,takeover,closed,storm,restart"
+
+
+def test_a_small_run_finds_no_error(tmp_path: Path) -> None:
+    """Every workload with a hundred sockets; what it finds is in its results, and drawn."""
+    require_command("cc")
+    require_command("make")
+    results, charts = tmp_path / "results.json", tmp_path / "charts"
+    ran = subprocess.run(
+        [
+            *(sys.executable, "-m", "bench", "--servers", "enforcer", "--workloads", WORKLOADS, "--quick"),
+            *("--sockets", "100", "--secs", "1", "--rate", "50"),
+            *("--json", str(results), "--charts", str(charts)),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    (round_,) = json.loads(results.read_text())["results"]["enforcer"]
+    assert list(round_) == WORKLOADS.split(",")
+    for workload, result in round_.items():
+        assert set(result["errors"].values()) == {0}, (workload, result)
+    assert round_["connect"]["live"] == 100
+    assert round_["restart"]["forgotten"] == 0, "what was answered outlives kill -9"
+    assert "errors: lost events" in ran.stdout
+    assert "prefers-color-scheme: dark" in (charts / "connects-s.svg").read_text()
