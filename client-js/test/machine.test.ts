@@ -152,6 +152,13 @@ describe("time", () => {
     assert.equal(feed([[IDLE + 9, joined], [IDLE + 10, live({ idle_ms: IDLE })]], state).state.cloak, "off");
   });
 
+  it("asks over HTTP as well: a page without a socket is not covered while the server answers", () => {
+    const polled = feed([[0, start], [0, { type: "joined", live: false }], [0, live({ idle_ms: IDLE })]]).state;
+    const { state, last } = feed([[IDLE, tick]], polled);
+    assert.deepEqual([state.phase, state.cloak, state.connected], ["active", "off", false]);
+    assert.deepEqual(types(last), ["check"]);
+  });
+
   it("keeps showing the page when a check fails before the deadline", () => {
     const { state } = feed([[10, { type: "restored" }], [20, { type: "check-failed" }]], begun());
     assert.equal(state.cloak, "off");
