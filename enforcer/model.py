@@ -71,6 +71,7 @@ class Session:
     `seen_until` is when it stops to count as alive unless it is seen again.
     `idle_at`, `absolute_at`, `lost_at` and `window_at` are deadlines, `None` where there is none:
     without human activity; whatever happens; without being seen; and, for an unclaimed session, without a login.
+    `online_until` is how long a live socket of it is known of, in whichever process.
     """
 
     id: str
@@ -92,6 +93,7 @@ class Session:
     ended_by: Actor | None = None
     acked_at: float | None = None
     refused_at: float | None = None
+    online_until: float = 0.0
 
     @property
     def ended(self) -> bool:
@@ -243,7 +245,8 @@ class Mark:
     """What was noticed about a session without deciding anything: merged into its record in batches.
 
     Times only ever grow (`max`), the first `acked_at` and `refused_at` stay, and `seen_until` may be
-    shortened by `left_at`. `idle_at` and the presence fields apply to live sessions only.
+    shortened by `left_until`, `online_until` by `offline_at`. `idle_at` and the presence fields apply to live
+    sessions only.
     """
 
     session: str
@@ -253,5 +256,7 @@ class Mark:
     left_until: float | None = None
     last_active_at: float | None = None
     idle_at: float | None = None
+    online_until: float | None = None
+    offline_at: float | None = None
     acked_at: float | None = None
     refused_at: float | None = None

@@ -18,6 +18,7 @@ MARK_LIVE = """
     UPDATE sessions SET
         last_seen_at = max(last_seen_at, coalesce(:last_seen_at, 0)),
         seen_until = min(max(seen_until, coalesce(:seen_until, 0)), coalesce(:left_until, 9e15)),
+        online_until = min(max(online_until, coalesce(:online_until, 0)), coalesce(:offline_at, 9e15)),
         lost_at = max(lost_at, coalesce(:lost_at, 0)),
         last_active_at = max(last_active_at, coalesce(:last_active_at, 0)),
         idle_at = nullif(max(coalesce(idle_at, 0), coalesce(:idle_at, 0)), 0)
@@ -41,6 +42,8 @@ def mark_row(mark: Mark) -> dict[str, Any]:
         "seen_until": mark.seen_until,
         "lost_at": mark.lost_at,
         "left_until": mark.left_until,
+        "online_until": mark.online_until,
+        "offline_at": mark.offline_at,
         "last_active_at": mark.last_active_at,
         "idle_at": mark.idle_at,
         "acked_at": mark.acked_at,
