@@ -130,7 +130,7 @@ def test_a_tab_that_leaves_does_not_hide_one_on_another_node(start_node: StartNo
         page.close()
     time.sleep(4)  # in which both nodes have written what they noticed, and less than presence takes by itself
     for n in range(6):
-        assert there.record(f"s{n}")["online"] is True
+        assert here.record(f"s{n}")["online"] is True
         assert httpx.post(f"{here.url}/notify", json={"room": f"user-{n}", "key": here.authkey}).status_code == 409
     for page in staying:
         page.untouched()
