@@ -91,12 +91,18 @@ def seen_mark(session: Session, now: float, rules: Rules) -> Mark:
     )
 
 
+def online_mark(session: Session, now: float, rules: Rules) -> Mark:
+    """It has a live socket now."""
+    return seen_mark(session, now, rules)._replace(online_until=now + rules.alive_window)
+
+
 def left_mark(session: str, claimed: bool, now: float, rules: Rules) -> Mark:
     """The session's last socket was closed cleanly: it stays alive for a moment only."""
     return Mark(
         session,
         last_seen_at=now,
         left_until=now + min(LEFT_FOR, rules.alive_window),
+        offline_at=now,
         lost_at=lost_deadline(claimed, now, rules),
     )
 
@@ -110,7 +116,11 @@ def merged(session: Session, mark: Mark) -> Session:
     seen_until = max(session.seen_until, mark.seen_until or 0.0)
     if mark.left_until is not None:
         seen_until = min(seen_until, mark.left_until)
+    online_until = max(session.online_until, mark.online_until or 0.0)
+    if mark.offline_at is not None:
+        online_until = min(online_until, mark.offline_at)
     return session._replace(
+        online_until=online_until,
         last_seen_at=max(session.last_seen_at, mark.last_seen_at or 0.0),
         seen_until=seen_until,
         # None is "never", and stays so: a note from before the page's login must not set a deadline after it
@@ -135,8 +145,13 @@ def joined_marks(first: Mark, second: Mark) -> Mark:
     left_until = first.left_until if second.seen_until is None else None  # a sign of life takes a close back
     if second.left_until is not None:
         left_until = second.left_until if left_until is None else min(left_until, second.left_until)
+    offline_at = first.offline_at if second.online_until is None else None
+    if second.offline_at is not None:
+        offline_at = second.offline_at if offline_at is None else min(offline_at, second.offline_at)
     return Mark(
         first.session,
+        online_until=_latest(first.online_until, second.online_until),
+        offline_at=offline_at,
         last_seen_at=_latest(first.last_seen_at, second.last_seen_at),
         seen_until=_latest(first.seen_until, second.seen_until),
         lost_at=_latest(first.lost_at, second.lost_at),

@@ -70,6 +70,7 @@ class Session(NamedTuple):
     `seen_until` is when it stops to count as alive unless it is seen again.
     `idle_at`, `absolute_at`, `lost_at` and `window_at` are deadlines, `None` where there is none:
     without human activity; whatever happens; without being seen; and, for an unclaimed session, without a login.
+    `online_until` is how long a live socket of it is known of, in whichever process.
     """
 
     id: str
@@ -91,6 +92,7 @@ class Session(NamedTuple):
     ended_by: Actor | None = None
     acked_at: float | None = None
     refused_at: float | None = None
+    online_until: float = 0.0
 
     @property
     def ended(self) -> bool:
@@ -239,7 +241,8 @@ class Mark(NamedTuple):
     """What was noticed about a session without deciding anything: merged into its record in batches.
 
     Times only ever grow (`max`), the first `acked_at` and `refused_at` stay, and `seen_until` may be
-    shortened by `left_at`. `idle_at` and the presence fields apply to live sessions only.
+    shortened by `left_until`, `online_until` by `offline_at`. `idle_at` and the presence fields apply to live
+    sessions only.
     """
 
     session: str
@@ -249,5 +252,7 @@ class Mark(NamedTuple):
     left_until: float | None = None
     last_active_at: float | None = None
     idle_at: float | None = None
+    online_until: float | None = None
+    offline_at: float | None = None
     acked_at: float | None = None
     refused_at: float | None = None

@@ -21,6 +21,7 @@ from enforcer.deadlines import (
     left_mark,
     lost_deadline,
     merged,
+    online_mark,
     seen_mark,
 )
 from enforcer.errors import Refused, SessionEnded, SessionUnknown
@@ -93,6 +94,8 @@ class Registry:
         self._marks: dict[str, dict[str, Mark]] = {}
         self._online: dict[str, _Presence] = {}
         self._online_in: dict[str, set[str]] = {}
+        if store.shared:
+            store.listen(self._still_here)
 
     @property
     def rules(self) -> Rules:
@@ -317,7 +320,7 @@ class Registry:
             return
         self._online[session.id] = _Presence(session.room, session.claimed)
         self._online_in.setdefault(session.room, set()).add(session.id)
-        self._note(session, seen_mark(session, self._store.now(), self._rules))
+        self._note(session, online_mark(session, self._store.now(), self._rules))
 
     def left(self, session: str) -> None:
         """One socket of the session was closed."""
@@ -336,6 +339,17 @@ class Registry:
     def online(self, session: str) -> bool:
         """Whether the session has a live socket in this process."""
         return session in self._online
+
+    def online_anywhere(self, session: Session) -> bool:
+        """Whether the session has a live socket, as far as this process knows of others'."""
+        return self.online(session.id) or (self._store.shared and session.online_until > self._store.now())
+
+    def _still_here(self, change: Change) -> None:
+        """Its last socket on another node has left, but not the one that is here: that is noted anew."""
+        now = self._store.now()
+        for session in change.sessions:
+            if session.id in self._online and not session.ended and session.online_until <= now:
+                self._note(session, online_mark(session, now, self._rules))
 
     def acked(self, session: Session) -> None:
         """A page has confirmed that it knows of its end."""
@@ -367,7 +381,8 @@ class Registry:
                 if now >= presence.lost_due:
                     lost_at = lost_deadline(presence.claimed, now, self._rules)
                     presence.lost_due = FOREVER if lost_at is None else now + (lost_at - now) * LOST_STEP
-                self._put_mark(presence.room, Mark(session, now, seen_until, lost_at))
+                mark = Mark(session, now, seen_until, lost_at, online_until=seen_until)
+                self._put_mark(presence.room, mark)
 
     async def expire(self) -> int:
         """Ends sessions whose time is over, a bounded number of rooms at once; how many rooms were looked at."""

@@ -93,7 +93,7 @@ def _shown(context: Context, session: Session) -> protocol.JSON:
         "id": session.id[:8],
         "window": session.device.label if session.device else None,
         "live": not session.ended,
-        "online": not session.ended and context.registry.online(session.id),
+        "online": not session.ended and context.registry.online_anywhere(session),
         "started_at": protocol.iso(session.started_at),
         "ended_at": protocol.iso(session.ended_at),
         "reason": session.end_reason,

@@ -28,7 +28,7 @@ def json(document: Any, status: int = 200, headers: dict[str, str] | None = None
 def show(context: Context, snapshot: Snapshot) -> protocol.JSON:
     """The session record."""
     registry = context.registry
-    return protocol.record(snapshot, registry.online(snapshot.session.id), registry.now())
+    return protocol.record(snapshot, registry.online_anywhere(snapshot.session), registry.now())
 
 
 async def notify(request: web.Request) -> web.Response:

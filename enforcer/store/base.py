@@ -46,6 +46,11 @@ class Store(Protocol):
     raises `StoreUnavailable` when the store cannot answer; after a method that writes, this means *unknown*.
     """
 
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may use the same data at the same time."""
+        ...
+
     def now(self) -> float:
         """UTC seconds by the clock that decides here. Never used to measure how long something took."""
         ...

@@ -52,6 +52,10 @@ class MemoryStore:
         self._beat: float | None = None
         self._listeners: list[Callable[[Change], None]] = []
 
+    @property
+    def shared(self) -> bool:
+        return False
+
     def now(self) -> float:
         return self._clock()
 

@@ -60,6 +60,10 @@ class RedisStore:
         """How often Redis was asked something, for measuring."""
         return self._link.trips
 
+    @property
+    def shared(self) -> bool:
+        return True
+
     def now(self) -> float:
         return self._clock.now()
 
@@ -107,7 +111,7 @@ class RedisStore:
                     asked += [i for i in taken if i not in asked]
                     await tries.again()
                     continue
-                proposal = self._rooms.proposal(loaded, decision)
+                proposal = self._rooms.proposal(loaded, decision, told=decision.changed)
                 if await self._rooms.commit(proposal):
                     break
                 proposal = None
@@ -163,7 +167,7 @@ class RedisStore:
         return f"{page[-1].session.started_at!r} {page[-1].session.id}" if len(page) == limit else None
 
     async def _change(self, homes: dict[str, str], change: Callable[[Session], Session]) -> None:
-        """Changes records one by one without telling anybody, some hundred rooms at a time."""
+        """Changes records one by one, some hundred rooms at a time, which is news for nobody here."""
         rooms: dict[str, list[str]] = {}
         for session, room in homes.items():
             rooms.setdefault(room, []).append(session)
@@ -177,7 +181,7 @@ class RedisStore:
         tries = _Tries()
         while True:
             proposals = [
-                self._rooms.proposal(loaded, decision, quiet=True)
+                self._rooms.proposal(loaded, decision, told=_less_online(loaded, decision))
                 for loaded in await self._rooms.load_all(list(rooms.items()))
                 if not (decision := _changed(loaded, rooms[loaded.room.name], change)).empty
             ]
@@ -245,7 +249,7 @@ class RedisStore:
         tries = _Tries()
         async with self._turns.of([room]):
             while not await self._rooms.commit(
-                self._rooms.proposal(await self._rooms.load(room), Decision(None), forget=sessions, quiet=True)
+                self._rooms.proposal(await self._rooms.load(room), Decision(None), forget=sessions)
             ):
                 await tries.again()
         await self._link.run(*(("DEL", self._keys.home(i)) for i in sessions))
@@ -317,6 +321,12 @@ class _Tries:
         if self._failed >= UNKNOWN_AT_MOST or time.monotonic() - self._began > UNKNOWN_WITHIN:
             raise error
         await asyncio.sleep(0.02 * self._failed)
+
+
+def _less_online(loaded: Loaded, decision: Decision[None]) -> tuple[Session, ...]:
+    """Those whose last socket somewhere has left: a process that has another one of theirs must hear of it."""
+    before = {s.id: s.online_until for s in loaded.room.live}
+    return tuple(s for s in decision.changed if s.online_until < before.get(s.id, 0.0))
 
 
 def _changed(loaded: Loaded, sessions: Sequence[str], change: Callable[[Session], Session]) -> Decision[None]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from enforcer.model import Change, Decision
+from enforcer.model import Change, Decision, Session
 from enforcer.store import redis_rows as rows
 from enforcer.store.redis_clock import RedisClock
 from enforcer.store.redis_keys import Keys
@@ -21,13 +21,13 @@ NOTHING: Decision[None] = Decision(None)
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What one commit wants. Its name is that of `then`; a `quiet` one tells nobody which records it changed."""
+    """What one commit wants. Its name is that of `then`; `told` are the records that others hear of."""
 
     before: Room
     then: Room
     decision: Decision[Any]
     forget: Collection[str] = ()
-    quiet: bool = False
+    told: tuple[Session, ...] = ()
 
 
 class Rooms:
@@ -170,7 +170,7 @@ class Rooms:
             k.of_room(room, "stamp"),
             k.channel(room),
         ]
-        told = Change(room, () if p.quiet else p.decision.changed)
+        told = Change(room, p.told)
         message = rows.message(p.before.version, p.then.version, self._origin, told)
         at = int(self._clock.now() * 1e6) if self._clock.given else None
         rest = rows.rest(p.before, p.then, p.decision, p.forget, at)

@@ -20,7 +20,7 @@ from enforcer.model import (
 
 COLUMNS = (
     "id, room, claimed, epoch, started_at, last_seen_at, last_active_at, seen_until, idle_at, absolute_at, lost_at, "
-    "window_at, device, entry, ended_at, end_reason, ended_by, acked_at, refused_at"
+    "window_at, device, entry, ended_at, end_reason, ended_by, acked_at, refused_at, online_until"
 )
 """Of a session, in the order of `Session`'s fields."""
 
@@ -48,6 +48,7 @@ def session_row(s: Session) -> tuple[Any, ...]:
         actor_text(s.ended_by),
         s.acked_at,
         s.refused_at,
+        s.online_until,
     )
 
 
@@ -80,6 +81,7 @@ def session_of(row: tuple[Any, ...]) -> Session:
         _actor(row[16]),
         row[17],
         row[18],
+        row[19],
     )
 
 

@@ -56,6 +56,10 @@ class SQLiteStore:
         self._writer: Writer | None = None
         self._listeners: list[Callable[[Change], None]] = []
 
+    @property
+    def shared(self) -> bool:
+        return False
+
     def now(self) -> float:
         return self._clock()
 

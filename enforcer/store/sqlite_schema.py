@@ -38,6 +38,7 @@ MIGRATIONS: tuple[str, ...] = (
         ended_by TEXT,                    -- JSON
         acked_at REAL,
         refused_at REAL,
+        online_until REAL NOT NULL DEFAULT 0,
         due_at REAL NOT NULL GENERATED ALWAYS AS (min(
             coalesce(idle_at + {IDLE_SLACK}, {FOREVER}),
             coalesce(absolute_at, {FOREVER}),

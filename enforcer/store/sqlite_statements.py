@@ -15,7 +15,8 @@ END = "UPDATE sessions SET ended_at = ?, end_reason = ?, ended_by = ? WHERE id =
 """For a session that was live when it was read: nothing else of it changes, nor do the indexes on it."""
 
 MARK_SEEN = """
-    UPDATE sessions SET last_seen_at = max(last_seen_at, ?), seen_until = max(seen_until, ?)
+    UPDATE sessions SET
+        last_seen_at = max(last_seen_at, ?), seen_until = max(seen_until, ?), online_until = max(online_until, ?)
     WHERE id = ? AND ended_at IS NULL
 """
 """The most common mark by far: the session has a socket. It touches no index."""
@@ -23,6 +24,7 @@ MARK_LIVE = """
     UPDATE sessions SET
         last_seen_at = max(last_seen_at, coalesce(:last_seen_at, 0)),
         seen_until = min(max(seen_until, coalesce(:seen_until, 0)), coalesce(:left_until, 9e15)),
+        online_until = min(max(online_until, coalesce(:online_until, 0)), coalesce(:offline_at, 9e15)),
         lost_at = max(lost_at, coalesce(:lost_at, 0)),
         last_active_at = max(last_active_at, coalesce(:last_active_at, 0)),
         idle_at = nullif(max(coalesce(idle_at, 0), coalesce(:idle_at, 0)), 0)
@@ -41,14 +43,12 @@ def end_row(s: Session) -> tuple[Any, ...]:
 
 def only_seen(mark: Mark) -> bool:
     """Whether `MARK_SEEN` does all of it."""
-    return mark.last_seen_at is not None and mark.seen_until is not None and mark[3:] == _NOTHING_ELSE
-
-
-_NOTHING_ELSE = Mark("")[3:]
+    seen = mark.last_seen_at, mark.seen_until, mark.online_until
+    return None not in seen and mark == Mark(mark.session, *seen[:2], online_until=seen[2])
 
 
 def seen_row(mark: Mark) -> tuple[Any, ...]:
-    return mark.last_seen_at, mark.seen_until, mark.session
+    return mark.last_seen_at, mark.seen_until, mark.online_until, mark.session
 
 
 def mark_row(mark: Mark) -> dict[str, Any]:
@@ -58,6 +58,8 @@ def mark_row(mark: Mark) -> dict[str, Any]:
         "seen_until": mark.seen_until,
         "lost_at": mark.lost_at,
         "left_until": mark.left_until,
+        "online_until": mark.online_until,
+        "offline_at": mark.offline_at,
         "last_active_at": mark.last_active_at,
         "idle_at": mark.idle_at,
         "acked_at": mark.acked_at,

@@ -5,11 +5,15 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from enforcer.deadlines import Rules
 from enforcer.errors import StoreUnavailable
 from enforcer.model import Change, Decision, RoomState, Session
+from enforcer.policy import Login
 from enforcer.redis_address import redis_address
+from enforcer.registry import Registry
 from enforcer.store.redis import RedisStore
 from enforcer.store.redis_rooms import Rooms
+from tests.contract.conftest import START, Clock
 from tests.contract.rooms import deciding, ended, put, session, started
 from tests.redis_server import RedisCluster, RedisServer
 from tests.running import until
@@ -215,6 +219,49 @@ async def test_nobody_there_is_unavailable_within_a_bounded_time() -> None:
         with pytest.raises(StoreUnavailable):
             await store.transact("alice", deciding(Decision(None, epoch=1)))
     await store.close()
+
+
+async def test_an_outage_is_made_up_for_once(redis: RedisServer | RedisCluster) -> None:
+    """Two nodes notice at the same moment that nobody looked after the sessions: one moves the deadlines."""
+    clock = Clock()
+    stores = [RedisStore(redis_address(redis.url), clock) for _ in range(2)]
+    nodes = [Registry(store, Rules(idle_timeout=100.0), clock) for store in stores]
+    for store, node in zip(stores, nodes, strict=True):
+        await store.open()
+        await node.resume(60)
+        await node.tick()
+    await nodes[0].login("alice", Login("s"))
+    clock.now += 1000
+    await asyncio.gather(*(node.tick() for node in nodes))
+    for _ in range(3):  # who waited finds that it is done
+        await asyncio.gather(*(node.tick() for node in nodes))
+    snapshot = await stores[0].get("s")
+    assert snapshot is not None
+    assert snapshot.session.idle_at == START + 100 + 1000
+    for store in stores:
+        await store.close()
+
+
+async def test_a_note_that_comes_late_is_none(nodes: list[RedisStore]) -> None:
+    """What lay in the way while Redis stood still does not say that the sessions were looked after."""
+    here, _ = nodes
+    now = await here.transact("alice", lambda state, now: Decision(now))
+    await here.beat(now)
+    with pytest.raises(StoreUnavailable):
+        await here.beat(now - 5)
+    assert await here.last_beat() == now
+
+
+async def test_a_lease_is_held_by_one(nodes: list[RedisStore]) -> None:
+    """It may be renewed by its holder, and is another's when it was given back or has run out."""
+    here, there = nodes
+    assert [await here.lease("t", 60), await there.lease("t", 60), await here.lease("t", 60)] == [True, False, True]
+    await there.give_back("t")
+    assert not await there.lease("t", 60), "given back by one who did not have it"
+    await here.give_back("t")
+    assert await there.lease("t", 0.2)
+    await asyncio.sleep(0.5)  # longer than the lease
+    assert await here.lease("t", 60)
 
 
 async def test_the_time_is_that_of_the_server(nodes: list[RedisStore]) -> None:

@@ -41,6 +41,7 @@ FULL = session(
     absolute_at=START + 2.5,
     lost_at=START + 3.5,
     window_at=START + 4.5,
+    online_until=START + 5.5,
     device=DEVICE,
     entry="sso",
 )
@@ -303,6 +304,8 @@ any_mark = st.builds(
     left_until=maybe,
     last_active_at=maybe,
     idle_at=maybe,
+    online_until=maybe,
+    offline_at=maybe,
     acked_at=maybe,
     refused_at=maybe,
 )

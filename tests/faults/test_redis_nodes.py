@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from tests.faults.conftest import OpenPage, StartNode
-from tests.running import EnforcerProcess
+from tests.running import EnforcerProcess, until
 
 LOGINS = 200
 
@@ -94,6 +94,46 @@ def test_the_presence_of_a_killed_node_lapses(start_node: StartNode, open_page: 
         assert time.monotonic() < deadline, "its session is alive for ever"
         time.sleep(0.1)
     assert status == 200
+
+
+def test_online_is_true_wherever_the_page_is(start_node: StartNode, open_page: OpenPage) -> None:
+    """Each node knows of the others' pages: when they come, when the last one leaves, and when their node dies."""
+    here, there = start_node(alive_window=3), start_node(alive_window=3)
+    alice, bob = here.login("alice", session="a"), here.login("bob", session="b")
+    pages = [open_page(here, alice), open_page(there, alice)]
+    for page in [*pages, open_page(here, bob)]:
+        page.joined()
+    for node in (here, there):
+        for session in ("a", "b"):
+            until(lambda node=node, session=session: node.record(session)["online"])  # type: ignore[misc]
+    pages[0].close()
+    pages[1].close()
+    for node in (here, there):
+        until(lambda node=node: not node.record("a")["online"])  # type: ignore[misc]
+    assert there.record("b")["online"] is True
+    here.kill()
+    until(lambda: not there.record("b")["online"])
+
+
+def test_a_tab_that_leaves_does_not_hide_one_on_another_node(start_node: StartNode, open_page: OpenPage) -> None:
+    """Policy `reject`: the session counts as alive for as long as any of its tabs is open anywhere."""
+    here, there = start_node(policy="reject", alive_window=60), start_node(policy="reject", alive_window=60)
+    leaving, staying = [], []
+    for n in range(6):
+        login = here.login(f"user-{n}", session=f"s{n}")
+        leaving.append(open_page(here, login))
+        staying.append(open_page(there, login))
+    for page in leaving + staying:
+        page.joined()
+    until(lambda: all(here.record(f"s{n}")["online"] for n in range(6)))
+    for page in leaving:
+        page.close()
+    time.sleep(4)  # in which both nodes have written what they noticed, and less than presence takes by itself
+    for n in range(6):
+        assert here.record(f"s{n}")["online"] is True
+        assert httpx.post(f"{here.url}/notify", json={"room": f"user-{n}", "key": here.authkey}).status_code == 409
+    for page in staying:
+        page.untouched()
 
 
 def test_a_node_that_stood_still_kicks_late(start_node: StartNode, open_page: OpenPage) -> None:
