@@ -88,7 +88,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         for (const listener of [...listeners]) safely(listener, now);
         safely(options.onStateChange, now);
         page.emit("session-guard:state", now);
-        if (!isOff(options.warn)) screen.prompt(promptOf(state), { stay: extend, leave: () => logout() });
+        if (!isOff(options.warn)) screen.prompt(promptOf(state, clock.now()), { stay: extend, leave: () => logout() });
       }
     }
     stepping = false;

@@ -126,6 +126,21 @@ describe("the warning", () => {
     assert.equal(tab.prompt, null);
   });
 
+  it("stays while the server is out of reach, until the deadline covers the page", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, near);
+    tab.link.events.closed("cut");
+    await browser.clock.pass(1_000);
+    tab.link.events.closed("down");
+    await settled();
+    assert.equal(tab.guard.getState().phase, "unreachable");
+    assert.equal(tab.prompt?.kind, "idle");
+    await browser.clock.pass(60_000);
+    assert.ok(tab.screen.includes("cloak unreachable"));
+    tab.link.join(payloadFor("A", 10, { idle_ms: 900_000 }));
+    assert.equal(tab.prompt, null);
+  });
+
   it("reports input that is still to be reported before it comes up", async () => {
     const browser = new FakeBrowser();
     const tab = await browser.liveTab(A, payloadFor("A", 10, { idle_ms: 10_000, warn_ms: 7_000 }));

@@ -231,9 +231,11 @@ function overdue(state: CoreState, now: number): boolean {
   return end !== null && now >= end.endsAt;
 }
 
-/** What the user is to be warned of now, if anything. */
-export function promptOf(state: CoreState): { kind: "idle" | "absolute"; endsAt: number } | null {
-  return state.phase === "prompted" ? deadline(state) : null;
+/** What the user is to be warned of now, if anything. That the server is out of reach takes no warning back. */
+export function promptOf(state: CoreState, now: number): { kind: "idle" | "absolute"; endsAt: number } | null {
+  const end = deadline(state);
+  const lost = state.phase === "unreachable" && end !== null && now >= end.endsAt - state.warnMs && now < end.endsAt;
+  return state.phase === "prompted" || lost ? end : null;
 }
 
 /** When to send the next `tick`; `null` when time changes nothing. */
