@@ -130,13 +130,14 @@ class RedisCluster:
         subprocess.run(
             [cli, "--cluster", "create", *hosts, "--cluster-yes"], check=True, stdout=subprocess.DEVNULL, timeout=60
         )
-        until(self._whole, 20)
+        until(self.whole, 20)
 
     def client(self) -> ClusterClient:
         """A client of the tests' own."""
         return ClusterClient(host="127.0.0.1", port=self.servers[0].port)
 
-    def _whole(self) -> bool:
+    def whole(self) -> bool:
+        """Whether all its servers know that every key has its place."""
         for server in self.servers:
             with server.client() as client:
                 if client.execute_command("CLUSTER INFO").get("cluster_state") != "ok":

@@ -6,8 +6,8 @@ the room and is late, but never wrong.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
-from contextlib import suppress
 
 from enforcer.errors import StoreUnavailable
 from enforcer.model import Change
@@ -16,6 +16,8 @@ from enforcer.store.redis_line import Line
 from enforcer.store.redis_link import Link
 from enforcer.store.redis_rooms import Proposal, Rooms
 from enforcer.store.redis_rows import Loaded, message_of
+
+log = logging.getLogger(__name__)
 
 CHECK_EVERY = 1.0
 """Seconds between two comparisons of the versions."""
@@ -179,9 +181,13 @@ class Feed:
     async def _check_on(self) -> None:
         while True:
             await asyncio.sleep(CHECK_EVERY)
-            with suppress(StoreUnavailable):
+            try:
                 await self._move()
                 await self._catch_up(await self._behind())
+            except StoreUnavailable:
+                pass  # others say so; a second later is soon enough
+            except Exception:
+                log.exception("comparing the versions failed; it goes on")
 
     async def _move(self) -> None:
         """Keeps the subscriptions alive, and moves them to where a Cluster has moved their rooms."""

@@ -58,10 +58,11 @@ class Line:
         return future
 
     async def unsubscribe(self, channel: str) -> None:
-        """Listens no more."""
+        """Listens no more. Whoever waits for the confirmation goes on, and looks for himself."""
         future = self._channels.pop(channel, None)
         if future is not None:
-            future.cancel()
+            if not future.done():
+                future.set_result(None)
             await self._send(("SUNSUBSCRIBE", channel))
 
     async def ping(self) -> None:
@@ -91,12 +92,21 @@ class Line:
                 await self._listen(connection)
             except (RedisError, OSError, TimeoutError, StoreUnavailable) as e:
                 log.debug("the subscription is interrupted: %s", e)
+            except Exception:
+                log.exception("a subscription failed; it is made again")
             finally:
                 self._connection = None
                 if connection is not None:
                     await connection.disconnect(nowait=True)
             await asyncio.sleep(wait)
             wait = min(2 * wait, RETRY_TO)
+
+    def _heard(self, text: bytes) -> None:
+        """One message that nobody can make sense of must not end all others."""
+        try:
+            self._hear(text)
+        except Exception:
+            log.exception("a message of another process could not be followed")
 
     async def _listen(self, connection: AbstractConnection) -> None:
         while True:
@@ -109,6 +119,6 @@ class Line:
                 continue
             kind, channel = bytes(reply[0]), reply[1].decode()
             if kind == b"smessage":
-                self._hear(reply[2])
+                self._heard(reply[2])
             elif kind == b"ssubscribe" and (future := self._channels.get(channel)) is not None and not future.done():
                 future.set_result(None)

@@ -40,7 +40,9 @@ CALL_WITHIN = 1.5
 AT_ONCE = 0.5
 """Seconds within which a failure says that it is the connection's."""
 OLDEST = (7, 0)
-"""The first Redis with sharded channels and with rows of streams numbered in part by us. Every Valkey has both."""
+"""The first Redis with sharded channels; every Valkey has them."""
+_FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""What the client library raises when there is no answer."""
 
 
 class Link:
@@ -107,7 +109,7 @@ class Link:
                     for n, reply in zip(unknown, again, strict=True):
                         replies[n] = reply
                 await self._redirected(commands, replies)
-        except (RedisError, OSError, TimeoutError) as e:
+        except (*_FAILURES, StoreUnavailable) as e:
             await self._look_around()
             raise StoreUnavailable(f"Redis does not answer: {_said(e)}") from None
         for reply in replies:
@@ -127,14 +129,17 @@ class Link:
         return await self.run(*commands)
 
     def server_of(self, key: str) -> str:
-        """The name of the server that a key is on now; changes when a Cluster moves it."""
-        if isinstance(self._client, redis.RedisCluster):
+        """The name of the server that a key is on now; changes when a Cluster moves it. Empty where it has none."""
+        if not isinstance(self._client, redis.RedisCluster):
+            return ""
+        try:
             node = self._client.get_node_from_key(key)
-            return "" if node is None else str(node.name)
-        return ""
+        except RedisClusterException:  # no server has this part of the keys now
+            return ""
+        return "" if node is None else str(node.name)
 
     def connection_to(self, server: str) -> AbstractConnection:
-        """A connection of its own to a server, not connected yet, for subscriptions.
+        """A connection to a server, not connected yet.
 
         Raises:
             StoreUnavailable: the Cluster has no such server.
@@ -186,9 +191,10 @@ class Link:
         if isinstance(self._client, redis.RedisCluster) and not self._looking:
             self._looking = True
             try:
-                await self._client.aclose()
-                await self._client.initialize()
-            except (RedisError, OSError) as e:
+                async with asyncio.timeout(2 * CALL_WITHIN):
+                    await self._client.aclose()
+                    await self._client.initialize()
+            except _FAILURES as e:
                 log.debug("the Cluster cannot be looked at: %s", _said(e))
             finally:
                 self._looking = False

@@ -9,12 +9,12 @@ from urllib.parse import quote
 import pytest
 
 from enforcer.errors import StartError, StoreUnavailable
-from enforcer.model import Change
+from enforcer.model import Change, Session
 from enforcer.redis_address import redis_address
 from enforcer.store.base import SessionQuery
 from enforcer.store.redis import RedisStore
 from tests.contract.rooms import put, session
-from tests.redis_server import PASSWORD, RedisServer
+from tests.redis_server import PASSWORD, RedisCluster, RedisServer
 from tests.running import free_port, require_command, until
 
 ACL = "~enf:* &enf:* +@all -@admin -@dangerous +info"
@@ -102,6 +102,47 @@ async def test_tls(tmp_path: Path) -> None:
         with pytest.raises(StoreUnavailable):
             await untrusting.open()
         await untrusting.close()
+
+
+async def test_a_cluster_that_loses_a_master_for_a_while(tmp_path: Path) -> None:
+    """Unavailable within a bounded time meanwhile; when the master is back, so is everything."""
+    with RedisCluster(tmp_path) as cluster:
+        store, other = (RedisStore(redis_address(cluster.url)) for _ in range(2))
+        await store.open()
+        await other.open()
+        heard: asyncio.Queue[Change] = asyncio.Queue()
+        store.listen(heard.put_nowait)
+        rooms = [f"room-{n}" for n in range(12)]
+        for room in rooms:
+            await store.hold(room)
+        cluster.servers[0].kill()
+        failed = 0
+        async with asyncio.timeout(60):
+            for room in rooms:
+                try:
+                    await put(other, session(f"s-{room}", room))
+                except StoreUnavailable:
+                    failed += 1
+            assert failed > 0
+            await asyncio.to_thread(cluster.servers[0].start)
+            await asyncio.to_thread(until, cluster.whole, 20)
+            for room in rooms:
+                await again(other, session(f"t-{room}", room))
+            told: set[str] = set()
+            while len(told) < len(rooms):
+                told |= {s.room for s in (await heard.get()).sessions if s.id.startswith("t-")}
+        await store.close()
+        await other.close()
+
+
+async def again(store: RedisStore, record: Session) -> None:
+    """Puts it, as often as it takes."""
+    while True:
+        try:
+            await put(store, record)
+            return
+        except StoreUnavailable:
+            await asyncio.sleep(0.1)
 
 
 class Watched:

@@ -12,6 +12,7 @@ from enforcer.policy import Login
 from enforcer.redis_address import redis_address
 from enforcer.registry import Registry
 from enforcer.store.redis import RedisStore
+from enforcer.store.redis_keys import Keys
 from enforcer.store.redis_rooms import Rooms
 from tests.contract.conftest import START, Clock
 from tests.contract.rooms import deciding, ended, put, session, started
@@ -139,6 +140,20 @@ async def test_a_lost_message_is_made_up_for(nodes: list[RedisStore], redis: Red
             client.client_kill_filter(_type="pubsub")
     await there.transact("alice", claim("new"))
     await heard.until(lambda: "old" in heard.ended())
+
+
+async def test_nonsense_on_a_channel_harms_nobody(
+    nodes: list[RedisStore], redis: RedisServer | RedisCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody else speaks on it; what follows is heard."""
+    here, there = nodes
+    heard = Heard(here)
+    await here.hold("alice")
+    with redis.client() as client:
+        client.execute_command("SPUBLISH", Keys("enf").channel("alice"), "?")
+    await put(there, session("s"))
+    await heard.until(lambda: len(heard.changes) == 1)
+    assert "could not be followed" in caplog.text
 
 
 async def test_two_nodes_claim_at_once(nodes: list[RedisStore]) -> None:
