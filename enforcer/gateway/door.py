@@ -71,12 +71,13 @@ class Door:
         knock = _Knock(opening, peer[0] if peer else None)
         query = parse_qsl(knock.query_string, keep_blank_values=True)
         asked = dict(query)
+        if not self._is_direct(asked):
+            return False
         try:
             self._judge(knock, query)
             switching = _switching(knock, asked)
+            self._check_room()
         except _Refused:
-            return False
-        if "sid" in asked or asked.get("EIO") != "4":
             return False
         self._direct.admit(transport, self._visitor(knock, query), switching)
         return True
@@ -118,12 +119,19 @@ class Door:
         asked = dict(query)
         if request.method == "GET" and "websocket" in (asked["transport"], request.headers.get("Upgrade", "").lower()):
             switching = _switching(request, asked)
-            if "sid" not in asked and asked.get("EIO") == "4":
-                if self._direct.waiting >= self._settings.max_connections:
-                    raise _Refused("too-many-connections", "too many sockets are open that have not joined yet")
+            if self._is_direct(asked):
+                self._check_room()
                 return self._direct.open(request, visitor, switching)
         body = await self._body(request) if request.method == "POST" else b""
         return await self._stock.handle(request, visitor, body)
+
+    def _is_direct(self, asked: dict[str, str]) -> bool:
+        """Whether an opening request is for the direct engine: it takes over no polling session."""
+        return "sid" not in asked and asked.get("EIO") == "4"
+
+    def _check_room(self) -> None:
+        if self._direct.waiting >= self._settings.max_connections:
+            raise _Refused("too-many-connections", "too many sockets are open that have not joined yet")
 
     def _visitor(self, request: "web.Request | _Knock", query: _Query) -> Visitor:
         return Visitor(
