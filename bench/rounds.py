@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -155,6 +156,6 @@ class _Profiler:
 
     def stop(self) -> None:
         """Ends the record; the graph is written then."""
-        self._popen.terminate() if self._popen.poll() is not None else self._popen.send_signal(2)
+        self._popen.send_signal(signal.SIGINT)
         self._popen.wait(60)
         print(f"flame graph: {self.path}", file=sys.stderr)

@@ -14,8 +14,10 @@ _REQUEST = re.compile(  # no query, nothing percent-encoded
     rb"(GET|POST|DELETE) (/[A-Za-z0-9._~:=+/-]*) HTTP/1\.1\r\n" + _FIELDS
 )
 _OPENING = re.compile(rb"GET (/[A-Za-z0-9._~:=+/-]*)\?([A-Za-z0-9._~:=+/&-]*) HTTP/1\.1\r\n" + _FIELDS)
-_UNUSUAL = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"te", b"trailer"})
-"""Headers that change how a body is read or what becomes of the connection."""
+_UNUSUAL_BODY = frozenset({b"transfer-encoding", b"expect", b"content-encoding", b"te", b"trailer"})
+"""Headers that change how a body is read."""
+_UNUSUAL = _UNUSUAL_BODY | {b"upgrade"}
+"""These, and what changes what becomes of the connection."""
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,6}")
 MAX_HEAD = 4096
 """Bytes of a request line and headers that are still plain."""
@@ -69,7 +71,7 @@ def opening_request(data: bytes) -> Opening | None:
         return None
     if b"upgrade" not in (token.strip() for token in fields.get(b"connection", b"").lower().split(b",")):
         return None
-    if b"content-length" in fields or not (_UNUSUAL - {b"upgrade"}).isdisjoint(fields):
+    if b"content-length" in fields or not _UNUSUAL_BODY.isdisjoint(fields):
         return None
     return Opening(path.decode(), query.decode(), {name.decode(): value.decode() for name, value in fields.items()})
 

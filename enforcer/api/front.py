@@ -9,12 +9,11 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
-import orjson
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from enforcer import protocol
 from enforcer.api.context import CONTEXT
+from enforcer.api.problems import Problem
 from enforcer.api.short import ShortPath
 from enforcer.http1 import Opening, opening_request, whole_request
 
@@ -24,7 +23,6 @@ HEADERS_WITHIN = 15.0
 """Seconds that a new connection has to send its first request's head."""
 MAX_HELD = 256 * 1024
 """Bytes that a client may send ahead of an answer before we stop to read."""
-
 
 TakeSocket = Callable[[Opening, asyncio.Transport], bool]
 """Takes a connection over, or says that it does not."""
@@ -173,9 +171,7 @@ class _FrontHandler(RequestHandler):
         else:
             log.debug("a request that is not HTTP from %s: %r", request.remote, type(exc))
         code = "internal" if status >= 500 else "malformed-request"
-        document: dict[str, Any] = protocol.problem(code, status, "the request is not valid HTTP/1.1")
-        answer = web.Response(body=orjson.dumps(document), status=status, content_type=protocol.PROBLEM_JSON)
-        answer.headers["Cache-Control"] = "no-store"
+        answer = Problem(code, "the request is not valid HTTP/1.1", status=status).response()
         answer.headers["X-Content-Type-Options"] = "nosniff"
         answer.force_close()
         return answer
