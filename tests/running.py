@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import secrets
 import shutil
 import signal
@@ -134,6 +135,16 @@ class EnforcerProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def limit_files(self, size: int | None) -> None:
+        """The kernel plays a full disk: no file of the process may grow beyond `size` bytes; None: there is room."""
+        assert self.popen is not None
+        soft = resource.RLIM_INFINITY if size is None else size
+        resource.prlimit(self.popen.pid, resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
+
+    def fill_disk(self) -> None:
+        """Its database cannot grow any more."""
+        self.limit_files((self.directory / "enforcer.db-wal").stat().st_size)
 
     # ---- what an app server would say ----------------------------------------------------------
 

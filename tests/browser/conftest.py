@@ -17,19 +17,11 @@ import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from tests.browser.devtools import CHROMIUM_FLAGS
 from tests.browser.stage import Stage
 from tests.running import ROOT, START_WITHIN, EnforcerProcess, free_port, require_command
 
 ARTEFACTS = ROOT / "test-artefacts" / "browser"
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PATIENCE = 10_000
 """Milliseconds that a test waits for what must come."""
 
@@ -171,9 +163,7 @@ async def shared_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
 @pytest.fixture
 def stage(shared_stage: Stage) -> Stage:
     """The plain site, as it was at the beginning, with alice logged in anew."""
-    shared_stage.reset()
-    shared_stage.login()
-    return shared_stage
+    return shared_stage.anew()
 
 
 @asynccontextmanager

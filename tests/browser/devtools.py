@@ -16,8 +16,7 @@ import aiohttp
 
 from tests.running import START_WITHIN, require_command, until
 
-FLAGS = [
-    "--headless",
+CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -25,9 +24,9 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--remote-debugging-port=0",
-    "--window-size=1000,700",
 ]
+"""For every Chromium here, whoever starts it."""
+FLAGS = [*CHROMIUM_FLAGS, "--headless", "--remote-debugging-port=0", "--window-size=1000,700"]
 
 
 class Chromium:

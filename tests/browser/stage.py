@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -49,10 +49,12 @@ class Stage:
         session: str = answer["session"]
         return session
 
-    def reset(self) -> None:
-        """As it was at the beginning, for the next test."""
+    def anew(self) -> Self:
+        """As it was at the beginning, for the next test, with alice logged in anew."""
         self.attributes, self.headers, self.logouts = {}, {}, []
         self.script, self.lang, self.more = "", "en", ""
+        self.login()
+        return self
 
     def app(self) -> web.Application:
         """The site itself."""

@@ -30,9 +30,7 @@ async def warning_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
 @pytest.fixture
 def warned(warning_stage: Stage) -> Stage:
     """Alice has logged in, and every page warns her."""
-    warning_stage.reset()
-    warning_stage.login()
-    return warning_stage
+    return warning_stage.anew()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -45,9 +43,7 @@ async def short_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 @pytest.fixture
 def short(short_stage: Stage) -> Stage:
     """Alice has logged in anew."""
-    short_stage.reset()
-    short_stage.login()
-    return short_stage
+    return short_stage.anew()
 
 
 async def violations(page: Page) -> list[str]:

@@ -1,7 +1,6 @@
 """Every error code once over real HTTP, with its status and the headers that callers act on."""
 
 import json
-import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,14 +130,12 @@ def rate_limited(server: EnforcerProcess, room: str) -> httpx.Response:
 
 def unavailable(server: EnforcerProcess, room: str) -> httpx.Response:
     """The disk takes no more."""
-    assert server.popen is not None
     server.login(room)
-    size = (server.directory / "enforcer.db-wal").stat().st_size
-    resource.prlimit(server.popen.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    server.fill_disk()
     try:
         return notify(server, room, replaces="x")
     finally:
-        resource.prlimit(server.popen.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        server.limit_files(None)
 
 
 PROVOKED: dict[str, Provoke] = {
