@@ -48,6 +48,8 @@ class Proxies:
         Whatever stands before it was written by somebody we do not trust. Without trusted proxies it is the peer's.
         """
         address = peer or "unknown"
+        if not self._networks:
+            return address
         hops = [hop.strip() for line in forwarded_for for hop in line.split(",")]
         while self._trusts(address) and hops:
             try:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeGuard
 
 from enforcer.model import Actor, ActorKind, AuditRow, Device, EndReason, Session, Snapshot
@@ -74,7 +75,7 @@ def valid_room(room: object) -> TypeGuard[str]:
     return (
         isinstance(room, str)
         and 1 <= len(room) <= 256
-        and not any(unicodedata.category(c) in ("Cc", "Cs") for c in room)
+        and (room.isprintable() or not any(unicodedata.category(c) in ("Cc", "Cs") for c in room))
     )
 
 
@@ -85,9 +86,13 @@ def valid_session(session: object) -> TypeGuard[str]:
 
 def iso(at: float | None) -> str | None:
     """ISO 8601 UTC with milliseconds, as in `2026-11-21T08:30:00.123Z`."""
-    if at is None:
-        return None
-    return datetime.fromtimestamp(round(at, 3), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if at is None else _iso(round(at, 3))
+
+
+@lru_cache(maxsize=1024)
+def _iso(at: float) -> str:
+    """Answers about one session name the same few moments again and again."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def remaining_ms(deadline: float | None, now: float) -> int | None:

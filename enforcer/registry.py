@@ -228,9 +228,19 @@ class Registry:
             SessionUnknown: there is no such session, or it belongs to another room than `room`.
         """
         snapshot = await self._current(session, room)
-        if not snapshot.session.ended and self._store.now() - snapshot.session.last_seen_at >= SEEN_EVERY:
-            self._note(snapshot.session, seen_mark(snapshot.session, self._store.now(), self._rules))
+        self._note_call(snapshot.session)
         return snapshot
+
+    def at_hand(self, session: str) -> Snapshot | None:
+        """What `get` would return, if that can be said without waiting; None says nothing."""
+        snapshot = self._store.at_hand(session)
+        if snapshot is None:
+            return None
+        current = self._overlaid(snapshot.session)
+        if _over(current, self._store.now(), self.rules):
+            return None
+        self._note_call(current)
+        return snapshot if current is snapshot.session else snapshot._replace(session=current)
 
     async def live(self, session: str, room: str | None = None) -> Snapshot:
         """As `get`, but only a live session will do.
@@ -320,10 +330,19 @@ class Registry:
             return
         self._online[session.id] = _Presence(session.room, session.claimed)
         self._online_in.setdefault(session.room, set()).add(session.id)
-        self._note(session, online_mark(session, self._store.now(), self._rules))
+        if not self._seen_just_now(session):
+            self._note(session, online_mark(session, self._store.now(), self._rules))
 
-    def left(self, session: str) -> None:
-        """One socket of the session was closed."""
+    def _seen_just_now(self, session: Session) -> bool:
+        """Whether its record says already what a socket would add: a page comes right after its login.
+
+        Other nodes want to know more than that: whether it has a socket.
+        """
+        fresh = session.seen_until >= self._store.now() + self._rules.alive_window - SEEN_EVERY
+        return fresh and not self._store.shared and session.id not in self._marks.get(session.room, ())
+
+    def left(self, session: str, *, ended: bool = False) -> None:
+        """One socket of the session was closed. If it has `ended`, nobody asks any more whether it is alive."""
         presence = self._online.get(session)
         if presence is None:
             return
@@ -334,7 +353,8 @@ class Registry:
             here.discard(session)
             if not here:
                 del self._online_in[presence.room]
-            self._put_mark(presence.room, left_mark(session, presence.claimed, self._store.now(), self._rules))
+            if not ended:
+                self._put_mark(presence.room, left_mark(session, presence.claimed, self._store.now(), self._rules))
 
     def online(self, session: str) -> bool:
         """Whether the session has a live socket in this process."""
@@ -359,6 +379,12 @@ class Registry:
         """A page of an ended session came back and was turned away."""
         if session.refused_at is None and session.acked_at is None:
             self._note(session, Mark(session.id, refused_at=self._store.now()))
+
+    def _note_call(self, session: Session) -> None:
+        """A call about a session is a sign of life."""
+        now = self._store.now()
+        if not session.ended and now - session.last_seen_at >= SEEN_EVERY:
+            self._note(session, seen_mark(session, now, self._rules))
 
     # ---- background ----------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ from typing import Any, Self
 import httpx
 import pytest
 
+from enforcer.logs import GATHER
+
 ROOT = Path(__file__).resolve().parent.parent
 START_WITHIN = 20.0
 
@@ -103,7 +105,9 @@ class EnforcerProcess:
         return self
 
     def read_log(self) -> str:
-        """What it has written to stderr so far."""
+        """What it has written to stderr so far; lines may be written as late as `GATHER` says."""
+        if self.popen is not None:
+            time.sleep(2 * GATHER)
         return self.log.read_text(errors="replace")
 
     def kill(self) -> None:

@@ -125,20 +125,26 @@ class _FrontHandler(RequestHandler):
         request = whole_request(data) if self._in_step else None
         self._in_step = request is not None
         if request is not None and not self._messages and not self._request_in_progress and not self._force_close:
-            work = self._short_path.take(request)
-            if work is not None:
+            taken = self._short_path.take(request)
+            if taken is not None:
                 self._request_count += 1
-                self._answering = self._loop.create_task(self._answer(work))
+                if not isinstance(taken, bytes):
+                    self._answering = self._loop.create_task(self._answer(taken))
+                elif self.transport is not None:
+                    self._send(self.transport, taken)
                 return
         super().data_received(data)
+
+    def _send(self, transport: asyncio.Transport, answer: bytes) -> None:
+        self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
+        transport.write(answer)
 
     async def _answer(self, work: Coroutine[Any, Any, bytes]) -> None:
         answer = await work
         self._answering = None
         if self.transport is None:  # the client has left; what it asked for is done all the same
             return
-        self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
-        self.transport.write(answer)
+        self._send(self.transport, answer)
         held, self._held = self._held, b""
         if held:
             if len(held) > MAX_HELD:

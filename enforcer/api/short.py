@@ -35,21 +35,24 @@ class ShortPath:
         self._context = context
         self._dated = (0, "")
 
-    def take(self, request: WholeRequest) -> Coroutine[Any, Any, bytes] | None:
-        """The work of answering this request, up to the bytes to send; None leaves it to the handlers."""
+    def take(self, request: WholeRequest) -> bytes | Coroutine[Any, Any, bytes] | None:
+        """The bytes to send, or the work that leads to them; None leaves the request to the handlers."""
         if request.method == "GET":
             return self._take_validate(request.path, request.headers)
         if request.path == "/notify":
             return self._take_notify(request.headers, request.body)
         return None
 
-    def _take_validate(self, path: str, headers: Headers) -> Coroutine[Any, Any, bytes] | None:
+    def _take_validate(self, path: str, headers: Headers) -> bytes | Coroutine[Any, Any, bytes] | None:
         found = _VALIDATE.fullmatch(path)
         if found is None or headers.content_length or not self._right(headers.authorization):
             return None
         session = found[1]
         if not protocol.valid_session(session) or credentials_in_url((), path, self._context.settings.authkeys):
             return None
+        snapshot = self._context.registry.at_hand(session)
+        if snapshot is not None:
+            return self._message(200, _OK, orjson.dumps(sessions.show(self._context, snapshot)))
         return self._answered("GET", path, self._validate(session))
 
     def _take_notify(self, headers: Headers, body: bytes) -> Coroutine[Any, Any, bytes] | None:

@@ -85,6 +85,7 @@ class DirectSocket(asyncio.Protocol):
         "_acked",
         "_asked_pong",
         "_engine",
+        "_held",
         "_inbox",
         "_line",
         "_link",
@@ -102,6 +103,7 @@ class DirectSocket(asyncio.Protocol):
         self._line: deque[Packet] | None = None  # only while a packet is being handled
         self._link: Link | None = None  # only in the namespace, or on the way there
         self._acked: Callable[[], None] | None = None
+        self._held: list[bytes] | None = None  # only while several things are said in one breath
         self._asked_pong = False
         self._state = _State.OPEN
         self.spoke = 0
@@ -153,7 +155,8 @@ class DirectSocket(asyncio.Protocol):
         """Says why and ends our side (RFC 6455 §7.1.1); of what still comes in only the peer's close counts."""
         if self._state is not _State.OPEN or self._transport is None:
             return
-        self._transport.write(close_frame(code))
+        self._write(close_frame(code))
+        self._let_go()
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._shut()
@@ -174,6 +177,7 @@ class DirectSocket(asyncio.Protocol):
         if self._state is _State.DEAF:
             return
         inbox = self._inbox or Inbox(self._engine.max_message_size)
+        self._held = []
         try:
             for event in inbox.feed(data):
                 self._on_frame(event)
@@ -181,6 +185,7 @@ class DirectSocket(asyncio.Protocol):
             log.debug("a page broke the protocol: %s", broken)
             self.close(broken.code)
             self._state = _State.DEAF
+        self._let_go()
         self._inbox = None if inbox.empty or self._state is _State.DEAF else inbox
 
     def pause_writing(self) -> None:
@@ -221,7 +226,8 @@ class DirectSocket(asyncio.Protocol):
     def _answer_close(self, code: int | None) -> None:
         """The peer has closed: the same code back, and the end (RFC 6455 §5.5.1)."""
         assert self._transport is not None
-        self._transport.write(close_frame(CloseCode.NORMAL if code is None else code))
+        self._write(close_frame(CloseCode.NORMAL if code is None else code))
+        self._let_go()
         self._shut()
         self._transport.close()
 
@@ -288,8 +294,9 @@ class DirectSocket(asyncio.Protocol):
             self._write(text_frame(packets.refused(refusal.code, refusal.data)))
             return
         self._engine.connected(self)
-        self._write(text_frame(packets.connected(self._engine.new_id())))
+        self._held = [text_frame(packets.connected(self._engine.new_id()))]
         hub.welcome(link, snapshot)
+        self._let_go()
 
     async def _event(self, packet: Packet) -> None:
         name, *arguments = packet.data
@@ -304,8 +311,18 @@ class DirectSocket(asyncio.Protocol):
     # ---- how -----------------------------------------------------------------------------------
 
     def _write(self, data: bytes) -> None:
-        if self._state is _State.OPEN and self._transport is not None:
+        if self._state is not _State.OPEN or self._transport is None:
+            return
+        if self._held is None:
             self._transport.write(data)
+        else:
+            self._held.append(data)
+
+    def _let_go(self) -> None:
+        """Sends what was held back, in one piece: each call of the system costs as much as a few frames."""
+        held, self._held = self._held, None
+        if held and self._transport is not None:
+            self._transport.write(b"".join(held))
 
     def _leave(self) -> None:
         """Out of the namespace; the connection stays for a while."""
@@ -317,6 +334,7 @@ class DirectSocket(asyncio.Protocol):
     def _shut(self) -> None:
         """Nothing is told or heard any more."""
         self._state = _State.CLOSING
+        self._held = None
         if self._link is not None:
             link, self._link, self._acked = self._link, None, None
             self._engine.hub.left(link)

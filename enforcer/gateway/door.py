@@ -6,6 +6,7 @@ session, go to the stock one.
 
 import asyncio
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 import orjson
@@ -69,7 +70,7 @@ class Door:
             return False
         peer = transport.get_extra_info("peername")
         knock = _Knock(opening, peer[0] if peer else None)
-        query = parse_qsl(knock.query_string, keep_blank_values=True)
+        query = _query(knock.query_string)
         asked = dict(query)
         if not self._is_direct(asked):
             return False
@@ -83,7 +84,7 @@ class Door:
         return True
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        query = parse_qsl(request.query_string, keep_blank_values=True)
+        query = _query(request.query_string)
         try:
             self._judge(request, query)
             response = await self._answer(request, query)
@@ -106,7 +107,7 @@ class Door:
             return
         if request.method not in ("GET", "POST"):
             raise _Refused("malformed-request", "Engine.IO knows GET and POST only")
-        if "transport" not in dict(query):
+        if all(name != "transport" for name, _ in query):
             raise _Refused("malformed-request", "the parameter transport is missing: polling or websocket")
         if ("sid", "") in query:
             raise _Refused("malformed-request", "the parameter sid is empty; the first request has none")
@@ -166,6 +167,12 @@ class _Knock:
         self.headers = CIMultiDict(opening.fields)
         self.host = opening.fields["host"]
         self.remote = remote
+
+
+@lru_cache(maxsize=64)
+def _query(text: str) -> _Query:
+    """The parameters of a query string; those that open a WebSocket are nearly always the same."""
+    return tuple(parse_qsl(text, keep_blank_values=True))
 
 
 def _switching(request: web.Request | _Knock, asked: dict[str, str]) -> bytes:

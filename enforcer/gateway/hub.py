@@ -123,7 +123,7 @@ class Hub:
             del self._by_ip[ip]
         self._links -= 1
         if link.joined:
-            self._registry.left(link.session)
+            self._registry.left(link.session, ended=link.ended is not None)
 
     def close(self) -> None:
         """Tells nobody anything any more; the engines close the sockets."""

@@ -88,6 +88,10 @@ class Store(Protocol):
         """The session, live or ended; None if the store does not know the id."""
         ...
 
+    def at_hand(self, session: str) -> Snapshot | None:
+        """What `get` would return, if it can be said without waiting for anything; None says nothing."""
+        ...
+
     async def room(self, room: str) -> RoomState:
         """The room with its live sessions; an unknown room is empty."""
         ...

@@ -104,9 +104,12 @@ class MemoryStore:
             if session is not None:
                 self._put(merged(session, mark))
 
-    async def get(self, session: str) -> Snapshot | None:
+    def at_hand(self, session: str) -> Snapshot | None:
         found = self._sessions.get(session)
         return None if found is None else self._snapshot(found)
+
+    async def get(self, session: str) -> Snapshot | None:
+        return self.at_hand(session)
 
     async def room(self, room: str) -> RoomState:
         held = self._rooms.get(room) or _Room()

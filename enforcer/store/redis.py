@@ -196,6 +196,9 @@ class RedisStore:
 
     # ---- reading -------------------------------------------------------------------------------
 
+    def at_hand(self, session: str) -> Snapshot | None:
+        return None  # another node may have changed it
+
     async def get(self, session: str) -> Snapshot | None:
         loaded = await self._rooms.find(session)
         found = None if loaded is None else loaded.found(session)

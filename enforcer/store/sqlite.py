@@ -20,6 +20,7 @@ from enforcer.policy import REMEMBER_FOR
 from enforcer.store import rows
 from enforcer.store import sqlite_statements as statements
 from enforcer.store.base import AuditQuery, Decide, SessionQuery
+from enforcer.store.recent import Recent
 from enforcer.store.sqlite_schema import migrate
 from enforcer.store.sqlite_writer import Writer
 
@@ -29,6 +30,8 @@ MANY_MARKS = 20
 """Marks that are too many for the event loop's thread."""
 CACHE_KB = 32_768
 """Of each connection: the pages of the indexes that logins touch at random stay in it."""
+RECENT = 4096
+"""Sessions that are kept as they were read or committed last. The reading connection loses its cache at each commit."""
 
 _ROOM = "SELECT epoch, waiting FROM rooms WHERE room = ?"
 _LIVE = f"SELECT {rows.COLUMNS} FROM sessions WHERE room = ? AND ended_at IS NULL ORDER BY epoch, started_at, id"
@@ -55,6 +58,7 @@ class SQLiteStore:
         self._reader: sqlite3.Connection | None = None
         self._writer: Writer | None = None
         self._listeners: list[Callable[[Change], None]] = []
+        self._recent = Recent(RECENT)
 
     @property
     def shared(self) -> bool:
@@ -115,19 +119,22 @@ class SQLiteStore:
     async def transact(
         self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
     ) -> T:
-        def work(connection: sqlite3.Connection) -> Decision[T]:
+        def work(connection: sqlite3.Connection) -> tuple[RoomState, Decision[T]]:
             state = _load(connection, room, sessions, request_id)
             decision = decide(state, self._clock())
             if not decision.empty:
                 _store(connection, state, decision)
-            return decision
+            return state, decision
 
-        def committed(decision: Decision[T]) -> None:
+        def committed(done: tuple[RoomState, Decision[T]]) -> None:
+            state, decision = done
             if decision.changed:
+                self._recent.committed(state, decision.changed)
                 for listener in self._listeners:
                     listener(Change(room, decision.changed))
 
-        decision: Decision[T] = await self._write(work, committed)
+        decision: Decision[T]
+        _, decision = await self._write(work, committed)
         return decision.result
 
     async def mark(self, marks: Sequence[Mark]) -> None:
@@ -142,11 +149,29 @@ class SQLiteStore:
             connection.executemany(statements.MARK_LIVE, merged)
             connection.executemany(statements.MARK_TOLD, told)
 
-        await self._write(work, bulky=len(marks) > MANY_MARKS)
+        def committed(_: None) -> None:
+            self._recent.forget(m.session for m in marks)
+
+        await self._write(work, committed, bulky=len(marks) > MANY_MARKS)
 
     async def get(self, session: str) -> Snapshot | None:
+        return self._get(session)
+
+    def at_hand(self, session: str) -> Snapshot | None:
+        try:
+            return self._get(session)
+        except StoreUnavailable:
+            return None
+
+    def _get(self, session: str) -> Snapshot | None:
+        if self._reader is not None and (recent := self._recent.get(session)) is not None:
+            return recent
         found = self._read(f"{_SNAPSHOT} WHERE s.id = ?", session)
-        return _snapshot(found[0]) if found else None
+        if not found:
+            return None
+        snapshot = _snapshot(found[0])
+        self._recent.read(snapshot)
+        return snapshot
 
     async def room(self, room: str) -> RoomState:
         if self._reader is None:
@@ -266,7 +291,7 @@ class SQLiteStore:
             )
             return ids[-1][0] if len(ids) == limit else None
 
-        last: str | None = await self._write(work, bulky=True)
+        last: str | None = await self._write(work, lambda _: self._recent.clear(), bulky=True)
         return last
 
     def listen(self, listener: Callable[[Change], None]) -> None:
@@ -288,7 +313,11 @@ class SQLiteStore:
     ) -> Any:
         if self._writer is None:
             raise StoreUnavailable("the store is not open")
-        return await self._writer.run(work, committed, bulky=bulky)
+        try:
+            return await self._writer.run(work, committed, bulky=bulky)
+        except StoreUnavailable:
+            self._recent.clear()  # nobody knows what was written
+            raise
 
     def _read(self, sql: str, *values: Any) -> list[Any]:
         if self._reader is None:

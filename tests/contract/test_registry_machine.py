@@ -23,7 +23,7 @@ from enforcer.model import Actor, ActorKind, EndReason
 from enforcer.policy import Login
 from enforcer.registry import TICK_SLACK, Registry
 from enforcer.store import make_store
-from enforcer.store.base import AuditQuery
+from enforcer.store.base import AuditQuery, SessionQuery
 from tests.contract.conftest import STORES, Clock, Fresh, fresh_store
 
 ROOMS = ("alice", "bob")
@@ -221,6 +221,13 @@ class RegistryMachine(RuleBasedStateMachine):
             listed = [s.session.id for s in self.run(self.registry.list_room(room))]
             assert listed == live[::-1]
         self.each_transition_is_logged_once()  # after the reads, which commit what expired
+        self.the_log_and_each_read_agree()
+
+    def the_log_and_each_read_agree(self) -> None:
+        """A record is the same by its id, which may come from memory, and in the log, which never does."""
+        for listed in self.run(self.store.sessions(SessionQuery(limit=1000))):
+            assert self.run(self.store.get(listed.session.id)) == listed
+            assert self.store.at_hand(listed.session.id) in (None, listed)
 
     def each_transition_is_logged_once(self) -> None:
         """One row for each start and each end, and claims besides."""

@@ -1,0 +1,55 @@
+"""Snapshots that were read or committed lately, for a store that alone commits. Bounded; no I/O.
+
+Logins are followed by their pages, and pages by calls about them, so most reads are of what has just been written. A
+snapshot depends on all live sessions of its room: whoever commits to the room forgets them all.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from enforcer.model import RoomState, Session, Snapshot
+
+
+class Recent:
+    """Live sessions only: of the ended ones nobody knows which commit changes what is newest beside them."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._snapshots: dict[str, Snapshot] = {}
+
+    def get(self, session: str) -> Snapshot | None:
+        """The snapshot, as it is in the store."""
+        return self._snapshots.get(session)
+
+    def read(self, snapshot: Snapshot) -> None:
+        """Was read from what is committed."""
+        if not snapshot.session.ended:
+            self._put(snapshot)
+
+    def committed(self, before: RoomState, changed: Sequence[Session]) -> None:
+        """A decision about the room was committed: `before` is all that was live in it, `changed` what is new."""
+        live = {s.id: s for s in before.sessions}
+        self.forget(live)
+        for session in changed:
+            if session.ended:
+                live.pop(session.id, None)
+            else:
+                live[session.id] = session
+        newest = max((s.epoch for s in live.values()), default=0)
+        for session in changed:
+            self.forget((session.id,))
+            if not session.ended:
+                self._put(Snapshot(session, newest))
+
+    def forget(self, sessions: Iterable[str]) -> None:
+        """These were changed in another way."""
+        for session in sessions:
+            self._snapshots.pop(session, None)
+
+    def clear(self) -> None:
+        """Anything may have changed."""
+        self._snapshots.clear()
+
+    def _put(self, snapshot: Snapshot) -> None:
+        if len(self._snapshots) >= self._most:
+            del self._snapshots[next(iter(self._snapshots))]
+        self._snapshots[snapshot.session.id] = snapshot
