@@ -101,6 +101,7 @@ def left_mark(session: str, claimed: bool, now: float, rules: Rules) -> Mark:
     return Mark(
         session,
         last_seen_at=now,
+        seen_until=now + rules.alive_window,
         left_until=now + min(LEFT_FOR, rules.alive_window),
         offline_at=now,
         lost_at=lost_deadline(claimed, now, rules),

@@ -25,8 +25,6 @@ class Jobs:
         self._settings = settings
         self._sleep = sleep
         self._tasks: list[asyncio.Task[None]] = []
-        self._turn = 0
-        self._presence_share = max(1, int(min(20.0, settings.alive_window / 3)))
 
     def start(self) -> None:
         """Runs them until `stop`."""
@@ -47,9 +45,7 @@ class Jobs:
 
     async def _flush(self) -> None:
         """Once a second: a share of the live sockets' presence, everything else that was noticed, and the time."""
-        self._registry.refresh_presence(self._presence_share, self._turn)
-        self._turn = (self._turn + 1) % self._presence_share
-        await asyncio.gather(self._registry.flush(), self._registry.tick())
+        await asyncio.gather(self._registry.note_presence(), self._registry.flush(), self._registry.tick())
 
     async def _expire(self) -> None:
         while await self._registry.expire() >= EXPIRE_BATCH:

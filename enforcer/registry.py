@@ -9,7 +9,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from enforcer.deadlines import (
@@ -39,6 +39,7 @@ from enforcer.model import (
     Snapshot,
 )
 from enforcer.policy import Login, decide_end, decide_end_all, decide_expire, decide_join, decide_login
+from enforcer.presence import Presence
 from enforcer.store.base import AuditQuery, Decide, SessionQuery, Store
 
 T = TypeVar("T")
@@ -60,22 +61,13 @@ LOST_STEP = 0.02
 """Share of a session's lost time-out in which its lost deadline stays where it is."""
 EXPIRE_BATCH = 500
 """Due sessions looked at in one round of expiry."""
+PRESENCE_TURNS = 20
+"""Seconds between two notes that a session has a socket, at most; a third of `alive_window` if that is less."""
 
 
 def new_session_id() -> str:
     """An id for a login that brings none: 128 random bits, base64url."""
     return secrets.token_urlsafe(16)
-
-
-@dataclass(slots=True)
-class _Presence:
-    """A session with live sockets in this process."""
-
-    room: str
-    claimed: bool
-    sockets: int = 1
-    lost_due: float = 0.0
-    """When its lost deadline is to be moved again."""
 
 
 class Registry:
@@ -92,8 +84,7 @@ class Registry:
         self._beat_at: float | None = None
         self._beat_elapsed: float | None = None
         self._marks: dict[str, dict[str, Mark]] = {}
-        self._online: dict[str, _Presence] = {}
-        self._online_in: dict[str, set[str]] = {}
+        self._presence = Presence(max(1, min(PRESENCE_TURNS, int(rules.alive_window / 3))))
         if store.shared:
             store.listen(self._still_here)
 
@@ -142,6 +133,7 @@ class Registry:
         self._restart_grace = grace
         beat_at, now = None, self._store.now()
         self._beat_elapsed = None
+        await self._store.take_presence(self._rules.alive_window)
         if await self._store.sessions(SessionQuery(open=True, limit=1)):
             beat_at = await self._store.last_beat()
             self._grace_until = now + grace
@@ -176,7 +168,7 @@ class Registry:
             await self._note_beat()
         elif await self._store.lease(POSTPONING, LEASE):
             log.warning("nobody looked after the sessions", extra={"seconds": round(now - since, 1)})
-            await self._postpone(now - since, since, () if self._stepped(now - before) else self._online.keys())
+            await self._postpone(now - since, since, () if self._stepped(now - before) else self._presence)
             await self._note_beat()
             await self._store.give_back(POSTPONING)
 
@@ -206,7 +198,7 @@ class Registry:
             SessionLimit: policy `reject`, and enough others are alive.
             RequestIdReused: the request id came with another body.
         """
-        login = replace(login, alive=frozenset(self._online_in.get(room, ())))
+        login = replace(login, alive=frozenset(self._presence.in_room(room)))
         outcome = await self._transact(
             room,
             lambda state, now: decide_login(state, login, self.rules, now),
@@ -314,7 +306,7 @@ class Registry:
             SessionConflict: the id belongs to another room.
             TooManyConnections: the room has too many unclaimed pages.
         """
-        alive = frozenset(self._online_in.get(room, ()))
+        alive = frozenset(self._presence.in_room(room))
         outcome = await self._transact(
             room, lambda state, now: decide_join(state, session, self.rules, now, alive), sessions=(session,)
         )
@@ -324,13 +316,7 @@ class Registry:
 
     def arrived(self, session: Session) -> None:
         """A socket of the session is open in this process: it is alive until the last one has left."""
-        presence = self._online.get(session.id)
-        if presence is not None:
-            presence.sockets += 1
-            return
-        self._online[session.id] = _Presence(session.room, session.claimed)
-        self._online_in.setdefault(session.room, set()).add(session.id)
-        if not self._seen_just_now(session):
+        if self._presence.arrived(session) and not self._seen_just_now(session):
             self._note(session, online_mark(session, self._store.now(), self._rules))
 
     def _seen_just_now(self, session: Session) -> bool:
@@ -343,22 +329,13 @@ class Registry:
 
     def left(self, session: str, *, ended: bool = False) -> None:
         """One socket of the session was closed. If it has `ended`, nobody asks any more whether it is alive."""
-        presence = self._online.get(session)
-        if presence is None:
-            return
-        presence.sockets -= 1
-        if presence.sockets == 0:
-            del self._online[session]
-            here = self._online_in[presence.room]
-            here.discard(session)
-            if not here:
-                del self._online_in[presence.room]
-            if not ended:
-                self._put_mark(presence.room, left_mark(session, presence.claimed, self._store.now(), self._rules))
+        last = self._presence.left(session)
+        if last is not None and not ended:
+            self._put_mark(last.room, left_mark(session, last.claimed, self._store.now(), self._rules))
 
     def online(self, session: str) -> bool:
         """Whether the session has a live socket in this process."""
-        return session in self._online
+        return session in self._presence
 
     def online_anywhere(self, session: Session) -> bool:
         """Whether the session has a live socket, as far as this process knows of others'."""
@@ -368,7 +345,7 @@ class Registry:
         """Its last socket on another node has left, but not the one that is here: that is noted anew."""
         now = self._store.now()
         for session in change.sessions:
-            if session.id in self._online and not session.ended and session.online_until <= now:
+            if session.id in self._presence and not session.ended and session.online_until <= now:
                 self._note(session, online_mark(session, now, self._rules))
 
     def acked(self, session: Session) -> None:
@@ -393,22 +370,25 @@ class Registry:
         if self._marks:
             await self._write(self._noticed(self._marks))
 
-    def refresh_presence(self, share: int, turn: int) -> None:
-        """Notes that the sessions with a socket here are alive: those of one `turn` out of `share` equal shares.
+    async def note_presence(self) -> None:
+        """Once a second: that the sessions with a socket here are alive, those of one share of them.
 
-        The lost deadline moves in coarser steps, because it is indexed. It is exact again when the last socket leaves;
-        a session whose process dies is given up too early by at most `LOST_STEP` of its time.
+        Nodes tell each other in the records. A process that is alone knows it anyway: it notes who is here in one
+        piece, for its successor if it dies. The lost deadline moves in coarser steps, because it is indexed; it is
+        exact again when the last socket leaves. A session whose process dies is given up too early by at most
+        `LOST_STEP` of its time.
         """
         now = self._store.now()
         seen_until = now + self._rules.alive_window
-        for session, presence in self._online.items():
-            if hash(session) % share == turn:
-                lost_at = None
-                if now >= presence.lost_due:
-                    lost_at = lost_deadline(presence.claimed, now, self._rules)
-                    presence.lost_due = FOREVER if lost_at is None else now + (lost_at - now) * LOST_STEP
-                mark = Mark(session, now, seen_until, lost_at, online_until=seen_until)
-                self._put_mark(presence.room, mark)
+        share, here = self._presence.next_share()
+        for session, known in here.items():
+            lost_at = None
+            if now >= known.lost_due:
+                lost_at = lost_deadline(known.claimed, now, self._rules)
+                known.lost_due = FOREVER if lost_at is None else now + (lost_at - now) * LOST_STEP
+            if self._store.shared or lost_at is not None:
+                self._put_mark(known.room, Mark(session, now, seen_until, lost_at, online_until=seen_until))
+        await self._store.present(share, here, now)
 
     async def expire(self) -> int:
         """Ends sessions whose time is over, a bounded number of rooms at once; how many rooms were looked at."""
@@ -432,13 +412,15 @@ class Registry:
         What was noticed about records that the decision changes is committed with them, the rest with the next flush.
         """
         marks = dict(self._marks.get(room, ()))  # of this moment: `decide` may run in another thread
-        if not marks:
+        here = () if self._store.shared else tuple(self._presence.in_room(room))
+        if not marks and not here:
             return await self._store.transact(room, decide, sessions=sessions, request_id=request_id)
         changed: list[str] = []
 
         def overlaid(state: RoomState, now: float) -> Decision[T]:
-            live = tuple(merged(s, marks[s.id]) if s.id in marks else s for s in state.sessions)
-            decision = decide(replace(state, sessions=live), now)
+            live = [merged(s, marks[s.id]) if s.id in marks else s for s in state.sessions]
+            live = [self._seen(s, now) if s.id in here else s for s in live]
+            decision = decide(replace(state, sessions=tuple(live)), now)
             changed[:] = [s.id for s in decision.changed]
             return decision
 
@@ -462,8 +444,18 @@ class Registry:
         return snapshot if overlaid is snapshot.session else snapshot._replace(session=overlaid)
 
     def _overlaid(self, session: Session) -> Session:
+        """The record with what is not written of it: the marks, and that it has a socket here."""
         mark = self._marks.get(session.room, {}).get(session.id)
-        return session if mark is None else merged(session, mark)
+        known = session if mark is None else merged(session, mark)
+        if self._store.shared or known.ended or known.id not in self._presence:
+            return known
+        return self._seen(known, self._store.now())
+
+    def _seen(self, session: Session, now: float) -> Session:
+        return session._replace(
+            last_seen_at=max(session.last_seen_at, now),
+            seen_until=max(session.seen_until, now + self._rules.alive_window),
+        )
 
     def _note(self, session: Session, mark: Mark) -> None:
         self._put_mark(session.room, mark)

@@ -126,6 +126,17 @@ class Store(Protocol):
         request ids past their memory. Live sessions stay whatever their age. The number of sessions forgotten."""
         ...
 
+    async def present(self, share: int, sessions: Collection[str], now: float) -> None:
+        """Notes durably that these sessions have a socket here at `now`, in place of what was noted for the share.
+
+        Only for a process that is alone; those that share a store write it into the records.
+        """
+        ...
+
+    async def take_presence(self, alive_window: float) -> None:
+        """At the start: who was `present` in the process before this one counts as seen then, unless it was since."""
+        ...
+
     async def beat(self, now: float) -> None:
         """Notes durably that sessions were looked after at `now`."""
         ...

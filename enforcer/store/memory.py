@@ -177,6 +177,12 @@ class MemoryStore:
         self._rooms = {n: r for n, r in self._rooms.items() if n in kept or r.waiting or r.answers}
         return len(gone)
 
+    async def present(self, share: int, sessions: Collection[str], now: float) -> None:
+        """Nothing outlives the process."""
+
+    async def take_presence(self, alive_window: float) -> None:
+        """Nothing outlives the process."""
+
     async def beat(self, now: float) -> None:
         self._beat = now
 

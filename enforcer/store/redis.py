@@ -259,6 +259,12 @@ class RedisStore:
 
     # ---- looking after the sessions ------------------------------------------------------------
 
+    async def present(self, share: int, sessions: Collection[str], now: float) -> None:
+        """The records say it."""
+
+    async def take_presence(self, alive_window: float) -> None:
+        """The records say it."""
+
     async def beat(self, now: float) -> None:
         oldest = "" if self._clock.given else LATE_BEAT
         (noted,) = await self._link.run(BEAT.call([self._keys.beat], [repr(now), oldest]))

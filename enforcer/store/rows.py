@@ -53,9 +53,13 @@ def session_row(s: Session) -> tuple[Any, ...]:
 
 
 def only_ended(before: Session | None, after: Session) -> bool:
-    """Whether nothing but its end distinguishes a record from the one before."""
+    """Whether nothing but its end, and when it was seen, distinguishes a record from the one before."""
     return before is not None and before == after._replace(
-        ended_at=before.ended_at, end_reason=before.end_reason, ended_by=before.ended_by
+        last_seen_at=before.last_seen_at,
+        seen_until=before.seen_until,
+        ended_at=before.ended_at,
+        end_reason=before.end_reason,
+        ended_by=before.ended_by,
     )
 
 

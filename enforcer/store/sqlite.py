@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+import orjson
+
 from enforcer.errors import StartError, StoreUnavailable
 from enforcer.model import AuditRow, Change, Decision, Mark, OutboxEntry, OutboxRow, RoomState, Session, Snapshot
 from enforcer.policy import REMEMBER_FOR
@@ -59,6 +61,8 @@ class SQLiteStore:
         self._writer: Writer | None = None
         self._listeners: list[Callable[[Change], None]] = []
         self._recent = Recent(RECENT)
+        self._present: set[int] = set()
+        """Shares that were noted with somebody in them."""
 
     @property
     def shared(self) -> bool:
@@ -263,6 +267,21 @@ class SQLiteStore:
 
         count: int = await self._write(work, bulky=True)
         return count
+
+    async def present(self, share: int, sessions: Collection[str], now: float) -> None:
+        if not sessions and share not in self._present:
+            return
+        self._present.add(share) if sessions else self._present.discard(share)
+        row = (share, now, orjson.dumps(list(sessions)).decode())
+        await self._write(lambda c: c.execute("INSERT OR REPLACE INTO presence VALUES (?, ?, ?)", row))
+
+    async def take_presence(self, alive_window: float) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            for at, sessions in connection.execute("SELECT at, sessions FROM presence").fetchall():
+                connection.execute(statements.WERE_PRESENT, (at, at + alive_window, sessions, at))
+            connection.execute("DELETE FROM presence")
+
+        await self._write(work, lambda _: self._recent.clear(), bulky=True)
 
     async def beat(self, now: float) -> None:
         await self._write(lambda c: c.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('beat', ?)", (now,)))

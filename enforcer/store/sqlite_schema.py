@@ -89,6 +89,13 @@ MIGRATIONS: tuple[str, ...] = (
         body TEXT NOT NULL
     );
     """,
+    """
+    CREATE TABLE presence (
+        share INTEGER PRIMARY KEY,
+        at REAL NOT NULL,
+        sessions TEXT NOT NULL            -- JSON: the ids that had a socket then
+    );
+    """,
 )
 
 

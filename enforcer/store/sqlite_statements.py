@@ -11,8 +11,14 @@ UPSERT = (
     f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{n} = excluded.{n}' for n in _names[1:])}"
 )
 
-END = "UPDATE sessions SET ended_at = ?, end_reason = ?, ended_by = ? WHERE id = ?"
-"""For a session that was live when it was read: nothing else of it changes, nor do the indexes on it."""
+END = "UPDATE sessions SET last_seen_at = ?, seen_until = ?, ended_at = ?, end_reason = ?, ended_by = ? WHERE id = ?"
+"""For a session that was live when it was read: nothing else of it changes, nor do the other indexes on it."""
+
+WERE_PRESENT = """
+    UPDATE sessions SET last_seen_at = ?, seen_until = max(seen_until, ?)
+    WHERE id IN (SELECT value FROM json_each(?)) AND ended_at IS NULL AND last_seen_at < ?
+"""
+"""Sessions that had a socket; those that were seen later have left it since, and their record is right."""
 
 MARK_SEEN = """
     UPDATE sessions SET
@@ -38,7 +44,7 @@ MARK_TOLD = """
 
 
 def end_row(s: Session) -> tuple[Any, ...]:
-    return s.ended_at, s.end_reason, actor_text(s.ended_by), s.id
+    return s.last_seen_at, s.seen_until, s.ended_at, s.end_reason, actor_text(s.ended_by), s.id
 
 
 def only_seen(mark: Mark) -> bool:

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "enforcer"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"model", "errors"}),
     frozenset({"clock", "deadlines", "edge", "http1", "redis_address", "static"}),
-    frozenset({"policy", "protocol", "tickets", "settings"}),
+    frozenset({"policy", "presence", "protocol", "tickets", "settings"}),
     frozenset({"store"}),
     frozenset({"registry"}),
     frozenset({"api", "gateway", "jobs", "logs"}),
@@ -23,8 +23,9 @@ LAYERS: tuple[frozenset[str], ...] = (
 SEPARATE = {("api", "gateway"), ("gateway", "api"), ("jobs", "api"), ("jobs", "gateway")}
 """Neighbours in a layer that must not know each other."""
 PURE = (
-    *("model", "errors", "deadlines", "edge", "http1", "redis_address", "policy", "protocol", "tickets"),
-    *("gateway/wire/websocket", "gateway/wire/packets", "gateway/wheel", "gateway/visitor"),
+    *("model", "errors", "deadlines", "edge", "http1", "redis_address", "policy", "presence"),
+    *("protocol", "tickets", "store/recent", "gateway/visitor"),
+    *("gateway/wire/websocket", "gateway/wire/packets", "gateway/wheel"),
 )
 IMPURE = {"asyncio", "time", "os", "socket", "random", "secrets", "threading", "sqlite3", "aiohttp", "pathlib", "uuid"}
 
