@@ -15,6 +15,10 @@ LEFT_FOR = 10.0
 """Seconds that a session still counts as alive after its last socket was closed cleanly: a page that moves on is back
 well within it, and a closed browser does not keep its user out for the whole of `alive_window`."""
 
+LOST_STEP = 0.02
+"""Share of a session's lost time-out by which its lost deadline moves at least: it is indexed, and signs of life are
+many. So a session may be given up too early by that; from when its last socket is closed it is exact."""
+
 FOREVER = 9e15
 """Later than any time: stands for "no deadline" where a number is needed."""
 
@@ -87,7 +91,7 @@ def seen_mark(session: Session, now: float, rules: Rules) -> Mark:
         session.id,
         last_seen_at=now,
         seen_until=now + rules.alive_window,
-        lost_at=lost_deadline(session.claimed, now, rules),
+        lost_at=_moved(session.lost_at, lost_deadline(session.claimed, now, rules), now),
     )
 
 
@@ -162,6 +166,13 @@ def joined_marks(first: Mark, second: Mark) -> Mark:
         acked_at=first.acked_at if first.acked_at is not None else second.acked_at,
         refused_at=first.refused_at if first.refused_at is not None else second.refused_at,
     )
+
+
+def _moved(deadline: float | None, later: float | None, now: float) -> float | None:
+    """The later deadline, if it is worth writing it down."""
+    if deadline is None or later is None or later - deadline < LOST_STEP * (later - now):
+        return None
+    return later
 
 
 def _latest(a: float | None, b: float | None) -> float | None:

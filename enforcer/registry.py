@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from enforcer.deadlines import (
     FOREVER,
+    LOST_STEP,
     Rules,
     active_mark,
     expiry,
@@ -57,10 +58,10 @@ POSTPONE_BATCH = 2000
 POSTPONING = "postponing"
 LEASE = 30.0
 """Seconds after which another node takes over from one that died while it moved the deadlines."""
-LOST_STEP = 0.02
-"""Share of a session's lost time-out in which its lost deadline stays where it is."""
 EXPIRE_BATCH = 500
 """Due sessions looked at in one round of expiry."""
+MARKS_AT_ONCE = 50
+"""Marks in one write."""
 PRESENCE_TURNS = 20
 """Seconds between two notes that a session has a socket, at most; a third of `alive_window` if that is less."""
 
@@ -366,9 +367,13 @@ class Registry:
     # ---- background ----------------------------------------------------------------------------
 
     async def flush(self) -> None:
-        """Writes what was noticed since the last time, in one batch; keeps it while the store does not answer."""
-        if self._marks:
-            await self._write(self._noticed(self._marks))
+        """Writes what was noticed since the last time; keeps it while the store does not answer.
+
+        A few at a time, so that no login waits for all of them.
+        """
+        noticed = self._noticed(self._marks)
+        for first in range(0, len(noticed), MARKS_AT_ONCE):
+            await self._write(noticed[first : first + MARKS_AT_ONCE])
 
     async def note_presence(self) -> None:
         """Once a second: that the sessions with a socket here are alive, those of one share of them.

@@ -23,13 +23,14 @@ from enforcer.store import rows
 from enforcer.store import sqlite_statements as statements
 from enforcer.store.base import AuditQuery, Decide, SessionQuery
 from enforcer.store.recent import Recent
+from enforcer.store.sqlite_checkpoints import Checkpoints
 from enforcer.store.sqlite_schema import migrate
 from enforcer.store.sqlite_writer import Writer
 
 T = TypeVar("T")
 
-MANY_MARKS = 20
-"""Marks that are too many for the event loop's thread."""
+MANY_MARKS = 50
+"""Marks of which more are too many for the event loop's thread."""
 CACHE_KB = 32_768
 """Of each connection: the pages of the indexes that logins touch at random stay in it."""
 RECENT = 4096
@@ -59,6 +60,7 @@ class SQLiteStore:
         self._lock: IO[str] | None = None
         self._reader: sqlite3.Connection | None = None
         self._writer: Writer | None = None
+        self._checkpoints: Checkpoints | None = None
         self._listeners: list[Callable[[Change], None]] = []
         self._recent = Recent(RECENT)
         self._present: set[int] = set()
@@ -86,6 +88,7 @@ class SQLiteStore:
                 writing.execute("PRAGMA synchronous = FULL")
                 writing.execute(f"PRAGMA cache_size = -{CACHE_KB}")
                 writing.execute("PRAGMA temp_store = MEMORY")
+                writing.execute("PRAGMA wal_autocheckpoint = 0")  # `sqlite_checkpoints` does it
                 migrate(writing, str(self._path))
                 self._reader = self._connect()
                 self._reader.execute("PRAGMA query_only = ON")
@@ -101,12 +104,16 @@ class SQLiteStore:
         except BaseException:
             self._release_lock()
             raise
-        self._writer = Writer(writing, asyncio.get_running_loop())
+        self._checkpoints = Checkpoints(self._connect)
+        self._writer = Writer(writing, asyncio.get_running_loop(), self._checkpoints.wrote)
 
     async def close(self) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
             await writer.close()  # first, so that the last to close is the reader, which cannot write
+        if self._checkpoints is not None:
+            self._checkpoints.close()
+            self._checkpoints = None
         if self._reader is not None:
             self._reader.close()
             self._reader = None

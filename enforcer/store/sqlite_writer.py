@@ -56,9 +56,16 @@ class _Batch:
 class Writer:
     """Runs jobs, one transaction after the other; everything but the thread's part is on the event loop."""
 
-    def __init__(self, connection: sqlite3.Connection, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        loop: asyncio.AbstractEventLoop,
+        wrote: Callable[[sqlite3.Connection], None] = lambda connection: None,
+    ) -> None:
+        """`wrote` is called on the thread after each commit, while no transaction is open."""
         self._connection = connection
         self._loop = loop
+        self._wrote = wrote
         self._waiting: deque[_Job] = deque()
         self._batch: _Batch | None = None
         self._closed = False
@@ -176,6 +183,7 @@ class Writer:
                 self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute("COMMIT")
             self.failing = None
+            self._wrote(self._connection)
         except sqlite3.Error as e:
             self.failing = str(e)
             for job in jobs:

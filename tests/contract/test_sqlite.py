@@ -13,7 +13,8 @@ import pytest
 
 from enforcer.errors import StartError, StoreUnavailable
 from enforcer.model import AuditEntry, AuditEvent, Decision, RoomState
-from enforcer.store.base import AuditQuery
+from enforcer.store import sqlite_checkpoints
+from enforcer.store.base import AuditQuery, SessionQuery
 from enforcer.store.sqlite import SQLiteStore
 from enforcer.store.sqlite_schema import MIGRATIONS
 from tests.contract.conftest import START, Clock
@@ -57,6 +58,33 @@ async def test_only_the_owner_may_read_the_files(store: SQLiteStore, path: Path)
     modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()}
     assert set(modes) == {"enforcer.db", "enforcer.db-wal", "enforcer.db-shm", "enforcer.db.lock"}
     assert set(modes.values()) == {0o600}
+
+
+async def test_the_log_of_a_busy_writer_does_not_grow_without_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is copied beside the writing, and begun anew though there is never a moment without a commit."""
+    monkeypatch.setattr(sqlite_checkpoints, "CHANGES", 50)
+    monkeypatch.setattr(sqlite_checkpoints, "LOG_PAGES", 200)
+    store = SQLiteStore(path, Clock())
+    await store.open()
+    largest, log = 0, path.with_name(f"{path.name}-wal")
+    for n in range(1500):
+        await put(store, session(f"s{n}", room=f"room {n % 50}"))
+        largest = max(largest, log.stat().st_size)
+    assert largest < 4 * 200 * 4096
+    await store.close()
+    await store.open()
+    assert len(await store.sessions(SessionQuery(limit=2000))) == 1500
+    await store.close()
+
+
+async def test_a_checkpoint_that_fails_fails_nothing_else(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log only grows, and the next one copies all of it."""
+    monkeypatch.setattr(sqlite_checkpoints, "CHANGES", 1)
+    assert store._checkpoints is not None
+    store._checkpoints._connection.close()  # whatever it is asked for now is an error
+    for n in range(50):
+        await put(store, session(f"s{n}"))
+    assert len((await store.room("alice")).sessions) == 50
 
 
 # ---- the lock ---------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from enforcer.deadlines import (
     FOREVER,
     IDLE_SLACK,
     LEFT_FOR,
+    LOST_STEP,
     Rules,
     active_mark,
     due_at,
@@ -197,3 +198,12 @@ def test_a_note_twice_is_a_note_once(data: st.DataObject, at: int) -> None:
     mark = data.draw(marks(START + at))
     s = session(seen_until=START + 30, lost_at=START)
     assert merged(merged(s, mark), mark) == merged(s, mark)
+
+
+def test_a_sign_of_life_moves_the_lost_deadline_in_steps() -> None:
+    """It is indexed: not worth a write for each call. The last close says it exactly."""
+    s = session(lost_at=START + 7200)
+    step = 7200 * LOST_STEP
+    assert seen_mark(s, START + step - 1, RULES).lost_at is None
+    assert seen_mark(s, START + step + 1, RULES).lost_at == START + step + 1 + 7200
+    assert left_mark(s.id, s.claimed, START + 1, RULES).lost_at == START + 1 + 7200
