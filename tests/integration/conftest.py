@@ -10,6 +10,11 @@ from tests.integration.pages import Client, NodeClient, NodeDriver, Opener, Page
 from tests.running import EnforcerProcess
 
 CLIENTS = ("python", "npm-4", "npm-3")
+TRANSPORTS = ("websocket", "polling", "upgrade")
+"""The first is the direct engine's, the others are the stock engine's."""
+OWN = "session-guard"
+WAYS = [*itertools.product(CLIENTS, TRANSPORTS), (OWN, "websocket")]
+"""Each client over each transport that it speaks."""
 _rooms = itertools.count(1)
 
 
@@ -58,10 +63,17 @@ def engine(request: pytest.FixtureRequest) -> str:
     return name
 
 
-@pytest.fixture(params=CLIENTS)
-def client(request: pytest.FixtureRequest) -> Client:
-    """Each client in turn."""
-    return client_named(request, request.param)
+@pytest.fixture(params=WAYS, ids="-".join)
+def way(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Each client and transport in turn."""
+    names: tuple[str, str] = request.param
+    return names
+
+
+@pytest.fixture
+def client(request: pytest.FixtureRequest, way: tuple[str, str]) -> Client:
+    """The client of this test's way."""
+    return client_named(request, way[0])
 
 
 def client_named(request: pytest.FixtureRequest, name: str) -> Client:
@@ -69,14 +81,13 @@ def client_named(request: pytest.FixtureRequest, name: str) -> Client:
     if name == "python":
         python: PythonClient = request.getfixturevalue("python_client")
         return python
-    return NodeClient(request.getfixturevalue("node_driver"), int(name[-1]))
+    return NodeClient(request.getfixturevalue("node_driver"), name)
 
 
-@pytest.fixture(params=["websocket", "polling", "upgrade"])
-def transport(request: pytest.FixtureRequest) -> str:
-    """Each transport in turn. The first is the direct engine's, the others are the stock engine's."""
-    name: str = request.param
-    return name
+@pytest.fixture
+def transport(way: tuple[str, str]) -> str:
+    """The transport of this test's way."""
+    return way[1]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Pages with Socket.IO clients as sites use them: python-socketio, and npm's socket.io-client 3.1 and 4.8.
+"""Pages with Socket.IO clients as sites use them: python-socketio, npm's socket.io-client 3.1 and 4.8, and our own.
 
 All speak through one small interface, so that one suite asks the same of each.
 """
@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import socketio
 
-from tests.running import missing, require_command
+from tests.running import ROOT, missing, require_command
 
 HERE = Path(__file__).parent
 WITHIN = 8.0
@@ -212,14 +212,18 @@ class NodeDriver:
 
     def __init__(self) -> None:
         node = require_command("node", "nodejs")
-        if not (HERE / "node_modules" / "socket.io-client-4").is_dir():
-            npm = require_command("npm")
-            shutil.rmtree(HERE / "node_modules", ignore_errors=True)
-            installed = subprocess.run([npm, "ci"], cwd=HERE, capture_output=True, text=True, check=False)
-            if installed.returncode != 0:
-                missing(f"npm ci in {HERE.name} failed: {installed.stderr.strip()[-300:]}")
+        for directory, package in ((HERE, "socket.io-client-4"), (ROOT / "client-js", "esbuild")):
+            if not (directory / "node_modules" / package).is_dir():
+                npm = require_command("npm")
+                shutil.rmtree(directory / "node_modules", ignore_errors=True)
+                installed = subprocess.run([npm, "ci"], cwd=directory, capture_output=True, text=True, check=False)
+                if installed.returncode != 0:
+                    missing(f"npm ci in {directory.name} failed: {installed.stderr.strip()[-300:]}")
         self._process = subprocess.Popen(
-            [node, str(HERE / "driver.cjs")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [node, "--experimental-websocket", "--no-warnings", str(HERE / "driver.cjs")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self._pages: dict[int, Page] = {}
         self._lock = threading.Lock()
@@ -253,18 +257,18 @@ class NodeDriver:
 
 
 class NodeClient:
-    """One major version of socket.io-client."""
+    """`npm-3` or `npm-4`, a major version of socket.io-client, or `session-guard`, the way to the server of our own."""
 
-    def __init__(self, driver: NodeDriver, version: int) -> None:
+    def __init__(self, driver: NodeDriver, name: str) -> None:
         self._driver = driver
-        self._version = version
+        self._name = name
 
     def open(self, page: Page) -> None:
         """Starts to connect."""
         self._driver.do(
             page,
             do="open",
-            version=self._version,
+            client=self._name,
             url=page.url,
             transports=["polling", "websocket"] if page.transport == "upgrade" else [page.transport],
             upgrade=page.transport == "upgrade",
