@@ -1,17 +1,17 @@
 """What other processes do to the rooms that are held here.
 
 A commit tells it on its room's channel, which is fast and may be lost. So each message says between which two commits
-it lies, and once a second the versions of all held rooms are compared, a read a bucket: who has missed something reads
-the room and is late, but never wrong.
+it lies, and once a second the versions of all held rooms are compared, a read a bucket, some buckets at a time: who has
+missed something reads the room and is late, but never wrong.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from enforcer.errors import StoreUnavailable
 from enforcer.model import Change
-from enforcer.store.redis_keys import Keys, bucket_of
+from enforcer.store.redis_keys import BUCKETS, Keys, bucket_of
 from enforcer.store.redis_line import Line
 from enforcer.store.redis_link import Link
 from enforcer.store.redis_rooms import Proposal, Rooms
@@ -20,7 +20,9 @@ from enforcer.store.redis_rows import Loaded, message_of
 log = logging.getLogger(__name__)
 
 CHECK_EVERY = 1.0
-"""Seconds between two comparisons of the versions."""
+"""Seconds between two comparisons of a room's version."""
+TURNS = 8
+"""Parts of this time: each has its share of the buckets, so that no login waits for all rooms to be compared."""
 SUBSCRIBE_WITHIN = 2.0
 """Seconds that a server has to confirm a subscription."""
 LINGER = 2.0
@@ -52,6 +54,7 @@ class Feed:
         self._rooms = rooms
         self._tell = tell
         self._held: dict[str, _Held] = {}
+        self._in_bucket: list[set[str]] = [set() for _ in range(BUCKETS)]
         self._lines: dict[str, Line] = {}
         self._checking: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
@@ -75,6 +78,8 @@ class Feed:
         for line in lines.values():
             await line.close()
         self._held = {}
+        for rooms in self._in_bucket:
+            rooms.clear()
 
     # ---- holding -------------------------------------------------------------------------------
 
@@ -87,6 +92,7 @@ class Feed:
         held = self._held.get(room)
         if held is None:
             held = self._held[room] = _Held()
+            self._in_bucket[bucket_of(room)].add(room)
             held.ready = asyncio.get_running_loop().create_task(self._begin(room, held), name="store hold")
         held.holders += 1
         if held.leaving is not None:
@@ -138,6 +144,7 @@ class Feed:
     def _drop(self, room: str, held: _Held) -> None:
         if self._held.get(room) is held:
             del self._held[room]
+            self._in_bucket[bucket_of(room)].discard(room)
             if held.ready is not None:
                 held.ready.cancel()
             self._leave(room, held.server)
@@ -179,46 +186,55 @@ class Feed:
     # ---- comparing -----------------------------------------------------------------------------
 
     async def _check_on(self) -> None:
+        turn = 0
         while True:
-            await asyncio.sleep(CHECK_EVERY)
+            await asyncio.sleep(CHECK_EVERY / TURNS)
             try:
-                await self._move()
-                await self._catch_up(await self._behind())
+                if turn == 0:
+                    await self._keep_lines()
+                buckets = range(turn, BUCKETS, TURNS)
+                await self._move(buckets)
+                await self._catch_up(await self._behind(buckets))
             except StoreUnavailable:
                 pass  # others say so; a second later is soon enough
             except Exception:
                 log.exception("comparing the versions failed; it goes on")
+            turn = (turn + 1) % TURNS
 
-    async def _move(self) -> None:
-        """Keeps the subscriptions alive, and moves them to where a Cluster has moved their rooms."""
+    async def _keep_lines(self) -> None:
+        """Keeps the subscriptions alive, and lets go of a server that nothing is heard from any more."""
         for server, line in list(self._lines.items()):
             if line.idle and len(self._lines) > 1:
                 del self._lines[server]
                 await line.close()
             else:
                 await line.ping()
-        for room, held in list(self._held.items()):
-            if held.server != self._link.server_of(self._keys.channel(room)):
-                self._leave(room, held.server)
-                await self._subscribe(room, held)
 
-    async def _behind(self) -> list[str]:
-        """The held rooms that have changed without our hearing of it."""
-        by_bucket: dict[int, list[str]] = {}
-        for room, held in self._held.items():
-            if held.version is not None:
-                by_bucket.setdefault(bucket_of(room), []).append(room)
-        if not by_bucket:
+    async def _move(self, buckets: Iterable[int]) -> None:
+        """Follows the rooms of these buckets to where a Cluster has moved them."""
+        for bucket in buckets:
+            server = self._link.server_of(self._keys.of_bucket(bucket, "versions"))
+            for room in list(self._in_bucket[bucket]):
+                held = self._held.get(room)
+                if held is not None and held.server != server:
+                    self._leave(room, held.server)
+                    await self._subscribe(room, held)
+
+    async def _behind(self, buckets: Iterable[int]) -> list[str]:
+        """The held rooms of these buckets that have changed without our hearing of it."""
+        known = {b: [room for room in self._in_bucket[b] if self._version(room) is not None] for b in buckets}
+        compared = {bucket: rooms for bucket, rooms in known.items() if rooms}
+        if not compared:
             return []
         replies = await self._link.ask(
-            *(("HMGET", self._keys.of_bucket(b, "versions"), *rooms) for b, rooms in by_bucket.items())
+            *(("HMGET", self._keys.of_bucket(b, "versions"), *rooms) for b, rooms in compared.items())
         )
-        versions = {
-            room: (version or b"").decode()
-            for rooms, reply in zip(by_bucket.values(), replies, strict=True)
+        return [
+            room
+            for rooms, reply in zip(compared.values(), replies, strict=True)
             for room, version in zip(rooms, reply, strict=True)
-        }
-        return [room for room, version in versions.items() if self._version(room) not in (None, version)]
+            if self._version(room) not in (None, (version or b"").decode())
+        ]
 
     def _version(self, room: str) -> str | None:
         held = self._held.get(room)

@@ -57,6 +57,11 @@ class Link:
         self.trips = 0
         """How often Redis was asked something, for measuring."""
 
+    @property
+    def one_server(self) -> bool:
+        """Whether all keys are on one server, so that one script may touch any of them."""
+        return self._address.kind != "cluster"
+
     async def open(self) -> None:
         """Connects, and looks whether the server is one that can be used.
 

@@ -13,7 +13,7 @@ from enforcer.redis_address import redis_address
 from enforcer.registry import Registry
 from enforcer.store.redis import RedisStore
 from enforcer.store.redis_keys import Keys
-from enforcer.store.redis_rooms import Rooms
+from enforcer.store.redis_rooms import Outcome, Rooms
 from tests.contract.conftest import START, Clock
 from tests.contract.rooms import deciding, ended, put, session, started
 from tests.redis_server import RedisCluster, RedisServer
@@ -204,7 +204,7 @@ async def test_a_late_commit_of_a_lost_home_fails(nodes: list[RedisStore]) -> No
     assert await slow.reserve("alice", ["s"]) == []
     proposal = slow.proposal(loaded, Decision(None, changed=(session("s"),)))
     await put(quick, session("s", "bob"))
-    assert await slow.commit(proposal) is False
+    assert await slow.commit(proposal) is Outcome.OVERTAKEN
     assert await slow.reserve("alice", ["s"]) == ["s"]
 
 
