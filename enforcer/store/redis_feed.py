@@ -57,7 +57,6 @@ class Feed:
         self._in_bucket: list[set[str]] = [set() for _ in range(BUCKETS)]
         self._lines: dict[str, Line] = {}
         self._checking: asyncio.Task[None] | None = None
-        self._leaving: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begins to compare; connections come with the first room."""
@@ -67,7 +66,7 @@ class Feed:
     async def close(self) -> None:
         """Listens to nothing any more. May be called twice."""
         checking, self._checking = self._checking, None
-        tasks = [*self._leaving, *(h.ready for h in self._held.values() if h.ready), *([checking] if checking else [])]
+        tasks = [*(h.ready for h in self._held.values() if h.ready), *([checking] if checking else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -125,21 +124,20 @@ class Feed:
     async def _begin(self, room: str, held: _Held) -> None:
         """Subscribed first, then read: what comes in between is heard, what was before is read."""
         try:
-            subscribed = await self._subscribe(room, held)
-            await asyncio.wait_for(asyncio.shield(subscribed), SUBSCRIBE_WITHIN)
+            await asyncio.wait_for(asyncio.shield(self._subscribe(room, held)), SUBSCRIBE_WITHIN)
         except TimeoutError:
             raise StoreUnavailable("Redis does not confirm a subscription") from None
         loaded = await self._rooms.load(room)
         held.version, held.live = loaded.room.version, {s.id for s in loaded.room.live}
 
-    async def _subscribe(self, room: str, held: _Held) -> asyncio.Future[None]:
+    def _subscribe(self, room: str, held: _Held) -> asyncio.Future[None]:
         channel = self._keys.channel(room)
         held.server = server = self._link.server_of(channel)
         line = self._lines.get(server)
         if line is None:
             line = self._lines[server] = Line(lambda: self._link.connection_to(server), self._heard)
             line.start()
-        return await line.subscribe(channel)
+        return line.subscribe(channel)
 
     def _drop(self, room: str, held: _Held) -> None:
         if self._held.get(room) is held:
@@ -150,17 +148,10 @@ class Feed:
             self._leave(room, held.server)
 
     def _leave(self, room: str, server: str) -> None:
-        """Unsubscribes there, soon."""
+        """Listens to it there no more."""
         line = self._lines.get(server)
         if line is not None:
-            task = asyncio.get_running_loop().create_task(self._unsubscribe(line, room, server), name="store release")
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
-
-    async def _unsubscribe(self, line: Line, room: str, server: str) -> None:
-        held = self._held.get(room)
-        if held is None or held.server != server:  # not held there again meanwhile
-            await line.unsubscribe(self._keys.channel(room))
+            line.unsubscribe(self._keys.channel(room))
 
     # ---- hearing -------------------------------------------------------------------------------
 
@@ -193,7 +184,7 @@ class Feed:
                 if turn == 0:
                     await self._keep_lines()
                 buckets = range(turn, BUCKETS, TURNS)
-                await self._move(buckets)
+                self._move(buckets)
                 await self._catch_up(await self._behind(buckets))
             except StoreUnavailable:
                 pass  # others say so; a second later is soon enough
@@ -208,17 +199,17 @@ class Feed:
                 del self._lines[server]
                 await line.close()
             else:
-                await line.ping()
+                line.ping()
 
-    async def _move(self, buckets: Iterable[int]) -> None:
+    def _move(self, buckets: Iterable[int]) -> None:
         """Follows the rooms of these buckets to where a Cluster has moved them."""
         for bucket in buckets:
             server = self._link.server_of(self._keys.of_bucket(bucket, "versions"))
-            for room in list(self._in_bucket[bucket]):
-                held = self._held.get(room)
-                if held is not None and held.server != server:
+            for room in self._in_bucket[bucket]:
+                held = self._held[room]
+                if held.server != server:
                     self._leave(room, held.server)
-                    await self._subscribe(room, held)
+                    self._subscribe(room, held)
 
     async def _behind(self, buckets: Iterable[int]) -> list[str]:
         """The held rooms of these buckets that have changed without our hearing of it."""

@@ -30,13 +30,13 @@ from redis.exceptions import (
 
 from enforcer.errors import StartError, StoreUnavailable
 from enforcer.redis_address import RedisAddress
-from enforcer.store.redis_batches import LANES, Batches
+from enforcer.store.redis_batches import ANSWER_WITHIN, Batches
 from enforcer.store.redis_script import Command, key_of, with_text
 
 log = logging.getLogger(__name__)
 
-CALL_WITHIN = 1.5
-"""Seconds that Redis has for an answer; a call may wait as long for its turn."""
+CALL_WITHIN = 3.0
+"""Seconds for a call: an answer, after a connection was made for it."""
 AT_ONCE = 0.5
 """Seconds within which a failure says that it is the connection's."""
 OLDEST = (7, 0)
@@ -72,7 +72,7 @@ class Link:
         if self._client is None:
             self._client = self._made()
         try:
-            async with asyncio.timeout(2 * CALL_WITHIN):
+            async with asyncio.timeout(CALL_WITHIN):
                 if isinstance(self._client, redis.RedisCluster):
                     await self._client.initialize()
                 about = await self._client.info("server", **self._any_node())
@@ -106,7 +106,7 @@ class Link:
         """
         self.trips += 1
         try:
-            async with asyncio.timeout(2 * CALL_WITHIN):
+            async with asyncio.timeout(CALL_WITHIN):
                 replies = await self._spread(commands)
                 unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
                 if unknown:
@@ -196,7 +196,7 @@ class Link:
         if isinstance(self._client, redis.RedisCluster) and not self._looking:
             self._looking = True
             try:
-                async with asyncio.timeout(2 * CALL_WITHIN):
+                async with asyncio.timeout(CALL_WITHIN):
                     await self._client.aclose()
                     await self._client.initialize()
             except _FAILURES as e:
@@ -214,11 +214,10 @@ class Link:
         a = self._address
         every: dict[str, Any] = {
             "protocol": 2,
-            "socket_timeout": CALL_WITHIN,
-            "socket_connect_timeout": CALL_WITHIN,
+            "socket_timeout": ANSWER_WITHIN,
+            "socket_connect_timeout": ANSWER_WITHIN,
             "socket_keepalive": True,
             "retry": Retry(NoBackoff(), 0),
-            "max_connections": 4 * LANES,
         }
         if a.tls:
             every |= {"ssl": True, "ssl_ca_certs": a.ca}
