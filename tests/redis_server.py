@@ -1,4 +1,4 @@
-"""Real Redis servers for the tests: one, or a Cluster of three masters, on free ports, ended by the tests."""
+"""Real Redis servers for the tests: one, or a Cluster, on free ports, ended by the tests."""
 
 import signal
 import subprocess
@@ -53,6 +53,16 @@ class RedisServer:
         """A client of the tests' own."""
         return Redis(port=self.port, socket_timeout=5, password=self.options.get("requirepass"))
 
+    def role(self) -> str:
+        """`master` or `slave`."""
+        with self.client() as client:
+            return str(client.info("replication")["role"])
+
+    def channels(self) -> set[str]:
+        """The sharded channels that somebody listens to here."""
+        with self.client() as client:
+            return {name.decode() for name in client.execute_command("PUBSUB", "SHARDCHANNELS")}
+
     def flush(self) -> None:
         """Empties it."""
         with self.client() as client:
@@ -100,9 +110,10 @@ class RedisServer:
 
 
 class RedisCluster:
-    """Three masters without replicas; a context manager."""
+    """Three masters, each with so many replicas; a context manager."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, replicas: int = 0) -> None:
+        self._replicas = replicas
         self.servers = [
             RedisServer(
                 directory / str(n),
@@ -110,7 +121,7 @@ class RedisCluster:
                 cluster_port=str(free_port()),
                 cluster_node_timeout="2000",
             )
-            for n in range(3)
+            for n in range(3 * (1 + replicas))
         ]
         self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{s.port}" for s in self.servers)
 
@@ -126,22 +137,39 @@ class RedisCluster:
         for server in self.servers:
             server.start()
         hosts = [f"127.0.0.1:{s.port}" for s in self.servers]
-        cli = require_command("redis-cli", "valkey-cli")
-        subprocess.run(
-            [cli, "--cluster", "create", *hosts, "--cluster-yes"], check=True, stdout=subprocess.DEVNULL, timeout=60
-        )
+        command = [require_command("redis-cli", "valkey-cli"), "--cluster", "create", *hosts, "--cluster-yes"]
+        command += ["--cluster-replicas", str(self._replicas)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60)
         until(self.whole, 20)
+
+    def masters(self) -> list[RedisServer]:
+        """Those that run and say that they are one."""
+        return [s for s in self.servers if s.popen is not None and s.role() == "master"]
+
+    def slot_of(self, key: str) -> int:
+        """The slot that a key is in."""
+        with self.client() as client:
+            return int(client.keyslot(key))
+
+    def master_of(self, key: str) -> RedisServer:
+        """The one that has a key, as its servers say."""
+        with self.client() as client:
+            port = client.get_node_from_key(key).port
+        return next(s for s in self.servers if s.port == port)
 
     def client(self) -> ClusterClient:
         """A client of the tests' own."""
-        return ClusterClient(host="127.0.0.1", port=self.servers[0].port)
+        return ClusterClient(host="127.0.0.1", port=next(s.port for s in self.servers if s.popen is not None))
 
     def whole(self) -> bool:
-        """Whether all its servers know that every key has its place."""
+        """Whether all its servers know that every key has its place, and every master has its replicas."""
         for server in self.servers:
             with server.client() as client:
                 if client.execute_command("CLUSTER INFO").get("cluster_state") != "ok":
                     return False
+                about = client.info("replication")
+            if about["role"] == "master" and about["connected_slaves"] < self._replicas:
+                return False
         return True
 
     def flush(self) -> None:

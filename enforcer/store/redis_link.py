@@ -39,6 +39,8 @@ CALL_WITHIN = 3.0
 """Seconds for a call: an answer, after a connection was made for it."""
 AT_ONCE = 0.5
 """Seconds within which a failure says that it is the connection's."""
+TRY_AGAIN = 0.05
+"""Seconds between two tries while a Cluster moves a part of the keys from one server to another."""
 OLDEST = (7, 0)
 """The first Redis with sharded channels; every Valkey has them."""
 _FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)
@@ -186,10 +188,24 @@ class Link:
         return way
 
     async def _redirected(self, commands: Sequence[Command], replies: list[Any]) -> None:
-        """Asks again for what a Cluster has moved, or is moving; the client library learns the new place by it."""
+        """Asks again for what a Cluster has moved, or is moving, until it is settled or the call's time is over."""
         for n, reply in enumerate(replies):
-            if isinstance(reply, MovedError | AskError | TryAgainError):
-                replies[n] = await self._client.execute_command(*commands[n])
+            while isinstance(reply, AskError | MovedError | TryAgainError):
+                reply = await self._asked_again(with_text(commands[n]), reply)
+            replies[n] = reply
+
+    async def _asked_again(self, command: Command, reply: AskError | MovedError | TryAgainError) -> Any:
+        """The reply of the server that the last one has named."""
+        if isinstance(reply, TryAgainError):  # a script's keys are on two servers just now
+            await asyncio.sleep(TRY_AGAIN)
+            return (await self._way(self.server_of(key_of(command))).run([command]))[0]
+        if isinstance(reply, MovedError):
+            await self._client.nodes_manager.move_slot(reply)
+            return (await self._way(self.server_of(key_of(command))).run([command]))[0]
+        there = self._client.get_node(host=reply.host, port=reply.port)
+        if there is None:
+            raise StoreUnavailable("a server of the Redis Cluster is new")  # looked for at once
+        return (await self._way(there.name).run([("ASKING",), command]))[1]
 
     async def _look_around(self) -> None:
         """A server of a Cluster has failed: another may have taken its place."""
@@ -224,19 +240,12 @@ class Link:
         user: dict[str, Any] = {"username": a.username, "password": a.password}
         if a.kind == "cluster":
             nodes = [ClusterNode(host, port) for host, port in a.hosts]
-            cluster = redis.RedisCluster(startup_nodes=nodes, **user, **every)
-            cluster.set_response_callback("XRANGE", _as_it_comes)
-            return cluster
+            return redis.RedisCluster(startup_nodes=nodes, **user, **every)
         if a.kind == "sentinel":
             self._sentinel = Sentinel(a.hosts, sentinel_kwargs=every)  # type: ignore[no-untyped-call]
             return self._sentinel.master_for(str(a.master), db=a.db, **user, **every)
         ((host, port),) = a.hosts
         return redis.Redis(host=host, port=port, db=a.db, **user, **every)
-
-
-def _as_it_comes(response: Any, **_: Any) -> Any:
-    """A reply that was redirected looks like all others."""
-    return response
 
 
 def _said(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """One connection to Redis: commands go out, replies come in, in order.
 
-The client library opens it, because it knows of addresses, TLS, users and Sentinels. Then the transport is ours, without
-its streams: a task and a time-out for each reply would cost more than everything else that is done for a command.
+The client library opens it, because it knows of addresses, TLS, users and Sentinels. Then its transport is used
+without streams: a task and a time-out for each reply would cost more than all else that is done for a command.
 """
 
 import asyncio
