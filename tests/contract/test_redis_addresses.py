@@ -218,3 +218,10 @@ def answers(replica: RedisServer) -> bool:
     """Whether the replica has the session."""
     with replica.client() as client:
         return client.get("enf:id:s") == b"alice"
+
+
+async def test_valkey_will_do(valkey_server: RedisServer) -> None:
+    """What the other tests take for Valkey is one."""
+    with valkey_server.client() as client:
+        assert client.info("server")["server_name"] == "valkey"
+    await works(valkey_server.url)

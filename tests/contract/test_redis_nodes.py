@@ -14,7 +14,7 @@ from enforcer.registry import Registry
 from enforcer.store.redis import RedisStore
 from enforcer.store.redis_keys import Keys
 from enforcer.store.redis_rooms import Outcome, Rooms
-from tests.contract.conftest import START, Clock
+from tests.contract.conftest import SERVERS, START, Clock
 from tests.contract.rooms import deciding, ended, put, session, started
 from tests.redis_server import RedisCluster, RedisServer
 from tests.running import until
@@ -22,7 +22,7 @@ from tests.running import until
 WITHIN = 5.0
 
 
-@pytest.fixture(params=["redis_server", "redis_cluster"])
+@pytest.fixture(params=list(SERVERS.values()), ids=list(SERVERS))
 def redis(request: pytest.FixtureRequest) -> RedisServer | RedisCluster:
     """An empty Redis of each kind."""
     found: RedisServer | RedisCluster = request.getfixturevalue(request.param)

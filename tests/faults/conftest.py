@@ -18,9 +18,13 @@ OpenPage = Callable[[EnforcerProcess, dict[str, Any]], Page]
 
 
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis of this test's own, which keeps what it has answered: it may be stopped, killed and emptied."""
-    with RedisServer(tmp_path / "redis", appendonly="yes", appendfsync="always") as server:
+def redis(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of this test's own, which keeps what it has answered: it may be stopped, killed and emptied.
+
+    A Valkey, if the test says so.
+    """
+    kind = getattr(request, "param", RedisServer)
+    with kind(tmp_path / "redis", appendonly="yes", appendfsync="always") as server:
         yield server
 
 
