@@ -91,7 +91,7 @@ class RedisStore:
     async def transact(
         self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
     ) -> T:
-        async with self._turns.of([room]):
+        async with self._turns.one(room):
             decision, changed = await self._decided(room, decide, list(sessions), request_id)
             if changed:
                 self._tell(Change(room, decision.changed))
@@ -265,7 +265,7 @@ class RedisStore:
     async def _forget(self, room: str, sessions: list[str]) -> None:
         """Answers to request ids go by themselves, with their key's time to live."""
         tries = _Tries()
-        async with self._turns.of([room]):
+        async with self._turns.one(room):
             while True:
                 forgetting = self._rooms.proposal(await self._rooms.load(room), Decision(None), forget=sessions)
                 if await self._rooms.commit(forgetting) is Outcome.DONE:

@@ -42,6 +42,11 @@ class Batches:
         self._sent: deque[_Job] = deque()
         self._watch: asyncio.TimerHandle | None = None
 
+    @property
+    def open(self) -> bool:
+        """Whether it is connected."""
+        return self._wire is not None
+
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """The replies to these commands, which stay in their order; errors of single commands are among them.
 

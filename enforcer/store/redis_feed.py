@@ -129,6 +129,8 @@ class Feed:
             raise StoreUnavailable("Redis does not confirm a subscription") from None
         loaded = await self._rooms.load(room)
         held.version, held.live = loaded.room.version, {s.id for s in loaded.room.live}
+        for id_ in held.live:
+            self._rooms.at_home(id_, room)
 
     def _subscribe(self, room: str, held: _Held) -> asyncio.Future[None]:
         channel = self._keys.channel(room)
@@ -156,11 +158,12 @@ class Feed:
     # ---- hearing -------------------------------------------------------------------------------
 
     def _heard(self, text: bytes) -> None:
-        before, after, origin, change = message_of(text)
-        held = self._held.get(change.room)
-        if held is None or origin == self._rooms.origin:
+        message = message_of(text)
+        held = self._held.get(message.room)
+        if held is None or message.origin == self._rooms.origin:
             return
-        self._follow(held, before, after, change)
+        change = message.change()
+        self._follow(held, message.before, message.then, change)
         if change.sessions:
             self._tell(change)
 
@@ -173,6 +176,7 @@ class Feed:
                 held.live.discard(session.id)
             else:
                 held.live.add(session.id)
+                self._rooms.at_home(session.id, change.room)  # its page will soon be here
 
     # ---- comparing -----------------------------------------------------------------------------
 

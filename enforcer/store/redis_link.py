@@ -108,14 +108,15 @@ class Link:
         """
         self.trips += 1
         try:
-            async with asyncio.timeout(CALL_WITHIN):
-                replies = await self._spread(commands)
-                unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-                if unknown:
-                    again = await self._spread([with_text(commands[n]) for n in unknown])
-                    for n, reply in zip(unknown, again, strict=True):
-                        replies[n] = reply
-                await self._redirected(commands, replies)
+            ready = self._ready()
+            if ready is not None:
+                replies = await ready.run(commands)  # which looks at the time itself
+            else:
+                async with asyncio.timeout(CALL_WITHIN):
+                    replies = await self._spread(commands)
+            if any(isinstance(reply, Exception) for reply in replies):
+                async with asyncio.timeout(CALL_WITHIN):
+                    await self._mended(commands, replies)
         except (*_FAILURES, StoreUnavailable) as e:
             await self._look_around()
             raise StoreUnavailable(f"Redis does not answer: {_said(e)}") from None
@@ -181,11 +182,25 @@ class Link:
                 replies[n] = reply
         return replies
 
+    def _ready(self) -> Batches | None:
+        """The way to the only server there is, if it is open."""
+        way = self._batches.get("")
+        return way if way is not None and way.open else None
+
     def _way(self, server: str) -> Batches:
         way = self._batches.get(server)
         if way is None:
             way = self._batches[server] = Batches(lambda: self.connection_to(server))
         return way
+
+    async def _mended(self, commands: Sequence[Command], replies: list[Any]) -> None:
+        """Puts other replies in the place of those that only want to be asked again, or elsewhere."""
+        unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            again = await self._spread([with_text(commands[n]) for n in unknown])
+            for n, reply in zip(unknown, again, strict=True):
+                replies[n] = reply
+        await self._redirected(commands, replies)
 
     async def _redirected(self, commands: Sequence[Command], replies: list[Any]) -> None:
         """Asks again for what a Cluster has moved, or is moving, until it is settled or the call's time is over."""
