@@ -57,6 +57,8 @@ class Feed:
         self._in_bucket: list[set[str]] = [set() for _ in range(BUCKETS)]
         self._lines: dict[str, Line] = {}
         self._checking: asyncio.Task[None] | None = None
+        self._owed: dict[str, set[int]] = {}
+        self._comparing: dict[str, asyncio.Task[None]] = {}
 
     def start(self) -> None:
         """Begins to compare; connections come with the first room."""
@@ -66,7 +68,9 @@ class Feed:
     async def close(self) -> None:
         """Listens to nothing any more. May be called twice."""
         checking, self._checking = self._checking, None
-        tasks = [*(h.ready for h in self._held.values() if h.ready), *([checking] if checking else [])]
+        tasks = [*(h.ready for h in self._held.values() if h.ready), *self._comparing.values()]
+        if checking is not None:
+            tasks.append(checking)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -189,12 +193,31 @@ class Feed:
                     await self._keep_lines()
                 buckets = range(turn, BUCKETS, TURNS)
                 self._move(buckets)
-                await self._catch_up(await self._behind(buckets))
-            except StoreUnavailable:
-                pass  # others say so; a second later is soon enough
+                self._begin_to_compare(buckets)
             except Exception:
-                log.exception("comparing the versions failed; it goes on")
+                log.exception("looking after the subscriptions failed; it goes on")
             turn = (turn + 1) % TURNS
+
+    def _begin_to_compare(self, buckets: Iterable[int]) -> None:
+        """Each server by itself, so that one that is away keeps nobody from hearing of the others."""
+        for bucket in buckets:
+            server = self._link.server_of(self._keys.of_bucket(bucket, "versions"))
+            self._owed.setdefault(server, set()).add(bucket)
+            if server not in self._comparing:
+                task = asyncio.get_running_loop().create_task(self._compare(server), name="store versions")
+                self._comparing[server] = task
+
+    async def _compare(self, server: str) -> None:
+        """Compares what is owed to a server, until nothing more is."""
+        try:
+            while owed := self._owed.pop(server, None):
+                await self._catch_up(await self._behind(owed))
+        except StoreUnavailable:
+            pass  # others say so; a second later is soon enough
+        except Exception:
+            log.exception("comparing the versions failed; it goes on")
+        finally:
+            del self._comparing[server]
 
     async def _keep_lines(self) -> None:
         """Keeps the subscriptions alive, and lets go of a server that nothing is heard from any more."""
