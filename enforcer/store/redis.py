@@ -165,7 +165,7 @@ class RedisStore:
             return session
 
         rooms = _by_room(await self._rooms.homes(noticed))
-        parts = list(_parts(rooms, max(SMALL_BATCH, len(rooms) // MOST_PARTS + 1)))
+        parts = list(_parts(rooms, max(SMALL_BATCH, -(-len(rooms) // MOST_PARTS))))
         for n, part in enumerate(parts):
             if n:
                 await asyncio.sleep(SPREAD / len(parts))

@@ -1,5 +1,6 @@
 """What things cost in Redis: trips of a login, commands at the server, and how little others' rooms matter."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,10 +9,11 @@ from typing import Any
 import pytest
 
 from enforcer.deadlines import Rules
+from enforcer.model import Mark
 from enforcer.policy import Login
 from enforcer.redis_address import redis_address
 from enforcer.registry import Registry
-from enforcer.store.redis import RedisStore
+from enforcer.store.redis import MOST_PARTS, SMALL_BATCH, RedisStore
 from enforcer.store.redis_keys import BUCKETS
 from tests.redis_server import RedisCluster, RedisServer
 
@@ -129,3 +131,16 @@ async def test_looking_at_what_is_held_costs_a_command_a_bucket(redis_server: Re
             client.config_resetstat()
             await store._feed._behind(range(BUCKETS))
             assert client.info("commandstats")["cmdstat_hmget"]["calls"] <= 2 * BUCKETS
+
+
+@pytest.mark.parametrize("count", [5, 100, 600])
+async def test_marks_are_bounded_in_trips_and_each_is_short(node: tuple[RedisStore, Registry], count: int) -> None:
+    """Many come at once: a login must not wait for all of them, nor each of them cost a trip."""
+    store, registry = node
+    await asyncio.gather(*(registry.login(f"user-{n}", Login(f"s{n}")) for n in range(count)))
+    marks = [Mark(f"s{n}", last_seen_at=store.now() + 1) for n in range(count)]
+    parts = min(MOST_PARTS, -(-count // SMALL_BATCH))
+    assert await trips(store, lambda: store.mark(marks)) == 2 * parts
+    snapshot = await store.get(f"s{count - 1}")
+    assert snapshot is not None
+    assert snapshot.session.last_seen_at == marks[-1].last_seen_at
