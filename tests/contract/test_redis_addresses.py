@@ -253,4 +253,5 @@ async def test_valkey_will_do(valkey_server: RedisServer) -> None:
     """What the other tests take for Valkey is one."""
     with valkey_server.client() as client:
         assert client.info("server")["server_name"] == "valkey"
+    valkey_server.flush()
     await works(valkey_server.url)

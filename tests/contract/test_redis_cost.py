@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from enforcer.deadlines import Rules
-from enforcer.model import Mark
 from enforcer.policy import Login
 from enforcer.redis_address import redis_address
 from enforcer.registry import Registry
@@ -138,9 +137,10 @@ async def test_marks_are_bounded_in_trips_and_each_is_short(node: tuple[RedisSto
     """Many come at once: a login must not wait for all of them, nor each of them cost a trip."""
     store, registry = node
     await asyncio.gather(*(registry.login(f"user-{n}", Login(f"s{n}")) for n in range(count)))
-    marks = [Mark(f"s{n}", last_seen_at=store.now() + 1) for n in range(count)]
+    for n in range(count):
+        registry.arrived((await registry.get(f"s{n}")).session)
     parts = min(MOST_PARTS, -(-count // SMALL_BATCH))
-    assert await trips(store, lambda: store.mark(marks)) == 2 * parts
+    assert await trips(store, registry.flush) == 2 * parts
     snapshot = await store.get(f"s{count - 1}")
     assert snapshot is not None
-    assert snapshot.session.last_seen_at == marks[-1].last_seen_at
+    assert snapshot.session.online_until > store.now()
