@@ -68,6 +68,7 @@ bench: tools $(VENV)/run.stamp
 bench-full: tools $(VENV)/run.stamp
 	$(BIN)/python -m bench --rounds 5 --json bench/results/full.json --charts docs/images/benchmarks
 	$(BIN)/python -m bench.store
+	$(BIN)/python -m bench.redis_store
 
 check: tools $(VENV)/test.stamp
 	$(MAKE) client-js/node_modules/.stamp

@@ -143,13 +143,13 @@ def chosen(names: Sequence[str] | None, cluster: bool) -> list[Rival]:
 
 
 @contextmanager
-def redis_server() -> Iterator[str]:
-    """A Redis of our own that writes its log to disk every second; its URL."""
+def redis_server(options: str = "--appendonly yes") -> Iterator[str]:
+    """A Redis of our own, which writes its log to disk every second if not told otherwise; its URL."""
     if not shutil.which("redis-server"):
-        raise Failed("--cluster needs redis-server (Debian package redis-server)")
+        raise Failed("redis-server is needed (Debian package redis-server)")
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="redis-", dir=RESULTS) as tmp:
-        command = f"redis-server --port {port} --bind 127.0.0.1 --dir {tmp} --save '' --appendonly yes"
+        command = f"redis-server --port {port} --bind 127.0.0.1 --dir {tmp} --save '' {options}"
         core = SERVER_CORES[2 % len(SERVER_CORES)]
         server = Measured("redis", command, core, Path(tmp), {}, RESULTS / "redis.log")
         server.start()

@@ -66,7 +66,7 @@ class Server:
         self._shared_port = shared_port or None
         self._store = make_store(settings.store, clock.wall)
         self._registry = Registry(self._store, settings.rules, clock.elapsed)
-        self._jobs = Jobs(self._registry, settings, clock.sleep)
+        self._jobs = Jobs(self._registry, settings, clock)
         self._context = Context(
             settings,
             self._registry,

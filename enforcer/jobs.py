@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from enforcer.clock import Sleep
+from enforcer.clock import Clock
 from enforcer.errors import StoreUnavailable
 from enforcer.registry import EXPIRE_BATCH, Registry
 from enforcer.settings import Settings
@@ -18,12 +18,12 @@ PURGE_BATCH = 1000
 
 
 class Jobs:
-    """Starts the jobs of one process and stops them; `sleep` is how they wait for their next turn."""
+    """Starts the jobs of one process and stops them; by `clock` they wait for their next turn."""
 
-    def __init__(self, registry: Registry, settings: Settings, sleep: Sleep) -> None:
+    def __init__(self, registry: Registry, settings: Settings, clock: Clock) -> None:
         self._registry = registry
         self._settings = settings
-        self._sleep = sleep
+        self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -34,7 +34,7 @@ class Jobs:
         ]
         if self._settings.retention is not None:
             jobs.append(("purge", PURGE_EVERY, self._purge))
-        self._tasks = [asyncio.create_task(_every(seconds, work, name, self._sleep)) for name, seconds, work in jobs]
+        self._tasks = [asyncio.create_task(_every(seconds, work, name, self._clock)) for name, seconds, work in jobs]
 
     async def stop(self) -> None:
         """Ends them between two steps. May be called twice."""
@@ -57,11 +57,15 @@ class Jobs:
             pass
 
 
-async def _every(seconds: float, work: Callable[[], Awaitable[object]], name: str, sleep: Sleep) -> None:
-    """Runs `work` again and again; an outage of the store is said once, and the job goes on when it is over."""
-    failing = False
+async def _every(seconds: float, work: Callable[[], Awaitable[object]], name: str, clock: Clock) -> None:
+    """Runs `work` again and again; an outage of the store is said once, and the job goes on when it is over.
+
+    What the work itself takes is part of the time, but half of it is rest whatever happens.
+    """
+    failing, took = False, 0.0
     while True:
-        await sleep(seconds)
+        await clock.sleep(max(seconds - took, seconds / 2))
+        began = clock.elapsed()
         try:
             await work()
             if failing:
@@ -73,3 +77,4 @@ async def _every(seconds: float, work: Callable[[], Awaitable[object]], name: st
             failing = True
         except Exception:
             log.exception("a background job failed; it goes on")
+        took = clock.elapsed() - began

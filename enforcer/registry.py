@@ -369,11 +369,12 @@ class Registry:
     async def flush(self) -> None:
         """Writes what was noticed since the last time; keeps it while the store does not answer.
 
-        A few at a time, so that no login waits for all of them.
+        A few at a time, so that no login waits for all of them; a shared store takes its time by itself.
         """
         noticed = self._noticed(self._marks)
-        for first in range(0, len(noticed), MARKS_AT_ONCE):
-            await self._write(noticed[first : first + MARKS_AT_ONCE])
+        at_once = max(1, len(noticed)) if self._store.shared else MARKS_AT_ONCE
+        for first in range(0, len(noticed), at_once):
+            await self._write(noticed[first : first + at_once])
 
     async def note_presence(self) -> None:
         """Once a second: that the sessions with a socket here are alive, those of one share of them.

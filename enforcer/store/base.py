@@ -81,7 +81,10 @@ class Store(Protocol):
         ...
 
     async def mark(self, marks: Sequence[Mark]) -> None:
-        """Merges what was noticed into the records, in one step, as `deadlines.merged` does; skips unknown ids."""
+        """Merges what was noticed into the records, each in one step, as `deadlines.merged` does; skips unknown ids.
+
+        A shared store takes up to half a second for it, so that nobody else has to wait.
+        """
         ...
 
     async def get(self, session: str) -> Snapshot | None:

@@ -8,7 +8,7 @@ that this process takes about one room wait for each other first, so that they d
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TypeVar
 
 from enforcer.deadlines import merged as with_mark
@@ -22,7 +22,7 @@ from enforcer.store.redis_feed import Feed
 from enforcer.store.redis_keys import BUCKETS, Keys
 from enforcer.store.redis_link import Link
 from enforcer.store.redis_logs import Logs
-from enforcer.store.redis_rooms import Proposal, Rooms
+from enforcer.store.redis_rooms import Outcome, Proposal, Rooms
 from enforcer.store.redis_rows import Loaded
 from enforcer.store.redis_script import BEAT
 from enforcer.store.redis_turns import Turns
@@ -40,6 +40,11 @@ LATE_BEAT = 1.0
 """Seconds after which a note that sessions were looked after is none: it lay in the way while Redis stood still."""
 BATCH = 200
 """Rooms that are loaded and committed in one trip."""
+SMALL_BATCH = 10
+SPREAD = 0.4
+"""Marks come once a second and are in no hurry: they go a few rooms at a time, spread over so many seconds, so that no
+login waits for all of them."""
+MOST_PARTS = 40
 
 
 class RedisStore:
@@ -86,7 +91,7 @@ class RedisStore:
     async def transact(
         self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
     ) -> T:
-        async with self._turns.of([room]):
+        async with self._turns.one(room):
             decision, changed = await self._decided(room, decide, list(sessions), request_id)
             if changed:
                 self._tell(Change(room, decision.changed))
@@ -107,19 +112,28 @@ class RedisStore:
                 if decision.empty:
                     return decision, False
                 fresh = [s.id for s in decision.changed if loaded.found(s.id) is None]
-                if fresh and (taken := await self._rooms.reserve(room, fresh)):
-                    asked += [i for i in taken if i not in asked]
+                if fresh and not self._link.one_server and await self._taken(room, fresh, asked):
                     await tries.again()
                     continue
-                proposal = self._rooms.proposal(loaded, decision, told=decision.changed)
-                if await self._rooms.commit(proposal):
+                at_once = fresh if self._link.one_server else ()
+                proposal = self._rooms.proposal(loaded, decision, told=decision.changed, fresh=at_once)
+                outcome = await self._rooms.commit(proposal)
+                if outcome is Outcome.DONE:
                     break
                 proposal = None
+                if outcome is Outcome.TAKEN:
+                    await self._taken(room, fresh, asked)
                 await tries.again()
             except StoreUnavailable as e:
                 await tries.failed(e)
         self._committed(proposal)
         return proposal.decision, bool(proposal.decision.changed)
+
+    async def _taken(self, room: str, fresh: list[str], asked: list[str]) -> bool:
+        """Makes the room the home of new ids; whether others have some of them, which are asked for from then on."""
+        taken = await self._rooms.reserve(room, fresh)
+        asked += [i for i in taken if i not in asked]
+        return bool(taken)
 
     async def _loaded(self, room: str, asked: list[str], request_id: str | None) -> tuple[Loaded, dict[str, Session]]:
         """The room, and the records of those ids that belong to other rooms."""
@@ -150,7 +164,12 @@ class RedisStore:
                 session = with_mark(session, mark)
             return session
 
-        await self._change(await self._rooms.homes(noticed), merge)
+        rooms = _by_room(await self._rooms.homes(noticed))
+        parts = list(_parts(rooms, max(SMALL_BATCH, -(-len(rooms) // MOST_PARTS))))
+        for n, part in enumerate(parts):
+            if n:
+                await asyncio.sleep(SPREAD / len(parts))
+            await self._change(part, merge)
 
     async def postpone(
         self, seconds: float, since: float, skip: Collection[str], after: str | None, limit: int
@@ -163,21 +182,16 @@ class RedisStore:
         def later(session: Session) -> Session:
             return session if session.ended or session.last_active_at > since else postponed(session, seconds)
 
-        await self._change({s.session.id: s.session.room for s in page if s.session.id not in skip}, later)
+        for part in _parts(_by_room({s.session.id: s.session.room for s in page if s.session.id not in skip}), BATCH):
+            await self._change(part, later)
         return f"{page[-1].session.started_at!r} {page[-1].session.id}" if len(page) == limit else None
 
-    async def _change(self, homes: dict[str, str], change: Callable[[Session], Session]) -> None:
-        """Changes records one by one, some hundred rooms at a time, which is news for nobody here."""
-        rooms: dict[str, list[str]] = {}
-        for session, room in homes.items():
-            rooms.setdefault(room, []).append(session)
-        names = list(rooms)
-        for start in range(0, len(names), BATCH):
-            part = {name: rooms[name] for name in names[start : start + BATCH]}
-            async with self._turns.of(part):
-                await self._change_part(part, change)
+    async def _change(self, rooms: dict[str, list[str]], change: Callable[[Session], Session]) -> None:
+        """Changes these sessions of these rooms, which is news for nobody here."""
+        async with self._turns.of(rooms):
+            await self._change_in_turn(rooms, change)
 
-    async def _change_part(self, rooms: dict[str, list[str]], change: Callable[[Session], Session]) -> None:
+    async def _change_in_turn(self, rooms: dict[str, list[str]], change: Callable[[Session], Session]) -> None:
         tries = _Tries()
         while True:
             proposals = [
@@ -187,9 +201,10 @@ class RedisStore:
             ]
             done = await self._rooms.commit_all(proposals)
             for proposal, committed in zip(proposals, done, strict=True):
-                if committed:
+                if committed is Outcome.DONE:
                     self._feed.committed(proposal)
-            rooms = {p.before.name: rooms[p.before.name] for p, ok in zip(proposals, done, strict=True) if not ok}
+            overtaken = [p.before.name for p, how in zip(proposals, done, strict=True) if how is not Outcome.DONE]
+            rooms = {name: rooms[name] for name in overtaken}
             if not rooms:
                 return
             await tries.again()
@@ -250,10 +265,11 @@ class RedisStore:
     async def _forget(self, room: str, sessions: list[str]) -> None:
         """Answers to request ids go by themselves, with their key's time to live."""
         tries = _Tries()
-        async with self._turns.of([room]):
-            while not await self._rooms.commit(
-                self._rooms.proposal(await self._rooms.load(room), Decision(None), forget=sessions)
-            ):
+        async with self._turns.one(room):
+            while True:
+                forgetting = self._rooms.proposal(await self._rooms.load(room), Decision(None), forget=sessions)
+                if await self._rooms.commit(forgetting) is Outcome.DONE:
+                    break
                 await tries.again()
         await self._link.run(*(("DEL", self._keys.home(i)) for i in sessions))
 
@@ -330,6 +346,21 @@ class _Tries:
         if self._failed >= UNKNOWN_AT_MOST or time.monotonic() - self._began > UNKNOWN_WITHIN:
             raise error
         await asyncio.sleep(0.02 * self._failed)
+
+
+def _by_room(homes: dict[str, str]) -> dict[str, list[str]]:
+    """The sessions of each room."""
+    rooms: dict[str, list[str]] = {}
+    for session, room in homes.items():
+        rooms.setdefault(room, []).append(session)
+    return rooms
+
+
+def _parts(rooms: dict[str, list[str]], size: int) -> Iterator[dict[str, list[str]]]:
+    """The same, so many rooms at a time."""
+    names = list(rooms)
+    for start in range(0, len(names), size):
+        yield {name: rooms[name] for name in names[start : start + size]}
 
 
 def _less_online(loaded: Loaded, decision: Decision[None]) -> tuple[Session, ...]:

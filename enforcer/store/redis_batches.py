@@ -1,8 +1,7 @@
-"""Commands that wait at the same time travel together.
+"""Commands of many callers on one connection, each with its own replies.
 
-One trip for many callers costs little more than one for one: as with a group commit, whoever comes while the lanes are
-busy goes with the next batch. It bounds the connections too, to the number of lanes. The library's connections are used
-without its pools and pipelines, which would cost more than all the rest.
+Whatever is asked in one round of the event loop travels together, and nobody waits for the replies of others before he
+asks: one trip for many callers costs little more than one for one.
 """
 
 import asyncio
@@ -10,17 +9,26 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from redis import exceptions
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import ResponseError
 
 from enforcer.store.redis_script import Command
+from enforcer.store.redis_wire import Wire
 
-LANES = 3
-"""Batches under way at once."""
-LARGEST = 1000
-"""Commands in a batch, unless one caller brings more."""
+ANSWER_WITHIN = 1.5
+"""Seconds that Redis has for an answer."""
 
-_Job = tuple[Sequence[Command], asyncio.Future[list[Any]]]
+
+class _Job:
+    """What one caller has asked."""
+
+    __slots__ = ("commands", "due", "future", "replies")
+
+    def __init__(self, commands: Sequence[Command], future: "asyncio.Future[list[Any]]") -> None:
+        self.commands = commands
+        self.future = future
+        self.replies: list[Any] = []
+        self.due = 0.0
 
 
 class Batches:
@@ -28,97 +36,101 @@ class Batches:
 
     def __init__(self, connect: Callable[[], AbstractConnection]) -> None:
         self._connect = connect
-        self._idle: list[AbstractConnection] = []
-        self._waiting: deque[_Job] = deque()
-        self._lanes: set[asyncio.Task[None]] = set()
+        self._wire: Wire | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._waiting: list[_Job] = []
+        self._sent: deque[_Job] = deque()
+        self._watch: asyncio.TimerHandle | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it is connected."""
+        return self._wire is not None
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """The replies to these commands, which stay in their order; errors of single commands are among them.
 
         Raises:
-            RedisError, OSError, TimeoutError: what happened to the trip.
+            RedisError, OSError: what happened to the trip.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[list[Any]] = loop.create_future()
-        self._waiting.append((commands, future))
-        if len(self._lanes) < LANES:
-            lane = loop.create_task(self._run(), name="redis lane")
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
-        return await future
+        job = _Job(commands, loop.create_future())
+        if self._wire is not None:
+            self._send(self._wire, job)
+        else:
+            self._waiting.append(job)
+            if self._opening is None:
+                self._opening = loop.create_task(self._open(), name="redis connection")
+        return await job.future
 
     async def close(self) -> None:
         """Nobody waits any more."""
-        for lane in self._lanes:
-            lane.cancel()
-        await asyncio.gather(*self._lanes, return_exceptions=True)
-        await self._hang_up()
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+        self._hang_up(exceptions.ConnectionError("the store is closed"))
 
-    async def _run(self) -> None:
-        """Sends batch after batch until nobody waits."""
-        while self._waiting:
-            batch = self._next()
-            if not batch:
-                return
-            try:
-                replies = await self._send([command for commands, _ in batch for command in commands])
-            except BaseException as e:
-                _fail(batch, e)
-                if not isinstance(e, Exception):
-                    raise
-            else:
-                _answer(batch, replies)
+    # ---- how -----------------------------------------------------------------------------------
 
-    async def _send(self, commands: list[Command]) -> list[Any]:
-        connection = self._idle.pop() if self._idle else self._connect()
+    async def _open(self) -> None:
+        wire = Wire(self._connect(), self._heard, self._hang_up)
         try:
-            await connection.connect()  # type: ignore[no-untyped-call]
-            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-            replies = [await _reply(connection) for _ in commands]
-        except BaseException:
-            await connection.disconnect(nowait=True)
-            await self._hang_up()  # what ended this one has probably ended the others too
-            raise
-        self._idle.append(connection)
-        return replies
+            await wire.open()
+        except Exception as e:
+            self._opening = None
+            self._fail_waiting(e)
+            return
+        self._opening, self._wire = None, wire
+        waiting, self._waiting = self._waiting, []
+        for job in waiting:
+            if not job.future.done():  # who has given up is left out
+                self._send(wire, job)
 
-    async def _hang_up(self) -> None:
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            await connection.disconnect(nowait=True)
+    def _send(self, wire: Wire, job: _Job) -> None:
+        wire.send(job.commands)
+        loop = asyncio.get_running_loop()
+        job.due = loop.time() + ANSWER_WITHIN
+        self._sent.append(job)
+        if self._watch is None:
+            self._watch = loop.call_at(job.due, self._look)
 
-    def _next(self) -> list[_Job]:
-        """Those who wait, as many as fit; who has given up is left out."""
-        batch: list[_Job] = []
-        size = 0
-        while self._waiting and (not batch or size + len(self._waiting[0][0]) <= LARGEST):
-            commands, future = self._waiting.popleft()
-            if not future.done():
-                batch.append((commands, future))
-                size += len(commands)
-        return batch
+    def _heard(self, reply: Any) -> None:
+        job = self._sent[0]
+        job.replies.append(reply)
+        if len(job.replies) == len(job.commands):
+            self._sent.popleft()
+            if not job.future.done():
+                job.future.set_result(job.replies)
+        if isinstance(reply, exceptions.ReadOnlyError):  # no master any more: another one must be looked for
+            self._hang_up(reply)
 
-
-async def _reply(connection: AbstractConnection) -> Any:
-    """One reply; the error of a command is one too."""
-    try:
-        return await connection.read_response()
-    except ResponseError as e:
-        return e
-
-
-def _fail(batch: list[_Job], error: BaseException) -> None:
-    for _, future in batch:
-        if not future.done():
-            if isinstance(error, Exception):
-                future.set_exception(error)
+    def _look(self) -> None:
+        """Whoever has waited for too long has a connection that is no good, and so have all behind him."""
+        self._watch = None
+        if self._sent:
+            loop = asyncio.get_running_loop()
+            if self._sent[0].due <= loop.time():
+                self._hang_up(exceptions.TimeoutError("no answer in time"))
             else:
-                future.cancel()
+                self._watch = loop.call_at(self._sent[0].due, self._look)
 
+    def _hang_up(self, error: Exception) -> None:
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        sent, self._sent = self._sent, deque()
+        for job in sent:
+            if not job.future.done():
+                job.future.set_exception(error)
+        if self._opening is None:
+            self._fail_waiting(error)
 
-def _answer(batch: list[_Job], replies: list[Any]) -> None:
-    at = 0
-    for commands, future in batch:
-        if not future.done():
-            future.set_result(replies[at : at + len(commands)])
-        at += len(commands)
+    def _fail_waiting(self, error: Exception) -> None:
+        waiting, self._waiting = self._waiting, []
+        for job in waiting:
+            if not job.future.done():
+                job.future.set_exception(error)

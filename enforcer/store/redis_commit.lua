@@ -1,6 +1,6 @@
 -- Commits what was decided about a room, if the room is still what the decision was made on. It decides nothing.
 --
--- All keys are of one bucket.
+-- All keys are of one bucket, but the homes, which are given only where all keys are on one server.
 -- KEYS  1 versions  hash: room → name of its latest commit
 --       2 rooms     hash: room → its state: epoch, waiting logins, live sessions, latest commits
 --       3 ended     hash: session id → record of an ended session
@@ -16,16 +16,23 @@
 --      13 answer    string: the kept answer to a request id
 --      14 stamp     string: microseconds of the latest row of `audit` or `outbox`; each row has a later one
 --      15 channel   of this room's changes
+--      16 … homes   strings: the room that a session id belongs to; those of the sessions that are new
 -- ARGV  1 room, 2 the commit before ('' for none), 3 this commit, 4 the new state, 5 the message for the channel,
 --       6 the rest as JSON: due, absolute (scores); started, open, gone {{score, member}…}; closed {member…};
 --         log {{score, id}…}; ended {{id, record}…}; forget {{id, member}…}; audit, outbox {row…};
 --         answer, answer_ms; at (microseconds for the streams, instead of the server's); drop (if nothing is left)
 --
--- Returns 1, or 0 if the room has changed since, and then nothing was done.
+-- Returns 1; or 0 if the room has changed since, 2 if an id belongs to another room, and then nothing was done.
 
 local room = ARGV[1]
 if (redis.call('HGET', KEYS[1], room) or '') ~= ARGV[2] then
     return 0
+end
+for i = 16, #KEYS do
+    local home = redis.call('GET', KEYS[i])
+    if home and home ~= room then
+        return 2
+    end
 end
 local rest = cjson.decode(ARGV[6])
 
@@ -55,6 +62,9 @@ local function appended(key, row)
     return redis.call('XADD', key, string.format('%.0f-0', stamp), 'r', row)
 end
 
+for i = 16, #KEYS do
+    redis.call('SET', KEYS[i], room)
+end
 scored(KEYS[6], rest.started)
 scored(KEYS[7], rest.open)
 scored(KEYS[8], rest.gone)

@@ -1,17 +1,17 @@
 """What other processes do to the rooms that are held here.
 
 A commit tells it on its room's channel, which is fast and may be lost. So each message says between which two commits
-it lies, and once a second the versions of all held rooms are compared, a read a bucket: who has missed something reads
-the room and is late, but never wrong.
+it lies, and once a second the versions of all held rooms are compared, a read a bucket, some buckets at a time: who has
+missed something reads the room and is late, but never wrong.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from enforcer.errors import StoreUnavailable
 from enforcer.model import Change
-from enforcer.store.redis_keys import Keys, bucket_of
+from enforcer.store.redis_keys import BUCKETS, Keys, bucket_of
 from enforcer.store.redis_line import Line
 from enforcer.store.redis_link import Link
 from enforcer.store.redis_rooms import Proposal, Rooms
@@ -20,7 +20,9 @@ from enforcer.store.redis_rows import Loaded, message_of
 log = logging.getLogger(__name__)
 
 CHECK_EVERY = 1.0
-"""Seconds between two comparisons of the versions."""
+"""Seconds between two comparisons of a room's version."""
+TURNS = 8
+"""Parts of this time: each has its share of the buckets, so that no login waits for all rooms to be compared."""
 SUBSCRIBE_WITHIN = 2.0
 """Seconds that a server has to confirm a subscription."""
 LINGER = 2.0
@@ -52,9 +54,11 @@ class Feed:
         self._rooms = rooms
         self._tell = tell
         self._held: dict[str, _Held] = {}
+        self._in_bucket: list[set[str]] = [set() for _ in range(BUCKETS)]
         self._lines: dict[str, Line] = {}
         self._checking: asyncio.Task[None] | None = None
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._owed: dict[str, set[int]] = {}
+        self._comparing: dict[str, asyncio.Task[None]] = {}
 
     def start(self) -> None:
         """Begins to compare; connections come with the first room."""
@@ -64,7 +68,9 @@ class Feed:
     async def close(self) -> None:
         """Listens to nothing any more. May be called twice."""
         checking, self._checking = self._checking, None
-        tasks = [*self._leaving, *(h.ready for h in self._held.values() if h.ready), *([checking] if checking else [])]
+        tasks = [*(h.ready for h in self._held.values() if h.ready), *self._comparing.values()]
+        if checking is not None:
+            tasks.append(checking)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -75,6 +81,8 @@ class Feed:
         for line in lines.values():
             await line.close()
         self._held = {}
+        for rooms in self._in_bucket:
+            rooms.clear()
 
     # ---- holding -------------------------------------------------------------------------------
 
@@ -87,6 +95,7 @@ class Feed:
         held = self._held.get(room)
         if held is None:
             held = self._held[room] = _Held()
+            self._in_bucket[bucket_of(room)].add(room)
             held.ready = asyncio.get_running_loop().create_task(self._begin(room, held), name="store hold")
         held.holders += 1
         if held.leaving is not None:
@@ -119,50 +128,46 @@ class Feed:
     async def _begin(self, room: str, held: _Held) -> None:
         """Subscribed first, then read: what comes in between is heard, what was before is read."""
         try:
-            subscribed = await self._subscribe(room, held)
-            await asyncio.wait_for(asyncio.shield(subscribed), SUBSCRIBE_WITHIN)
+            await asyncio.wait_for(asyncio.shield(self._subscribe(room, held)), SUBSCRIBE_WITHIN)
         except TimeoutError:
             raise StoreUnavailable("Redis does not confirm a subscription") from None
         loaded = await self._rooms.load(room)
         held.version, held.live = loaded.room.version, {s.id for s in loaded.room.live}
+        for id_ in held.live:
+            self._rooms.at_home(id_, room)
 
-    async def _subscribe(self, room: str, held: _Held) -> asyncio.Future[None]:
+    def _subscribe(self, room: str, held: _Held) -> asyncio.Future[None]:
         channel = self._keys.channel(room)
         held.server = server = self._link.server_of(channel)
         line = self._lines.get(server)
         if line is None:
             line = self._lines[server] = Line(lambda: self._link.connection_to(server), self._heard)
             line.start()
-        return await line.subscribe(channel)
+        return line.subscribe(channel)
 
     def _drop(self, room: str, held: _Held) -> None:
         if self._held.get(room) is held:
             del self._held[room]
+            self._in_bucket[bucket_of(room)].discard(room)
             if held.ready is not None:
                 held.ready.cancel()
             self._leave(room, held.server)
 
     def _leave(self, room: str, server: str) -> None:
-        """Unsubscribes there, soon."""
+        """Listens to it there no more."""
         line = self._lines.get(server)
         if line is not None:
-            task = asyncio.get_running_loop().create_task(self._unsubscribe(line, room, server), name="store release")
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
-
-    async def _unsubscribe(self, line: Line, room: str, server: str) -> None:
-        held = self._held.get(room)
-        if held is None or held.server != server:  # not held there again meanwhile
-            await line.unsubscribe(self._keys.channel(room))
+            line.unsubscribe(self._keys.channel(room))
 
     # ---- hearing -------------------------------------------------------------------------------
 
     def _heard(self, text: bytes) -> None:
-        before, after, origin, change = message_of(text)
-        held = self._held.get(change.room)
-        if held is None or origin == self._rooms.origin:
+        message = message_of(text)
+        held = self._held.get(message.room)
+        if held is None or message.origin == self._rooms.origin:
             return
-        self._follow(held, before, after, change)
+        change = message.change()
+        self._follow(held, message.before, message.then, change)
         if change.sessions:
             self._tell(change)
 
@@ -175,50 +180,79 @@ class Feed:
                 held.live.discard(session.id)
             else:
                 held.live.add(session.id)
+                self._rooms.at_home(session.id, change.room)  # its page will soon be here
 
     # ---- comparing -----------------------------------------------------------------------------
 
     async def _check_on(self) -> None:
+        turn = 0
         while True:
-            await asyncio.sleep(CHECK_EVERY)
+            await asyncio.sleep(CHECK_EVERY / TURNS)
             try:
-                await self._move()
-                await self._catch_up(await self._behind())
-            except StoreUnavailable:
-                pass  # others say so; a second later is soon enough
+                if turn == 0:
+                    await self._keep_lines()
+                buckets = range(turn, BUCKETS, TURNS)
+                self._move(buckets)
+                self._begin_to_compare(buckets)
             except Exception:
-                log.exception("comparing the versions failed; it goes on")
+                log.exception("looking after the subscriptions failed; it goes on")
+            turn = (turn + 1) % TURNS
 
-    async def _move(self) -> None:
-        """Keeps the subscriptions alive, and moves them to where a Cluster has moved their rooms."""
+    def _begin_to_compare(self, buckets: Iterable[int]) -> None:
+        """Each server by itself, so that one that is away keeps nobody from hearing of the others."""
+        for bucket in buckets:
+            server = self._link.server_of(self._keys.of_bucket(bucket, "versions"))
+            self._owed.setdefault(server, set()).add(bucket)
+            if server not in self._comparing:
+                task = asyncio.get_running_loop().create_task(self._compare(server), name="store versions")
+                self._comparing[server] = task
+
+    async def _compare(self, server: str) -> None:
+        """Compares what is owed to a server, until nothing more is."""
+        try:
+            while owed := self._owed.pop(server, None):
+                await self._catch_up(await self._behind(owed))
+        except StoreUnavailable:
+            pass  # others say so; a second later is soon enough
+        except Exception:
+            log.exception("comparing the versions failed; it goes on")
+        finally:
+            del self._comparing[server]
+
+    async def _keep_lines(self) -> None:
+        """Keeps the subscriptions alive, and lets go of a server that nothing is heard from any more."""
         for server, line in list(self._lines.items()):
             if line.idle and len(self._lines) > 1:
                 del self._lines[server]
                 await line.close()
             else:
-                await line.ping()
-        for room, held in list(self._held.items()):
-            if held.server != self._link.server_of(self._keys.channel(room)):
-                self._leave(room, held.server)
-                await self._subscribe(room, held)
+                line.ping()
 
-    async def _behind(self) -> list[str]:
-        """The held rooms that have changed without our hearing of it."""
-        by_bucket: dict[int, list[str]] = {}
-        for room, held in self._held.items():
-            if held.version is not None:
-                by_bucket.setdefault(bucket_of(room), []).append(room)
-        if not by_bucket:
+    def _move(self, buckets: Iterable[int]) -> None:
+        """Follows the rooms of these buckets to where a Cluster has moved them."""
+        for bucket in buckets:
+            server = self._link.server_of(self._keys.of_bucket(bucket, "versions"))
+            for room in self._in_bucket[bucket]:
+                held = self._held[room]
+                if held.server != server:
+                    self._leave(room, held.server)
+                    self._subscribe(room, held)
+
+    async def _behind(self, buckets: Iterable[int]) -> list[str]:
+        """The held rooms of these buckets that have changed without our hearing of it."""
+        known = {b: [room for room in self._in_bucket[b] if self._version(room) is not None] for b in buckets}
+        compared = {bucket: rooms for bucket, rooms in known.items() if rooms}
+        if not compared:
             return []
         replies = await self._link.ask(
-            *(("HMGET", self._keys.of_bucket(b, "versions"), *rooms) for b, rooms in by_bucket.items())
+            *(("HMGET", self._keys.of_bucket(b, "versions"), *rooms) for b, rooms in compared.items())
         )
-        versions = {
-            room: (version or b"").decode()
-            for rooms, reply in zip(by_bucket.values(), replies, strict=True)
+        return [
+            room
+            for rooms, reply in zip(compared.values(), replies, strict=True)
             for room, version in zip(rooms, reply, strict=True)
-        }
-        return [room for room, version in versions.items() if self._version(room) not in (None, version)]
+            if self._version(room) not in (None, (version or b"").decode())
+        ]
 
     def _version(self, room: str) -> str | None:
         held = self._held.get(room)

@@ -6,13 +6,13 @@ What was told meanwhile is lost, as always with such channels: who must not miss
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from enforcer.errors import StoreUnavailable
+from enforcer.store.redis_wire import Wire
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,8 @@ class Line:
         self._connect = connect
         self._hear = hear
         self._channels: dict[str, asyncio.Future[None]] = {}
-        self._connection: AbstractConnection | None = None
+        self._wire: Wire | None = None
+        self._spoke_at = 0.0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -49,57 +50,75 @@ class Line:
         """Whether nobody listens to anything here."""
         return not self._channels
 
-    async def subscribe(self, channel: str) -> asyncio.Future[None]:
+    def subscribe(self, channel: str) -> asyncio.Future[None]:
         """Listens from now on; what it returns is done when the server has confirmed it, now or after a return."""
         future = self._channels.get(channel)
         if future is None:
             future = self._channels[channel] = asyncio.get_running_loop().create_future()
-        await self._send(("SSUBSCRIBE", channel))
+        self._send(("SSUBSCRIBE", channel))
         return future
 
-    async def unsubscribe(self, channel: str) -> None:
+    def unsubscribe(self, channel: str) -> None:
         """Listens no more. Whoever waits for the confirmation goes on, and looks for himself."""
         future = self._channels.pop(channel, None)
         if future is not None:
             if not future.done():
                 future.set_result(None)
-            await self._send(("SUNSUBSCRIBE", channel))
+            self._send(("SUNSUBSCRIBE", channel))
 
-    async def ping(self) -> None:
+    def ping(self) -> None:
         """Makes the server say something."""
-        await self._send(("PING",))
+        self._send(("PING",))
 
     # ---- how -----------------------------------------------------------------------------------
 
-    async def _send(self, *commands: tuple[str, ...]) -> None:
+    def _send(self, *commands: tuple[str, ...]) -> None:
         """While there is no connection nothing is sent: the next one begins with all channels."""
-        connection = self._connection
-        if connection is None or not commands:
-            return
-        with suppress(RedisError, OSError):  # the reader notices too
-            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        if self._wire is not None and commands:
+            self._wire.send(commands)
 
     async def _run(self) -> None:
-        wait = RETRY_FROM
+        loop, wait = asyncio.get_running_loop(), RETRY_FROM
         while True:
-            connection: AbstractConnection | None = None
+            wire: Wire | None = None
+            over: asyncio.Future[Exception] = loop.create_future()
             try:
-                connection = self._connect()
-                await asyncio.wait_for(connection.connect(), CONNECT_WITHIN)  # type: ignore[no-untyped-call]
-                self._connection = connection
-                await self._send(*(("SSUBSCRIBE", channel) for channel in self._channels))
-                wait = RETRY_FROM
-                await self._listen(connection)
+                wire = Wire(self._connect(), self._said, over.set_result)
+                await asyncio.wait_for(wire.open(), CONNECT_WITHIN)
+                self._wire, self._spoke_at, wait = wire, loop.time(), RETRY_FROM
+                self._send(*(("SSUBSCRIBE", channel) for channel in self._channels))
+                log.debug("the subscription is interrupted: %s", await self._end(over))
             except (RedisError, OSError, TimeoutError, StoreUnavailable) as e:
                 log.debug("the subscription is interrupted: %s", e)
             except Exception:
                 log.exception("a subscription failed; it is made again")
             finally:
-                self._connection = None
-                if connection is not None:
-                    await connection.disconnect(nowait=True)
+                self._wire = None
+                if wire is not None:
+                    wire.close()
             await asyncio.sleep(wait)
             wait = min(2 * wait, RETRY_TO)
+
+    async def _end(self, over: asyncio.Future[Exception]) -> Exception:
+        """Returns when the connection has ended, or has been silent for too long: the reason."""
+        loop = asyncio.get_running_loop()
+        while (left := self._spoke_at + SILENCE - loop.time()) > 0:
+            await asyncio.wait([over], timeout=left)
+            if over.done():
+                return over.result()
+        return TimeoutError("nothing is heard any more")
+
+    def _said(self, reply: Any) -> None:
+        """Whatever the server says: a message, a confirmation, the answer to a PING, an error."""
+        self._spoke_at = asyncio.get_running_loop().time()
+        if isinstance(reply, Exception):
+            log.debug("the server does not take a subscription: %s", reply)  # moved away; asked for elsewhere soon
+        elif isinstance(reply, list) and len(reply) >= 3:
+            kind, channel = bytes(reply[0]), reply[1].decode()
+            if kind == b"smessage":
+                self._heard(reply[2])
+            elif kind == b"ssubscribe" and (future := self._channels.get(channel)) is not None and not future.done():
+                future.set_result(None)
 
     def _heard(self, text: bytes) -> None:
         """One message that nobody can make sense of must not end all others."""
@@ -107,18 +126,3 @@ class Line:
             self._hear(text)
         except Exception:
             log.exception("a message of another process could not be followed")
-
-    async def _listen(self, connection: AbstractConnection) -> None:
-        while True:
-            try:
-                reply: Any = await connection.read_response(timeout=SILENCE, push_request=True)
-            except ResponseError as e:
-                log.debug("the server does not take a subscription: %s", e)  # moved away; asked for elsewhere soon
-                continue
-            if not isinstance(reply, list) or len(reply) < 3:
-                continue
-            kind, channel = bytes(reply[0]), reply[1].decode()
-            if kind == b"smessage":
-                self._heard(reply[2])
-            elif kind == b"ssubscribe" and (future := self._channels.get(channel)) is not None and not future.done():
-                future.set_result(None)

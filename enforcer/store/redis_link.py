@@ -30,15 +30,17 @@ from redis.exceptions import (
 
 from enforcer.errors import StartError, StoreUnavailable
 from enforcer.redis_address import RedisAddress
-from enforcer.store.redis_batches import LANES, Batches
+from enforcer.store.redis_batches import ANSWER_WITHIN, Batches
 from enforcer.store.redis_script import Command, key_of, with_text
 
 log = logging.getLogger(__name__)
 
-CALL_WITHIN = 1.5
-"""Seconds that Redis has for an answer; a call may wait as long for its turn."""
+CALL_WITHIN = 3.0
+"""Seconds for a call: an answer, after a connection was made for it."""
 AT_ONCE = 0.5
 """Seconds within which a failure says that it is the connection's."""
+TRY_AGAIN = 0.05
+"""Seconds between two tries while a Cluster moves a part of the keys from one server to another."""
 OLDEST = (7, 0)
 """The first Redis with sharded channels; every Valkey has them."""
 _FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)
@@ -57,6 +59,11 @@ class Link:
         self.trips = 0
         """How often Redis was asked something, for measuring."""
 
+    @property
+    def one_server(self) -> bool:
+        """Whether all keys are on one server, so that one script may touch any of them."""
+        return self._address.kind != "cluster"
+
     async def open(self) -> None:
         """Connects, and looks whether the server is one that can be used.
 
@@ -67,7 +74,7 @@ class Link:
         if self._client is None:
             self._client = self._made()
         try:
-            async with asyncio.timeout(2 * CALL_WITHIN):
+            async with asyncio.timeout(CALL_WITHIN):
                 if isinstance(self._client, redis.RedisCluster):
                     await self._client.initialize()
                 about = await self._client.info("server", **self._any_node())
@@ -101,14 +108,15 @@ class Link:
         """
         self.trips += 1
         try:
-            async with asyncio.timeout(2 * CALL_WITHIN):
-                replies = await self._spread(commands)
-                unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-                if unknown:
-                    again = await self._spread([with_text(commands[n]) for n in unknown])
-                    for n, reply in zip(unknown, again, strict=True):
-                        replies[n] = reply
-                await self._redirected(commands, replies)
+            ready = self._ready()
+            if ready is not None:
+                replies = await ready.run(commands)  # which looks at the time itself
+            else:
+                async with asyncio.timeout(CALL_WITHIN):
+                    replies = await self._spread(commands)
+            if any(isinstance(reply, Exception) for reply in replies):
+                async with asyncio.timeout(CALL_WITHIN):
+                    await self._mended(commands, replies)
         except (*_FAILURES, StoreUnavailable) as e:
             await self._look_around()
             raise StoreUnavailable(f"Redis does not answer: {_said(e)}") from None
@@ -174,24 +182,52 @@ class Link:
                 replies[n] = reply
         return replies
 
+    def _ready(self) -> Batches | None:
+        """The way to the only server there is, if it is open."""
+        way = self._batches.get("")
+        return way if way is not None and way.open else None
+
     def _way(self, server: str) -> Batches:
         way = self._batches.get(server)
         if way is None:
             way = self._batches[server] = Batches(lambda: self.connection_to(server))
         return way
 
+    async def _mended(self, commands: Sequence[Command], replies: list[Any]) -> None:
+        """Puts other replies in the place of those that only want to be asked again, or elsewhere."""
+        unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            again = await self._spread([with_text(commands[n]) for n in unknown])
+            for n, reply in zip(unknown, again, strict=True):
+                replies[n] = reply
+        await self._redirected(commands, replies)
+
     async def _redirected(self, commands: Sequence[Command], replies: list[Any]) -> None:
-        """Asks again for what a Cluster has moved, or is moving; the client library learns the new place by it."""
+        """Asks again for what a Cluster has moved, or is moving, until it is settled or the call's time is over."""
         for n, reply in enumerate(replies):
-            if isinstance(reply, MovedError | AskError | TryAgainError):
-                replies[n] = await self._client.execute_command(*commands[n])
+            while isinstance(reply, AskError | MovedError | TryAgainError):
+                reply = await self._asked_again(with_text(commands[n]), reply)
+            replies[n] = reply
+
+    async def _asked_again(self, command: Command, reply: AskError | MovedError | TryAgainError) -> Any:
+        """The reply of the server that the last one has named."""
+        if isinstance(reply, TryAgainError):  # a script's keys are on two servers just now
+            await asyncio.sleep(TRY_AGAIN)
+            return (await self._way(self.server_of(key_of(command))).run([command]))[0]
+        if isinstance(reply, MovedError):
+            await self._client.nodes_manager.move_slot(reply)
+            return (await self._way(self.server_of(key_of(command))).run([command]))[0]
+        there = self._client.get_node(host=reply.host, port=reply.port)
+        if there is None:
+            raise StoreUnavailable("a server of the Redis Cluster is new")  # looked for at once
+        return (await self._way(there.name).run([("ASKING",), command]))[1]
 
     async def _look_around(self) -> None:
         """A server of a Cluster has failed: another may have taken its place."""
         if isinstance(self._client, redis.RedisCluster) and not self._looking:
             self._looking = True
             try:
-                async with asyncio.timeout(2 * CALL_WITHIN):
+                async with asyncio.timeout(CALL_WITHIN):
                     await self._client.aclose()
                     await self._client.initialize()
             except _FAILURES as e:
@@ -209,30 +245,22 @@ class Link:
         a = self._address
         every: dict[str, Any] = {
             "protocol": 2,
-            "socket_timeout": CALL_WITHIN,
-            "socket_connect_timeout": CALL_WITHIN,
+            "socket_timeout": ANSWER_WITHIN,
+            "socket_connect_timeout": ANSWER_WITHIN,
             "socket_keepalive": True,
             "retry": Retry(NoBackoff(), 0),
-            "max_connections": 4 * LANES,
         }
         if a.tls:
             every |= {"ssl": True, "ssl_ca_certs": a.ca}
         user: dict[str, Any] = {"username": a.username, "password": a.password}
         if a.kind == "cluster":
             nodes = [ClusterNode(host, port) for host, port in a.hosts]
-            cluster = redis.RedisCluster(startup_nodes=nodes, **user, **every)
-            cluster.set_response_callback("XRANGE", _as_it_comes)
-            return cluster
+            return redis.RedisCluster(startup_nodes=nodes, **user, **every)
         if a.kind == "sentinel":
             self._sentinel = Sentinel(a.hosts, sentinel_kwargs=every)  # type: ignore[no-untyped-call]
             return self._sentinel.master_for(str(a.master), db=a.db, **user, **every)
         ((host, port),) = a.hosts
         return redis.Redis(host=host, port=port, db=a.db, **user, **every)
-
-
-def _as_it_comes(response: Any, **_: Any) -> Any:
-    """A reply that was redirected looks like all others."""
-    return response
 
 
 def _said(error: BaseException) -> str:

@@ -4,6 +4,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from enforcer.model import Change, Decision, Session
@@ -19,15 +20,29 @@ HOMES_KEPT = 50_000
 NOTHING: Decision[None] = Decision(None)
 
 
+class Outcome(IntEnum):
+    """What came of a commit; nothing was done unless it is `DONE`."""
+
+    OVERTAKEN = 0
+    """The room has changed since it was loaded."""
+    DONE = 1
+    TAKEN = 2
+    """One of the new ids has its home in another room."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What one commit wants. Its name is that of `then`; `told` are the records that others hear of."""
+    """What one commit wants. Its name is that of `then`; `told` are the records that others hear of.
+
+    `fresh` are ids whose home it makes, too; only where one script reaches all keys (`Link.one_server`).
+    """
 
     before: Room
     then: Room
     decision: Decision[Any]
     forget: Collection[str] = ()
     told: tuple[Session, ...] = ()
+    fresh: Collection[str] = ()
 
 
 class Rooms:
@@ -136,7 +151,7 @@ class Rooms:
             if there.found(session) is not None:
                 await self._link.run(("SET", self._keys.home(session), home))
                 return False
-            if await self.commit(self.proposal(there, NOTHING)):
+            if await self.commit(self.proposal(there, NOTHING)) is Outcome.DONE:
                 return True
 
     def proposal(self, loaded: Loaded, decision: Decision[Any], **more: Any) -> Proposal:
@@ -145,16 +160,16 @@ class Rooms:
         operation = f"{self._origin}{self._made:x}"
         return Proposal(loaded.room, rows.after(loaded.room, decision, operation, loaded.now), decision, **more)
 
-    async def commit(self, proposal: Proposal) -> bool:
-        """Whether it took place; not if the room has changed since it was loaded."""
+    async def commit(self, proposal: Proposal) -> Outcome:
+        """Commits, if the room is still what it was when it was loaded."""
         return (await self.commit_all([proposal]))[0]
 
-    async def commit_all(self, proposals: Sequence[Proposal]) -> list[bool]:
+    async def commit_all(self, proposals: Sequence[Proposal]) -> list[Outcome]:
         """Several commits in one trip, each by itself."""
         if not proposals:
             return []
         replies = await self._link.run(*(self._committing(p) for p in proposals))
-        return [reply == 1 for reply in replies]
+        return [Outcome(reply) for reply in replies]
 
     def _committing(self, p: Proposal) -> Command:
         k, room = self._keys, p.before.name
@@ -169,6 +184,7 @@ class Rooms:
             k.answer(room, "" if remember is None else remember.request_id),
             k.of_room(room, "stamp"),
             k.channel(room),
+            *(k.home(i) for i in p.fresh),
         ]
         told = Change(room, p.told)
         message = rows.message(p.before.version, p.then.version, self._origin, told)

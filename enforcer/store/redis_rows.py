@@ -112,9 +112,23 @@ def message(before: str, then: str, origin: str, change: Change) -> bytes:
     return orjson.dumps([before, then, origin, change.room, [rows.session_row(s) for s in change.sessions]])
 
 
-def message_of(text: bytes) -> tuple[str, str, str, Change]:
-    before, then, origin, room, changed = orjson.loads(text)
-    return before, then, origin, Change(room, tuple(rows.session_of(row) for row in changed))
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a commit has told. `changed` are rows, for `Message.change`: often nobody wants to know."""
+
+    before: str
+    then: str
+    origin: str
+    room: str
+    changed: Sequence[tuple[Any, ...]]
+
+    def change(self) -> Change:
+        """The records that it changed."""
+        return Change(self.room, tuple(rows.session_of(row) for row in self.changed))
+
+
+def message_of(text: bytes) -> Message:
+    return Message(*orjson.loads(text))
 
 
 def after(room: Room, decision: Decision[Any], operation: str, now: float) -> Room:

@@ -30,8 +30,8 @@ _TEXTS = {script.name: script.text for script in (LOAD, COMMIT, TRIM, BEAT)}
 
 
 def with_text(command: Command) -> Command:
-    """The same command for a server that does not know the script, which it will from then on."""
-    return ("EVAL", _TEXTS[command[1]], *command[2:])
+    """The same command for a server that may not know the script, which it will from then on."""
+    return ("EVAL", _TEXTS[command[1]], *command[2:]) if command[0] == "EVALSHA" else command
 
 
 def key_of(command: Command) -> str:

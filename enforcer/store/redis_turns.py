@@ -19,11 +19,12 @@ class Turns:
         """Holds all of these rooms; in one order, so that two who want several never wait for each other."""
         async with AsyncExitStack() as stack:
             for room in sorted(rooms):
-                await stack.enter_async_context(self._of(room))
+                await stack.enter_async_context(self.one(room))
             yield
 
     @asynccontextmanager
-    async def _of(self, room: str) -> AsyncIterator[None]:
+    async def one(self, room: str) -> AsyncIterator[None]:
+        """Holds one room."""
         lock, wanted = self._locks.get(room) or (asyncio.Lock(), 0)
         self._locks[room] = lock, wanted + 1
         try:

@@ -10,7 +10,8 @@ from enforcer.store import make_store
 from enforcer.store.base import Store
 from tests.redis_server import RedisCluster, RedisServer
 
-STORES = ("memory", "sqlite", "redis", "cluster")
+STORES = ("memory", "sqlite", "redis", "valkey", "cluster")
+SERVERS = {"redis": "redis_server", "valkey": "valkey_server", "cluster": "redis_cluster"}
 Fresh = Callable[[Path], str]
 
 
@@ -20,7 +21,7 @@ def fresh_store(request: pytest.FixtureRequest, name: str) -> Fresh:
         return lambda _: "memory://"
     if name == "sqlite":
         return lambda directory: f"sqlite:///{directory}/enforcer.db"
-    redis: RedisServer | RedisCluster = request.getfixturevalue(f"redis_{'server' if name == 'redis' else 'cluster'}")
+    redis: RedisServer | RedisCluster = request.getfixturevalue(SERVERS[name])
 
     def emptied(_: Path) -> str:
         redis.flush()

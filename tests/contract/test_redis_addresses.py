@@ -9,11 +9,12 @@ from urllib.parse import quote
 import pytest
 
 from enforcer.errors import StartError, StoreUnavailable
-from enforcer.model import Change, Session
+from enforcer.model import Change, Decision, Session
 from enforcer.redis_address import redis_address
 from enforcer.store.base import SessionQuery
 from enforcer.store.redis import RedisStore
-from tests.contract.rooms import put, session
+from enforcer.store.redis_keys import Keys
+from tests.contract.rooms import ended, put, session
 from tests.redis_server import PASSWORD, RedisCluster, RedisServer
 from tests.running import free_port, require_command, until
 
@@ -135,6 +136,34 @@ async def test_a_cluster_that_loses_a_master_for_a_while(tmp_path: Path) -> None
         await other.close()
 
 
+async def test_a_master_that_stands_still_keeps_nobody_from_the_others(tmp_path: Path) -> None:
+    """A message of another master is lost meanwhile: it is made up for as soon as ever."""
+    with RedisCluster(tmp_path) as cluster:
+        store, other = (RedisStore(redis_address(cluster.url)) for _ in range(2))
+        await store.open()
+        await other.open()
+        heard: asyncio.Queue[Change] = asyncio.Queue()
+        store.listen(heard.put_nowait)
+        rooms = [f"room-{n}" for n in range(60)]
+        for room in rooms:
+            await put(other, session(f"s-{room}", room))
+            await store.hold(room)
+        well = cluster.master_of(Keys("enf").channel(rooms[0]))
+        next(server for server in cluster.servers if server is not well).pause()
+        await asyncio.sleep(1)  # by now each bucket has been asked for once
+        with well.client() as client:
+            client.client_kill_filter(_type="pubsub")
+        over = ended(session(f"s-{rooms[0]}", rooms[0]))
+        await other.transact(rooms[0], lambda state, now: Decision(None, changed=(over,)))
+        async with asyncio.timeout(2):
+            while over.id not in {s.id for s in (await heard.get()).sessions if s.ended}:
+                pass
+        for server in cluster.servers:
+            server.resume()
+        await store.close()
+        await other.close()
+
+
 async def again(store: RedisStore, record: Session) -> None:
     """Puts it, as often as it takes."""
     while True:
@@ -218,3 +247,11 @@ def answers(replica: RedisServer) -> bool:
     """Whether the replica has the session."""
     with replica.client() as client:
         return client.get("enf:id:s") == b"alice"
+
+
+async def test_valkey_will_do(valkey_server: RedisServer) -> None:
+    """What the other tests take for Valkey is one."""
+    with valkey_server.client() as client:
+        assert client.info("server")["server_name"] == "valkey"
+    valkey_server.flush()
+    await works(valkey_server.url)

@@ -1,5 +1,6 @@
 """What things cost in Redis: trips of a login, commands at the server, and how little others' rooms matter."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,28 +12,35 @@ from enforcer.deadlines import Rules
 from enforcer.policy import Login
 from enforcer.redis_address import redis_address
 from enforcer.registry import Registry
-from enforcer.store.redis import RedisStore
+from enforcer.store.redis import MOST_PARTS, SMALL_BATCH, RedisStore
 from enforcer.store.redis_keys import BUCKETS
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisCluster, RedisServer
 
-TRIPS_OF_A_LOGIN = 3
 LOGINS = 40
 
 
 @pytest.fixture
 async def node(redis_server: RedisServer) -> AsyncIterator[tuple[RedisStore, Registry]]:
     """A store on an empty Redis, and a registry over it."""
-    redis_server.flush()
-    async with opened(redis_server) as store:
+    async with begun(redis_server) as both:
+        yield both
+
+
+@asynccontextmanager
+async def begun(redis: RedisServer | RedisCluster) -> AsyncIterator[tuple[RedisStore, Registry]]:
+    """A store on Redis, emptied, and a registry over it; the scripts are known."""
+    redis.flush()
+    async with opened(redis) as store:
         registry = Registry(store, Rules(idle_timeout=900.0, absolute_timeout=9000.0), time.monotonic)
         await registry.resume(0)
         await registry.tick()
-        await registry.login("warm", Login("up"))  # the scripts are known from here on
+        for n in range(BUCKETS):  # on every server of a Cluster
+            await registry.login(f"warm-{n}", Login(f"up-{n}"))
         yield store, registry
 
 
 @asynccontextmanager
-async def opened(redis: RedisServer) -> AsyncIterator[RedisStore]:
+async def opened(redis: RedisServer | RedisCluster) -> AsyncIterator[RedisStore]:
     """One process's store."""
     store = RedisStore(redis_address(redis.url))
     await store.open()
@@ -49,9 +57,9 @@ async def trips(store: RedisStore, work: Callable[[], Awaitable[object]]) -> int
     return store.trips - before
 
 
-async def test_a_login_is_three_trips_at_most(node: tuple[RedisStore, Registry]) -> None:
+@pytest.mark.parametrize(("kind", "most"), [("redis_server", 2), ("redis_cluster", 3)])
+async def test_a_login_is_few_trips(request: pytest.FixtureRequest, kind: str, most: int) -> None:
     """New, displacing, named, repeated, or with something noticed about the session before."""
-    store, registry = node
     logins = [
         Login("a"),
         Login("b", request_id="r", fingerprint="f"),
@@ -59,12 +67,13 @@ async def test_a_login_is_three_trips_at_most(node: tuple[RedisStore, Registry])
         Login("unused", "named"),
         Login("c", replaces="named"),
     ]
-    for login in logins:
-        assert await trips(store, lambda login=login: registry.login("alice", login)) <= TRIPS_OF_A_LOGIN  # type: ignore[misc]
-    await registry.activity("c")
-    assert await trips(store, lambda: registry.login("alice", Login("d"))) <= TRIPS_OF_A_LOGIN
-    repeat = Login("x", request_id="r", fingerprint="f")
-    assert await trips(store, lambda: registry.login("alice", repeat)) == 1
+    async with begun(request.getfixturevalue(kind)) as (store, registry):
+        for login in logins:
+            assert await trips(store, lambda login=login: registry.login("alice", login)) <= most  # type: ignore[misc]
+        await registry.activity("c")
+        assert await trips(store, lambda: registry.login("alice", Login("d"))) <= most
+        repeat = Login("x", request_id="r", fingerprint="f")
+        assert await trips(store, lambda: registry.login("alice", repeat)) == 1
 
 
 async def test_validating_is_one_trip(node: tuple[RedisStore, Registry]) -> None:
@@ -99,14 +108,13 @@ async def test_a_login_costs_the_same_however_many_nodes_hold_other_rooms(
                     await registry.login(f"cost-{subscribers}-{n % 10}", Login(f"c{subscribers}-{n}"))
                 stats = client.info("commandstats")
         # what the others do by themselves once a second is not the login's cost
-        return {name: stats[name]["calls"] for name in ("cmdstat_evalsha", "cmdstat_setnx", "cmdstat_spublish")}
+        return {name: stats[name]["calls"] for name in ("cmdstat_evalsha", "cmdstat_spublish")}
 
     assert (
         await commands(2)
         == await commands(8)
         == {
             "cmdstat_evalsha": 2 * LOGINS,
-            "cmdstat_setnx": LOGINS,
             "cmdstat_spublish": LOGINS,
         }
     )
@@ -120,5 +128,19 @@ async def test_looking_at_what_is_held_costs_a_command_a_bucket(redis_server: Re
             await store.hold(f"room-{n}")
         with redis_server.client() as client:
             client.config_resetstat()
-            await store._feed._behind()
+            await store._feed._behind(range(BUCKETS))
             assert client.info("commandstats")["cmdstat_hmget"]["calls"] <= 2 * BUCKETS
+
+
+@pytest.mark.parametrize("count", [5, 100, 600])
+async def test_marks_are_bounded_in_trips_and_each_is_short(node: tuple[RedisStore, Registry], count: int) -> None:
+    """Many come at once: a login must not wait for all of them, nor each of them cost a trip."""
+    store, registry = node
+    await asyncio.gather(*(registry.login(f"user-{n}", Login(f"s{n}")) for n in range(count)))
+    for n in range(count):
+        registry.arrived((await registry.get(f"s{n}")).session)
+    parts = min(MOST_PARTS, -(-count // SMALL_BATCH))
+    assert await trips(store, registry.flush) == 2 * parts
+    snapshot = await store.get(f"s{count - 1}")
+    assert snapshot is not None
+    assert snapshot.session.online_until > store.now()

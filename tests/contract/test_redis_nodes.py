@@ -13,8 +13,8 @@ from enforcer.redis_address import redis_address
 from enforcer.registry import Registry
 from enforcer.store.redis import RedisStore
 from enforcer.store.redis_keys import Keys
-from enforcer.store.redis_rooms import Rooms
-from tests.contract.conftest import START, Clock
+from enforcer.store.redis_rooms import Outcome, Rooms
+from tests.contract.conftest import SERVERS, START, Clock
 from tests.contract.rooms import deciding, ended, put, session, started
 from tests.redis_server import RedisCluster, RedisServer
 from tests.running import until
@@ -22,7 +22,7 @@ from tests.running import until
 WITHIN = 5.0
 
 
-@pytest.fixture(params=["redis_server", "redis_cluster"])
+@pytest.fixture(params=list(SERVERS.values()), ids=list(SERVERS))
 def redis(request: pytest.FixtureRequest) -> RedisServer | RedisCluster:
     """An empty Redis of each kind."""
     found: RedisServer | RedisCluster = request.getfixturevalue(request.param)
@@ -44,11 +44,7 @@ async def nodes(redis: RedisServer | RedisCluster) -> AsyncIterator[list[RedisSt
 
 def subscriptions(redis: RedisServer | RedisCluster) -> int:
     """Channels that somebody listens to."""
-    found = 0
-    for server in redis.servers:
-        with server.client() as client:
-            found += len(client.execute_command("PUBSUB", "SHARDCHANNELS"))
-    return found
+    return sum(len(server.channels()) for server in redis.servers)
 
 
 class Heard:
@@ -204,7 +200,7 @@ async def test_a_late_commit_of_a_lost_home_fails(nodes: list[RedisStore]) -> No
     assert await slow.reserve("alice", ["s"]) == []
     proposal = slow.proposal(loaded, Decision(None, changed=(session("s"),)))
     await put(quick, session("s", "bob"))
-    assert await slow.commit(proposal) is False
+    assert await slow.commit(proposal) is Outcome.OVERTAKEN
     assert await slow.reserve("alice", ["s"]) == ["s"]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.pages import Page, PythonClient
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisCluster, RedisServer
 from tests.running import EnforcerProcess
 from tests.tcp_proxy import TcpProxy
 
@@ -18,9 +18,13 @@ OpenPage = Callable[[EnforcerProcess, dict[str, Any]], Page]
 
 
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis of this test's own, which keeps what it has answered: it may be stopped, killed and emptied."""
-    with RedisServer(tmp_path / "redis", appendonly="yes", appendfsync="always") as server:
+def redis(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of this test's own, which keeps what it has answered: it may be stopped, killed and emptied.
+
+    A Valkey, if the test says so.
+    """
+    kind = getattr(request, "param", RedisServer)
+    with kind(tmp_path / "redis", appendonly="yes", appendfsync="always") as server:
         yield server
 
 
@@ -32,14 +36,17 @@ def link(redis: RedisServer) -> Iterator[TcpProxy]:
 
 
 @pytest.fixture
-def start_node(tmp_path: Path, redis: RedisServer) -> Iterator[StartNode]:
-    """Starts nodes that belong together; `port` is where they find Redis. Whatever happened, no log has a traceback."""
+def start_node(tmp_path: Path, redis: RedisServer | RedisCluster) -> Iterator[StartNode]:
+    """Starts nodes that belong together; `port` is where they find Redis, if not at its own.
+
+    Whatever happened, no log has a traceback.
+    """
     key, nodes = secrets.token_urlsafe(32), []
 
     with ExitStack() as running:
 
         def start(port: int | None = None, **settings: Any) -> EnforcerProcess:
-            store = f"redis://127.0.0.1:{port or redis.port}/0"
+            store = redis.url if port is None else f"redis://127.0.0.1:{port}/0"
             node = EnforcerProcess(tmp_path / f"node-{len(nodes)}", store=store, authkey=key, **settings)
             nodes.append(node)
             return running.enter_context(node)

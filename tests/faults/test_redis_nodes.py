@@ -146,7 +146,7 @@ def test_a_node_that_stood_still_kicks_late(start_node: StartNode, open_page: Op
     here.popen.send_signal(signal.SIGSTOP)
     try:
         there.login("alice")
-        time.sleep(5)  # how long it stands still is what is tested
+        time.sleep(10)  # how long it stands still is what is tested
     finally:
         here.popen.send_signal(signal.SIGCONT)
     assert alice.take("force-logout")["reason"] == "displaced"

@@ -10,9 +10,13 @@ import pytest
 
 from tests.faults.conftest import OpenPage, StartNode
 from tests.faults.test_redis_nodes import transitions_are_told_once
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, ValkeyServer
 from tests.running import EnforcerProcess, until
 from tests.tcp_proxy import TcpProxy
+
+pytestmark = pytest.mark.parametrize(
+    "redis", [pytest.param(RedisServer, id="redis"), pytest.param(ValkeyServer, id="valkey")], indirect=True
+)
 
 SPOILT: dict[str, Callable[[TcpProxy], None]] = {
     "dropped": TcpProxy.drop,

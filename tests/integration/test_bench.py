@@ -41,3 +41,42 @@ def test_a_small_run_finds_no_error(tmp_path: Path) -> None:
     assert round_["restart"]["forgotten"] == 0, "what was answered outlives kill -9"
     assert "errors: lost events" in ran.stdout
     assert "prefers-color-scheme: dark" in (charts / "connects-s.svg").read_text()
+
+
+def test_a_small_run_on_two_nodes_finds_no_error(tmp_path: Path) -> None:
+    """Takeovers across nodes: nothing lost, nobody wrong told."""
+    for command in ("cc", "make", "redis-server"):
+        require_command(command)
+    results = tmp_path / "results.json"
+    ran = subprocess.run(
+        [
+            *(sys.executable, "-m", "bench", "--cluster", "--servers", "enforcer", "--workloads", "takeover,closed"),
+            *("--quick", "--sockets", str(USERS), "--secs", "1", "--rate", "50", "--json", str(results)),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    (round_,) = json.loads(results.read_text())["results"]["enforcer"]
+    for workload, result in round_.items():
+        assert set(result["errors"].values()) == {0}, (workload, result)
+
+
+def test_the_redis_store_is_measured() -> None:
+    """Small; what a login costs does not depend on who holds other rooms."""
+    require_command("redis-server")
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench.redis_store", "--seconds", "0.2", "--sessions", "200"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    lines = [line.split() for line in ran.stdout.splitlines()]
+    commands = {line[0]: line[1] for line in lines[-3:]}
+    assert commands["0"] == commands["2"] == commands["8"], ran.stdout
