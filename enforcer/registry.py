@@ -8,7 +8,7 @@ read here sees what is not flushed yet.
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TypeVar
 
@@ -18,7 +18,6 @@ from enforcer.deadlines import (
     Rules,
     active_mark,
     expiry,
-    joined_marks,
     left_mark,
     lost_deadline,
     merged,
@@ -39,6 +38,8 @@ from enforcer.model import (
     Session,
     Snapshot,
 )
+from enforcer.noticed import Entry, Noticed
+from enforcer.outages import Outages
 from enforcer.policy import Login, decide_end, decide_end_all, decide_expire, decide_join, decide_login
 from enforcer.presence import Presence
 from enforcer.store.base import AuditQuery, Decide, SessionQuery, Store
@@ -49,15 +50,6 @@ log = logging.getLogger(__name__)
 
 SEEN_EVERY = 5.0
 """Seconds between two notes that a session was seen by a call: finer would only cost writes."""
-TICK_SLACK = 3.0
-"""Seconds between two ticks that are taken for an ordinary second; more, or less than none, is an outage or a step."""
-STEP_SLACK = 2.0
-"""Seconds by which the wall clock may run away from the time that passed before it is taken for a step."""
-POSTPONE_BATCH = 2000
-"""Sessions whose deadlines are moved in one commit after an outage."""
-POSTPONING = "postponing"
-LEASE = 30.0
-"""Seconds after which another node takes over from one that died while it moved the deadlines."""
 EXPIRE_BATCH = 500
 """Due sessions looked at in one round of expiry."""
 MARKS_AT_ONCE = 50
@@ -78,23 +70,17 @@ class Registry:
         """`elapsed` counts seconds and cannot be set, unlike the store's clock."""
         self._store = store
         self._rules = rules
-        self._elapsed = elapsed
         self._graceful = replace(rules, grace=True)
-        self._grace_until = 0.0
-        self._restart_grace = 0.0
-        self._beat_at: float | None = None
-        self._beat_elapsed: float | None = None
-        self._marks: dict[str, dict[str, Mark]] = {}
+        self._noticed = Noticed()
         self._presence = Presence(max(1, min(PRESENCE_TURNS, int(rules.alive_window / 3))))
+        self._outages = Outages(store, elapsed, self._presence)
         if store.shared:
             store.listen(self._still_here)
 
     @property
     def rules(self) -> Rules:
         """The rules in force now: with grace after a start and an outage, and while the clock is not to be trusted."""
-        now = self._store.now()
-        looked_after = self._beat_at is not None and abs(now - self._beat_at) <= TICK_SLACK
-        return self._rules if looked_after and now >= self._grace_until else self._graceful
+        return self._graceful if self._outages.grace else self._rules
 
     def now(self) -> float:
         """UTC seconds by the store's clock."""
@@ -127,66 +113,13 @@ class Registry:
     # ---- the passing of time -------------------------------------------------------------------
 
     async def resume(self, grace: float) -> None:
-        """After the store was opened: what was open before may come back for `grace` seconds before anything ends.
-
-        The time in which nobody looked after the sessions is added to their deadlines by the first `tick`.
-        """
-        self._restart_grace = grace
-        beat_at, now = None, self._store.now()
-        self._beat_elapsed = None
+        """After the store was opened; see `Outages.resume`."""
         await self._store.take_presence(self._rules.alive_window)
-        if await self._store.sessions(SessionQuery(open=True, limit=1)):
-            beat_at = await self._store.last_beat()
-            self._grace_until = now + grace
-        self._beat_at = now if beat_at is None else beat_at
+        await self._outages.resume(grace)
 
     async def tick(self) -> None:
-        """Once a second: notes durably that the sessions are looked after, and makes up for the time they were not.
-
-        A stop of the process, a store that was away and a step of the wall clock show in the same way: the time since
-        the last note is not a second. Sessions with a socket here could report activity through an outage, but not
-        through a step, which did not happen to them. The note is moved on only when the deadlines have been; a crash
-        in between adds the outage once more, which keeps sessions longer and never shorter.
-        """
-        now, before = self._store.now(), self._beat_at
-        if before is None:
-            return  # the store has not been opened yet
-        if abs(now - before) > TICK_SLACK:
-            await self._make_up(before)
-        else:
-            await self._note_beat()
-
-    async def _make_up(self, before: float) -> None:
-        """Adds the time in which no node looked after the sessions to their deadlines, unless another node does.
-
-        Nothing is to be added if only this process stood still: the notes are everybody's.
-        """
-        last = await self._store.last_beat()
-        since, now = before if last is None else max(before, last), self._store.now()
-        self._grace_until = max(self._grace_until, now + self._restart_grace)
-        if now - since <= TICK_SLACK:
-            log.warning("this process stood still, or its clock was set", extra={"seconds": round(now - before, 1)})
-            await self._note_beat()
-        elif await self._store.lease(POSTPONING, LEASE):
-            log.warning("nobody looked after the sessions", extra={"seconds": round(now - since, 1)})
-            await self._postpone(now - since, since, () if self._stepped(now - before) else self._presence)
-            await self._note_beat()
-            await self._store.give_back(POSTPONING)
-
-    def _stepped(self, seconds: float) -> bool:
-        """Whether the clock was set rather than so many seconds passed since the last note."""
-        return self._beat_elapsed is not None and seconds - (self._elapsed() - self._beat_elapsed) > STEP_SLACK
-
-    async def _note_beat(self) -> None:
-        now, elapsed = self._store.now(), self._elapsed()
-        await self._store.beat(now)
-        self._beat_at, self._beat_elapsed = now, elapsed
-
-    async def _postpone(self, seconds: float, since: float, skip: Collection[str]) -> None:
-        after = await self._store.postpone(seconds, since, skip, None, POSTPONE_BATCH)
-        while after is not None:
-            await self._store.lease(POSTPONING, LEASE)
-            after = await self._store.postpone(seconds, since, skip, after, POSTPONE_BATCH)
+        """Once a second; see `Outages.tick`."""
+        await self._outages.tick()
 
     # ---- app servers ---------------------------------------------------------------------------
 
@@ -263,7 +196,7 @@ class Registry:
         """A human was active `idle_for` seconds ago: moves the idle deadline. Raises as `live`."""
         snapshot = await self.live(session, room)
         now = self._store.now()
-        self._note(snapshot.session, active_mark(snapshot.session, now - idle_for, now, self._rules))
+        self._noticed.put(snapshot.session.room, active_mark(snapshot.session, now - idle_for, now, self._rules))
         return snapshot._replace(session=self._overlaid(snapshot.session))
 
     async def end(self, session: str, reason: EndReason, by: Actor, room: str | None = None) -> Session:
@@ -318,7 +251,7 @@ class Registry:
     def arrived(self, session: Session) -> None:
         """A socket of the session is open in this process: it is alive until the last one has left."""
         if self._presence.arrived(session) and not self._seen_just_now(session):
-            self._note(session, online_mark(session, self._store.now(), self._rules))
+            self._noticed.put(session.room, online_mark(session, self._store.now(), self._rules))
 
     def _seen_just_now(self, session: Session) -> bool:
         """Whether its record says already what a socket would add: a page comes right after its login.
@@ -326,13 +259,13 @@ class Registry:
         Other nodes want to know more than that: whether it has a socket.
         """
         fresh = session.seen_until >= self._store.now() + self._rules.alive_window - SEEN_EVERY
-        return fresh and not self._store.shared and session.id not in self._marks.get(session.room, ())
+        return fresh and not self._store.shared and session.id not in self._noticed.in_room(session.room)
 
     def left(self, session: str, *, ended: bool = False) -> None:
         """One socket of the session was closed. If it has `ended`, nobody asks any more whether it is alive."""
         last = self._presence.left(session)
         if last is not None and not ended:
-            self._put_mark(last.room, left_mark(session, last.claimed, self._store.now(), self._rules))
+            self._noticed.put(last.room, left_mark(session, last.claimed, self._store.now(), self._rules))
 
     def online(self, session: str) -> bool:
         """Whether the session has a live socket in this process."""
@@ -347,22 +280,22 @@ class Registry:
         now = self._store.now()
         for session in change.sessions:
             if session.id in self._presence and not session.ended and session.online_until <= now:
-                self._note(session, online_mark(session, now, self._rules))
+                self._noticed.put(session.room, online_mark(session, now, self._rules))
 
     def acked(self, session: Session) -> None:
         """A page has confirmed that it knows of its end."""
-        self._note(session, Mark(session.id, acked_at=self._store.now()))
+        self._noticed.put(session.room, Mark(session.id, acked_at=self._store.now()))
 
     def refused(self, session: Session) -> None:
         """A page of an ended session came back and was turned away."""
         if session.refused_at is None and session.acked_at is None:
-            self._note(session, Mark(session.id, refused_at=self._store.now()))
+            self._noticed.put(session.room, Mark(session.id, refused_at=self._store.now()))
 
     def _note_call(self, session: Session) -> None:
         """A call about a session is a sign of life."""
         now = self._store.now()
         if not session.ended and now - session.last_seen_at >= SEEN_EVERY:
-            self._note(session, seen_mark(session, now, self._rules))
+            self._noticed.put(session.room, seen_mark(session, now, self._rules))
 
     # ---- background ----------------------------------------------------------------------------
 
@@ -371,7 +304,7 @@ class Registry:
 
         A few at a time, so that no login waits for all of them; a shared store takes its time by itself.
         """
-        noticed = self._noticed(self._marks)
+        noticed = self._noticed.all()
         at_once = max(1, len(noticed)) if self._store.shared else MARKS_AT_ONCE
         for first in range(0, len(noticed), at_once):
             await self._write(noticed[first : first + at_once])
@@ -393,7 +326,7 @@ class Registry:
                 lost_at = lost_deadline(known.claimed, now, self._rules)
                 known.lost_due = FOREVER if lost_at is None else now + (lost_at - now) * LOST_STEP
             if self._store.shared or lost_at is not None:
-                self._put_mark(known.room, Mark(session, now, seen_until, lost_at, online_until=seen_until))
+                self._noticed.put(known.room, Mark(session, now, seen_until, lost_at, online_until=seen_until))
         await self._store.present(share, here, now)
 
     async def expire(self) -> int:
@@ -417,7 +350,7 @@ class Registry:
 
         What was noticed about records that the decision changes is committed with them, the rest with the next flush.
         """
-        marks = dict(self._marks.get(room, ()))  # of this moment: `decide` may run in another thread
+        marks = dict(self._noticed.in_room(room))  # of this moment: `decide` may run in another thread
         here = () if self._store.shared else tuple(self._presence.in_room(room))
         if not marks and not here:
             return await self._store.transact(room, decide, sessions=sessions, request_id=request_id)
@@ -431,7 +364,7 @@ class Registry:
             return decision
 
         result = await self._store.transact(room, overlaid, sessions=sessions, request_id=request_id)
-        self._written([(room, marks[i]) for i in changed if i in marks])
+        self._noticed.written([(room, marks[i]) for i in changed if i in marks])
         return result
 
     async def _current(self, session: str, room: str | None) -> Snapshot:
@@ -451,7 +384,7 @@ class Registry:
 
     def _overlaid(self, session: Session) -> Session:
         """The record with what is not written of it: the marks, and that it has a socket here."""
-        mark = self._marks.get(session.room, {}).get(session.id)
+        mark = self._noticed.in_room(session.room).get(session.id)
         known = session if mark is None else merged(session, mark)
         if self._store.shared or known.ended or known.id not in self._presence:
             return known
@@ -463,30 +396,10 @@ class Registry:
             seen_until=max(session.seen_until, now + self._rules.alive_window),
         )
 
-    def _note(self, session: Session, mark: Mark) -> None:
-        self._put_mark(session.room, mark)
-
-    def _put_mark(self, room: str, mark: Mark) -> None:
-        marks = self._marks.setdefault(room, {})
-        earlier = marks.get(mark.session)
-        marks[mark.session] = mark if earlier is None else joined_marks(earlier, mark)
-
-    def _noticed(self, rooms: Iterable[str]) -> list[tuple[str, Mark]]:
-        """What was noticed in these rooms and is not written yet."""
-        return [(room, mark) for room in rooms for mark in self._marks.get(room, {}).values()]
-
-    async def _write(self, noticed: list[tuple[str, Mark]]) -> None:
+    async def _write(self, entries: list[Entry]) -> None:
         """Writes marks; each stays in sight of our reads until it is committed, and waits if the store is away."""
-        await self._store.mark([mark for _, mark in noticed])
-        self._written(noticed)
-
-    def _written(self, noticed: list[tuple[str, Mark]]) -> None:
-        for room, mark in noticed:
-            in_room = self._marks.get(room, {})
-            if in_room.get(mark.session) is mark:  # nothing was noticed meanwhile
-                del in_room[mark.session]
-                if not in_room:
-                    del self._marks[room]
+        await self._store.mark([mark for _, mark in entries])
+        self._noticed.written(entries)
 
 
 def _over(session: Session, now: float, rules: Rules) -> bool:

@@ -20,8 +20,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from enforcer.deadlines import IDLE_SLACK, Rules
 from enforcer.errors import RequestIdReused, SessionConflict, SessionEnded
 from enforcer.model import Actor, ActorKind, EndReason
+from enforcer.outages import TICK_SLACK
 from enforcer.policy import Login
-from enforcer.registry import TICK_SLACK, Registry
+from enforcer.registry import Registry
 from enforcer.store import make_store
 from enforcer.store.base import AuditQuery, SessionQuery
 from tests.contract.conftest import STORES, Clock, Fresh, fresh_store

@@ -12,9 +12,9 @@ PACKAGE = ROOT / "enforcer"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"model", "errors"}),
     frozenset({"clock", "deadlines", "edge", "http1", "redis_address", "static"}),
-    frozenset({"policy", "presence", "protocol", "tickets", "settings"}),
+    frozenset({"policy", "noticed", "presence", "protocol", "tickets", "settings"}),
     frozenset({"store"}),
-    frozenset({"registry"}),
+    frozenset({"outages", "registry"}),
     frozenset({"api", "gateway", "jobs", "logs"}),
     frozenset({"app"}),
     frozenset({"cli", "console", "garbage", "workers", "__main__"}),
@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 SEPARATE = {("api", "gateway"), ("gateway", "api"), ("jobs", "api"), ("jobs", "gateway")}
 """Neighbours in a layer that must not know each other."""
 PURE = (
-    *("model", "errors", "deadlines", "edge", "http1", "redis_address", "policy", "presence"),
+    *("model", "errors", "deadlines", "edge", "http1", "redis_address", "policy", "noticed", "presence"),
     *("protocol", "tickets", "store/recent", "gateway/visitor"),
     *("gateway/wire/websocket", "gateway/wire/packets", "gateway/wheel"),
 )
