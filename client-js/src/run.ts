@@ -324,7 +324,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     // A newer login of the user in this browser: this page's session has very likely just ended.
     if (message.room === state.room && message.session !== state.session && isRunning()) asking.checkQuietly();
   });
-  const ending = createEnding(env, options, space, latch, newest, report);
+  const ending = createEnding(env, options, space, latch, newest, report, safely);
   const watched = watchRules(options.watchHttp);
   const listening = [
     page.onWake(woke),

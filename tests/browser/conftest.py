@@ -104,6 +104,10 @@ async def connected(page: Page) -> str:
     return session
 
 
+OVER = "document.addEventListener('session-guard:expired', () => { window.over = true })"
+"""Marks a page that has done with its end but for leaving: the app's logout has been called, by whichever tab."""
+
+
 async def checked(page: Page) -> dict[str, Any]:
     """The barrier: the answer to `check` comes by the same socket, so after everything that was sent before it."""
     state: dict[str, Any] = await page.evaluate("() => sessionGuard.check()")

@@ -1,5 +1,6 @@
 """A plain site for the browser client to stand on: pages with the script, an app's logout, and an API."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,6 +42,12 @@ class Stage:
     more: str = ""
     """Further lines of the page's head."""
     logouts: list[Mapping[str, Any]] = field(default_factory=list)
+    logout_may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared, the app takes its time over the logout."""
+    _logged_out: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.logout_may_answer.set()
 
     def login(self, room: str = "alice", **body: Any) -> str:
         """A login at the app: pages carry its ticket from now on. Returns the session's id."""
@@ -53,8 +60,16 @@ class Stage:
         """As it was at the beginning, for the next test, with alice logged in anew."""
         self.attributes, self.headers, self.logouts = {}, {}, []
         self.script, self.lang, self.more = "", "en", ""
+        self.logout_may_answer.set()
+        self._logged_out.clear()
         self.login()
         return self
+
+    async def told(self) -> list[Mapping[str, Any]]:
+        """The calls of the app's logout, once there is one: pages show their notice before."""
+        async with asyncio.timeout(10):
+            await self._logged_out.wait()
+        return self.logouts
 
     def app(self) -> web.Application:
         """The site itself."""
@@ -88,6 +103,8 @@ class Stage:
     async def _logout(self, request: web.Request) -> web.Response:
         form = await request.post()
         self.logouts.append({**form, "header": request.headers.get("X-Enforcer-Session")})
+        self._logged_out.set()
+        await self.logout_may_answer.wait()
         return web.Response(status=204)
 
     async def _api(self, request: web.Request) -> web.Response:

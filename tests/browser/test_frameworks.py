@@ -82,7 +82,7 @@ async def test_the_element(profile: Profile, stage: Stage, apps: Path) -> None:
     assert await page.evaluate("() => sockets") == 1
     stage.login()
     await expect(page.locator(NOTICE)).to_have_count(1)
-    assert len(stage.logouts) == 1
+    assert len(await stage.told()) == 1
     await page.evaluate(
         "ticket => document.querySelector('session-guard').setAttribute('ticket', ticket)", stage.ticket
     )
