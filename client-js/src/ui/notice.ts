@@ -4,6 +4,12 @@ import type { SessionEnd } from "../types.ts";
 import { createModal, type Modal } from "./modal.ts";
 import { timeOf, type Texts } from "./texts.ts";
 
+/**
+ * Milliseconds after which the notice is surely on the screen. Only then it says when: browsers load their calendars at
+ * the first use, which takes longer than everything else here.
+ */
+const PAINTED = 50;
+
 /** There is nothing behind them to go back to. */
 const stay = (): void => undefined;
 
@@ -14,7 +20,7 @@ export function showNotice(texts: Texts, end: SessionEnd, href: string): Modal {
   modal.add("p", "text", texts.explanations[end.reason] ?? end.message);
   const facts = modal.add("dl", "facts");
   modal.add("dt", "label", texts.when, facts);
-  modal.add("dd", "value", timeOf(end.at, texts.lang), facts);
+  const when = modal.add("dd", "value", "", facts);
   // Of any other end the device tells nothing: it may well be this one.
   const device = end.reason === "displaced" && end.by?.device?.label;
   if (device) {
@@ -23,6 +29,9 @@ export function showNotice(texts: Texts, end: SessionEnd, href: string): Modal {
   }
   modal.add("a", "link", texts.logInAgain).href = href;
   modal.show();
+  setTimeout(() => {
+    when.textContent = timeOf(end.at, texts.lang);
+  }, PAINTED);
   return modal;
 }
 
