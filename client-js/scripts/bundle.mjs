@@ -23,8 +23,30 @@ export const texts = {
   },
 };
 
-export const MINIFY = { ecma: 2022, compress: { passes: 3, unsafe_arrows: true, pure_getters: true, keep_fargs: false } };
+export const MINIFY = { ecma: 2022, compress: { passes: 3, unsafe_arrows: true, pure_getters: true, keep_fargs: false, inline: 1, sequences: false } };
 const { version } = JSON.parse(await readFile(`${root}package.json`, "utf8"));
+
+/**
+ * Names of properties that only the script itself uses, shortened in it. Not here: what pages, the server, the parts that
+ * are loaded later or another version in the next tab know by its name, and what is stored.
+ */
+const OWN = [
+  "asking", "checkQuietly", "checkSoon", "cloak", "dropped", "durable", "heard", "human", "mine",
+  "onInput", "onWake", "openLink", "openPoll", "openTabs", "randomId", "reached", "releaseLogout", "renewed", "restart",
+  "restored", "seenAt", "settle", "takeLogout", "wake", "warnMs", "wasReloaded",
+];
+const PUBLIC = ["types.ts", "core/wire.ts", "tabs.ts", "newest.ts", "transport/link.ts", "transport/packet.ts", "clock.ts", "http/poll.ts", "http/watch.ts"];
+
+/** @throws Error when a name is also somebody else's */
+async function own() {
+  const browser = `${root}node_modules/typescript/lib/lib.dom.d.ts`;
+  for (const file of [browser, ...PUBLIC.map((name) => `${root}src/${name}`)]) {
+    const words = new Set((await readFile(file, "utf8")).match(/\w+(?=[?]?[:(,}])/g));
+    const shared = OWN.filter((name) => words.has(name));
+    if (shared.length) throw new Error(`not to be shortened, because ${file} says them: ${shared}`);
+  }
+  return new RegExp(`^(${OWN.join("|")})$`);
+}
 
 async function bundle(options) {
   const { outputFiles } = await build({
@@ -46,6 +68,7 @@ export async function iife() {
     entryPoints: ["src/auto.ts"],
     format: "iife",
     minify: true,
+    mangleProps: await own(),
   });
   return squeeze(file.text);
 }

@@ -43,20 +43,13 @@ export function browserEnvironment(parts: Parts, options: SessionGuardOptions): 
         const { call, pollLink } = await parts.http();
         return (credentials, events) => pollLink(server, call, clock, Math.random, credentials, events);
       }),
-    watchHttp(rules, noticed) {
-      let stop: () => void = () => undefined;
-      let over = false;
-      parts.http().then(
-        ({ watchHttp }) => {
-          if (!over) stop = watchHttp(window, rules, noticed);
-        },
-        (error: unknown) => {
-          console.warn("session-guard: requests are not watched", error);
-        },
-      );
+    watchHttp(watched, noticed) {
+      const watching = parts.http().then(({ watchHttp }) => watchHttp(window, watched, noticed));
+      watching.catch((error: unknown) => {
+        console.warn("session-guard: requests are not watched", error);
+      });
       return () => {
-        over = true;
-        stop();
+        watching.then((stop) => { stop(); }, () => undefined);
       };
     },
     locks: createLocks(clock),

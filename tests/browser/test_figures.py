@@ -13,6 +13,7 @@ from tests.running import ROOT
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.soak]
 
 SOCKET_IO = ROOT / "tests/integration/node_modules/socket.io-client-4/dist/socket.io.min.js"
+SETTLING = 40
 SECONDS = 60
 KICKS = 50
 SEEN = """new Promise((resolve) => {
@@ -34,7 +35,7 @@ SEEN = """new Promise((resolve) => {
 
 
 async def busy(tab: Tab) -> float:
-    """Seconds that the page's main thread has worked so far."""
+    """Seconds of processor time of the page's main thread so far."""
     metrics = (await tab.call("Performance.getMetrics"))["metrics"]
     seconds: float = next(m["value"] for m in metrics if m["name"] == "TaskDuration")
     return seconds
@@ -50,18 +51,24 @@ async def test_an_idle_page_costs_no_more_than_its_socket(tmp_path: Path) -> Non
         stage.login()
         guard = await ours.tab(stage.url)
         await guard.until("window.sessionGuard?.getState().connected")
-        plain = await theirs.tab(f"{stage.url}/login")
+        # the very same page, but for what guards it
+        stage.attributes["manual"] = ""
+        plain = await theirs.tab(stage.url)
+        await plain.until("window.sessionGuard?.getState().phase === 'stopped'")
         await plain.evaluate(SOCKET_IO.read_text())
         connect = f"window.socket = io({stage.enforcer.url!r}, {{auth: {{ticket: {stage.ticket!r}}}}}), 0"
         await plain.evaluate(connect)
         await plain.until("socket.connected")
-        before = []
         for tab in (guard, plain):
-            await tab.call("Performance.enable")
-            before.append(await busy(tab))
+            await tab.call("Performance.enable", timeDomain="threadTicks")
+        # what a browser tidies up after loading a page is no part of it
+        await asyncio.sleep(SETTLING)
+        before = [await busy(tab) for tab in (guard, plain)]
         await asyncio.sleep(SECONDS)
         cost = [await busy(tab) - was for tab, was in zip((guard, plain), before, strict=True)]
-        print(f"main thread over {SECONDS} s: session-guard {cost[0]:.3f} s, socket.io-client {cost[1]:.3f} s")
+        print(
+            f"main thread over {SECONDS} s, ms: session-guard {cost[0] * 1e3:.1f}, socket.io-client {cost[1] * 1e3:.1f}"
+        )
         # a tenth of a second is a third of a per cent of one core and within the noise of such a measurement
         assert cost[0] <= cost[1] + 0.1
 

@@ -57,10 +57,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
   };
 
   const receive = ({ type, id, data }: Packet): void => {
-    if (joined) {
-      heardAt = clock.now();
-      watch();
-    }
+    if (joined) heardAt = clock.now();
     const [first, second] = Array.isArray(data) ? (data as unknown[]) : [];
     if (type === OPEN) {
       const { pingInterval, pingTimeout } = data as { pingInterval: number; pingTimeout: number };
@@ -68,6 +65,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
       socket?.send(encode(CONNECT, credentials));
     } else if (type === PING) {
       socket?.send(PONG);
+      events.pinged?.();
     } else if (type === CONNECT) {
       joined = true;
       limit = pingLimit;

@@ -15,9 +15,9 @@ const stay = (): void => undefined;
 
 /** @param href of "log in again" */
 export function showNotice(texts: Texts, end: SessionEnd, href: string): Modal {
-  const modal = createModal("session-guard-notice", "alertdialog", texts.lang, stay);
-  modal.add("h2", "title", texts.titles[end.reason] ?? texts.titles["other"]);
-  modal.add("p", "text", texts.explanations[end.reason] ?? end.message);
+  const { titles, explanations, lang } = texts;
+  const title = titles[end.reason] ?? titles["other"] ?? "";
+  const modal = createModal("session-guard-notice", lang, title, explanations[end.reason] ?? end.message, stay);
   const facts = modal.add("dl", "facts");
   modal.add("dt", "label", texts.when, facts);
   const when = modal.add("dd", "value", "", facts);
@@ -30,16 +30,15 @@ export function showNotice(texts: Texts, end: SessionEnd, href: string): Modal {
   modal.add("a", "link", texts.logInAgain).href = href;
   modal.show();
   setTimeout(() => {
-    when.textContent = timeOf(end.at, texts.lang);
+    when.textContent = timeOf(end.at, lang);
   }, PAINTED);
   return modal;
 }
 
 export function showUnreachable(texts: Texts): Modal {
-  const modal = createModal("session-guard-notice", "alertdialog", texts.lang, stay);
+  const modal = createModal("session-guard-notice", texts.lang, texts.unreachableTitle, texts.unreachable, stay);
   // Focus has to be somewhere inside.
-  modal.add("h2", "title", texts.unreachableTitle).tabIndex = -1;
-  modal.add("p", "text", texts.unreachable);
+  modal.dialog.querySelector("h2")?.setAttribute("tabindex", "-1");
   modal.dialog.className = "opaque";
   modal.show();
   return modal;
