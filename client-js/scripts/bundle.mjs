@@ -82,7 +82,8 @@ async function squeeze(text) {
 /** For bundlers: readable, with source maps; what is loaded only where it is needed stays a file of its own. */
 export async function esm() {
   const languages = (await readdir(`${root}src/lang`)).map((name) => `src/lang/${name}`);
-  return bundle({ entryPoints: ["src/index.ts", "src/element.ts", "src/react.ts", ...languages], external: ["react", "session-guard"], format: "esm", sourcemap: true, splitting: true, outbase: "src", outdir: "dist" });
+  const modules = ["src/index.ts", "src/element.ts", "src/react.ts", "src/shared.ts", ...languages];
+  return bundle({ entryPoints: modules, external: ["react", "session-guard"], format: "esm", sourcemap: true, splitting: true, outbase: "src", outdir: "dist" });
 }
 
 /** Everything that the server serves under /client/: pairs of file name and contents. */
@@ -102,6 +103,12 @@ export async function parts() {
   );
   const [worker] = await bundle({ entryPoints: ["src/worker.ts"], format: "esm", minify: true });
   return [["session-guard-worker.js", await squeeze(worker.text)], ...files];
+}
+
+/** For pages that share one socket between their tabs; they serve it themselves, so it is of the package alone. */
+export async function sharedWorker() {
+  const [worker] = await bundle({ entryPoints: ["src/shared-worker.ts"], format: "iife", minify: true });
+  return squeeze(worker.text);
 }
 
 /** Only for measuring: the React part, without React and without what it is for. */

@@ -14,6 +14,7 @@ export type {
   SessionGuardOptions,
   SessionState,
   SessionWarning,
+  SocketSource,
   TicketSource,
   WatchHttp,
 } from "./types.ts";

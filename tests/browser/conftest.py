@@ -192,6 +192,15 @@ async def opened(profile: Profile, stage: Stage, path: str = "/", **options: Any
     return page
 
 
+@pytest.fixture(scope="session")
+def apps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small apps of client-js/test/apps, bundled."""
+    node = require_command("node")
+    directory = tmp_path_factory.mktemp("apps")
+    subprocess.run([node, "scripts/apps.mjs", str(directory)], cwd=ROOT / "client-js", check=True)
+    return directory
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnforcerProcess]:
     """A server with the demo switched on."""

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 from typing import Any, Self
 
 from aiohttp import web
@@ -39,6 +40,8 @@ class Stage:
     script: str = ""
     """Address of the client; the server's own unless a test hosts a copy itself (`/vendor/…`)."""
     lang: str = "en"
+    built: Path = Path()
+    """Directory of what is served under `/built`."""
     more: str = ""
     """Further lines of the page's head."""
     logouts: list[Mapping[str, Any]] = field(default_factory=list)
@@ -82,7 +85,7 @@ class Stage:
                 web.post("/logout", self._logout),
                 web.route("*", "/api/{status}", self._api),
                 web.static("/vendor", CLIENT_FILES),
-                web.static("/built", ROOT / "client-js" / "dist"),
+                web.get("/built/{name}", self._built),
             ]
         )
         return app
@@ -96,6 +99,10 @@ class Stage:
             more=self.more,
         )
         return web.Response(text=text, content_type="text/html", headers=self.headers)
+
+    async def _built(self, request: web.Request) -> web.StreamResponse:
+        file = self.built / request.match_info["name"]
+        return web.FileResponse(file) if file.is_file() else web.Response(status=404)
 
     async def _login(self, request: web.Request) -> web.Response:
         return web.Response(text="<!doctype html><title>Log in</title><h1>Log in</h1>", content_type="text/html")

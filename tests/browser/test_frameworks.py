@@ -1,6 +1,5 @@
 """React and the custom element, in real browsers."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,20 +7,10 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Profile
 from tests.browser.stage import Stage
-from tests.running import ROOT, require_command
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NOTICE = "session-guard-notice"
-
-
-@pytest.fixture(scope="module")
-def apps(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small apps of client-js/test/apps, bundled."""
-    node = require_command("node")
-    directory = tmp_path_factory.mktemp("apps")
-    subprocess.run([node, "scripts/apps.mjs", str(directory)], cwd=ROOT / "client-js", check=True)
-    return directory
 
 
 async def app_page(profile: Profile, stage: Stage, apps: Path, name: str) -> Page:
