@@ -17,7 +17,8 @@ const POST_LIMIT = 5_000;
 export function browserEnvironment(parts: Parts, options: SessionGuardOptions): Environment {
   const local = safeStore(() => localStorage);
   const ticker = options.worker === "off" ? null : startTicker(options.worker ? new URL(options.worker, document.baseURI).href : parts.worker);
-  const clock = createClock(ticker);
+  const over = new AbortController();
+  const clock = createClock(ticker, document, over.signal);
   return {
     clock,
     random: () => Math.random(),
@@ -56,7 +57,10 @@ export function browserEnvironment(parts: Parts, options: SessionGuardOptions): 
     post,
     page: currentPage(),
     screen: createScreen(options, parts, clock),
-    close: () => ticker?.terminate(),
+    close() {
+      over.abort();
+      ticker?.terminate();
+    },
   };
 }
 

@@ -78,6 +78,6 @@ export interface Environment {
   post(url: string, headers: Readonly<Record<string, string>>, form: Readonly<Record<string, string>>): Promise<number>;
   readonly page: Page;
   readonly screen: Screen;
-  /** The guard has stopped: nothing of this is used any more. Needs no `this`. */
-  readonly close: () => void;
+  /** The guard has stopped: nothing of this is used any more. */
+  close(): void;
 }

@@ -330,7 +330,9 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     page.onWake(woke),
     isOff(options.activity) ? () => undefined : page.onInput(sawInput, options.activity === "media"),
     isOff(watchHttp) ? () => undefined : env.watchHttp(watchHttp, asking.checkSoon),
-    env.close,
+    () => {
+      env.close();
+    },
   ];
 
   return {

@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.soak]
 
 SOCKET_IO = ROOT / "tests/integration/node_modules/socket.io-client-4/dist/socket.io.min.js"
 SETTLING = 40
+"""Seconds until a browser has tidied up after loading a page."""
 SECONDS = 60
 KICKS = 50
 SEEN = """new Promise((resolve) => {
@@ -61,7 +62,6 @@ async def test_an_idle_page_costs_no_more_than_its_socket(tmp_path: Path) -> Non
         await plain.until("socket.connected")
         for tab in (guard, plain):
             await tab.call("Performance.enable", timeDomain="threadTicks")
-        # what a browser tidies up after loading a page is no part of it
         await asyncio.sleep(SETTLING)
         before = [await busy(tab) for tab in (guard, plain)]
         await asyncio.sleep(SECONDS)

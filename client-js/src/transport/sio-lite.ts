@@ -57,7 +57,11 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
   };
 
   const receive = ({ type, id, data }: Packet): void => {
-    if (joined) heardAt = clock.now();
+    if (joined) {
+      heardAt = clock.now();
+      // Set anew, it never fires as long as all is well: that costs less than being woken.
+      watch();
+    }
     const [first, second] = Array.isArray(data) ? (data as unknown[]) : [];
     if (type === OPEN) {
       const { pingInterval, pingTimeout } = data as { pingInterval: number; pingTimeout: number };
