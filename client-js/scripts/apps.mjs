@@ -1,8 +1,8 @@
-/** Bundles the small apps of test/apps/ for the browser tests, into the directory that is its argument. */
+/** Bundles the small apps of test/apps/ for the browser tests, and what they load, into the directory that is its argument. */
 
-import { readdir } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
-import { root, texts } from "./bundle.mjs";
+import { root, sharedWorker, texts } from "./bundle.mjs";
 
 const [outdir] = process.argv.slice(2);
 await build({
@@ -15,3 +15,4 @@ await build({
   plugins: [texts],
   outdir,
 });
+await writeFile(`${outdir}/session-guard-shared-worker.js`, await sharedWorker());

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { esm, root, served, servedFrom } from "./bundle.mjs";
+import { esm, root, served, servedFrom, sharedWorker } from "./bundle.mjs";
 
 const files = await served();
 /** The documentation shows the hash of the very file that is served (W3C Subresource Integrity). */
@@ -32,6 +32,7 @@ if (process.argv.includes("--verify")) {
     await writeFile(`${root}dist/${name}`, contents);
     await writeFile(servedFrom + name, contents);
   }
+  await writeFile(`${root}dist/session-guard-shared-worker.js`, await sharedWorker());
   for (const file of await esm()) {
     await mkdir(dirname(file.path), { recursive: true });
     await writeFile(file.path, file.contents);

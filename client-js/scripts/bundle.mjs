@@ -23,8 +23,30 @@ export const texts = {
   },
 };
 
-export const MINIFY = { ecma: 2022, compress: { passes: 3, unsafe_arrows: true, pure_getters: true, keep_fargs: false } };
+export const MINIFY = { ecma: 2022, compress: { passes: 3, unsafe_arrows: true, pure_getters: true, keep_fargs: false, inline: 1, sequences: false } };
 const { version } = JSON.parse(await readFile(`${root}package.json`, "utf8"));
+
+/**
+ * Names of properties that only the script itself uses, shortened in it. Not here: what pages, the server, the parts that
+ * are loaded later or another version in the next tab know by its name, and what is stored.
+ */
+const OWN = [
+  "asking", "checkQuietly", "checkSoon", "cloak", "dropped", "durable", "heard", "human", "mine",
+  "onInput", "onWake", "openLink", "openPoll", "openTabs", "randomId", "reached", "releaseLogout", "renewed", "restart",
+  "restored", "seenAt", "settle", "takeLogout", "wake", "warnMs", "wasReloaded",
+];
+const PUBLIC = ["types.ts", "core/wire.ts", "tabs.ts", "newest.ts", "transport/link.ts", "transport/packet.ts", "clock.ts", "http/poll.ts", "http/watch.ts"];
+
+/** @throws Error when a name is also somebody else's */
+async function own() {
+  const browser = `${root}node_modules/typescript/lib/lib.dom.d.ts`;
+  for (const file of [browser, ...PUBLIC.map((name) => `${root}src/${name}`)]) {
+    const words = new Set((await readFile(file, "utf8")).match(/\w+(?=[?]?[:(,}])/g));
+    const shared = OWN.filter((name) => words.has(name));
+    if (shared.length) throw new Error(`not to be shortened, because ${file} says them: ${shared}`);
+  }
+  return new RegExp(`^(${OWN.join("|")})$`);
+}
 
 async function bundle(options) {
   const { outputFiles } = await build({
@@ -46,6 +68,7 @@ export async function iife() {
     entryPoints: ["src/auto.ts"],
     format: "iife",
     minify: true,
+    mangleProps: await own(),
   });
   return squeeze(file.text);
 }
@@ -59,7 +82,8 @@ async function squeeze(text) {
 /** For bundlers: readable, with source maps; what is loaded only where it is needed stays a file of its own. */
 export async function esm() {
   const languages = (await readdir(`${root}src/lang`)).map((name) => `src/lang/${name}`);
-  return bundle({ entryPoints: ["src/index.ts", "src/element.ts", "src/react.ts", ...languages], external: ["react", "session-guard"], format: "esm", sourcemap: true, splitting: true, outbase: "src", outdir: "dist" });
+  const modules = ["src/index.ts", "src/element.ts", "src/react.ts", "src/shared.ts", ...languages];
+  return bundle({ entryPoints: modules, external: ["react", "session-guard"], format: "esm", sourcemap: true, splitting: true, outbase: "src", outdir: "dist" });
 }
 
 /** Everything that the server serves under /client/: pairs of file name and contents. */
@@ -79,6 +103,12 @@ export async function parts() {
   );
   const [worker] = await bundle({ entryPoints: ["src/worker.ts"], format: "esm", minify: true });
   return [["session-guard-worker.js", await squeeze(worker.text)], ...files];
+}
+
+/** For pages that share one socket between their tabs; they serve it themselves, so it is of the package alone. */
+export async function sharedWorker() {
+  const [worker] = await bundle({ entryPoints: ["src/shared-worker.ts"], format: "iife", minify: true });
+  return squeeze(worker.text);
 }
 
 /** Only for measuring: the React part, without React and without what it is for. */

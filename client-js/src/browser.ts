@@ -17,7 +17,8 @@ const POST_LIMIT = 5_000;
 export function browserEnvironment(parts: Parts, options: SessionGuardOptions): Environment {
   const local = safeStore(() => localStorage);
   const ticker = options.worker === "off" ? null : startTicker(options.worker ? new URL(options.worker, document.baseURI).href : parts.worker);
-  const clock = createClock(ticker);
+  const over = new AbortController();
+  const clock = createClock(ticker, document, over.signal);
   return {
     clock,
     random: () => Math.random(),
@@ -43,27 +44,23 @@ export function browserEnvironment(parts: Parts, options: SessionGuardOptions): 
         const { call, pollLink } = await parts.http();
         return (credentials, events) => pollLink(server, call, clock, Math.random, credentials, events);
       }),
-    watchHttp(rules, noticed) {
-      let stop: () => void = () => undefined;
-      let over = false;
-      parts.http().then(
-        ({ watchHttp }) => {
-          if (!over) stop = watchHttp(window, rules, noticed);
-        },
-        (error: unknown) => {
-          console.warn("session-guard: requests are not watched", error);
-        },
-      );
+    watchHttp(watched, noticed) {
+      const watching = parts.http().then(({ watchHttp }) => watchHttp(window, watched, noticed));
+      watching.catch((error: unknown) => {
+        console.warn("session-guard: requests are not watched", error);
+      });
       return () => {
-        over = true;
-        stop();
+        watching.then((stop) => { stop(); }, () => undefined);
       };
     },
     locks: createLocks(clock),
     post,
     page: currentPage(),
     screen: createScreen(options, parts, clock),
-    close: () => ticker?.terminate(),
+    close() {
+      over.abort();
+      ticker?.terminate();
+    },
   };
 }
 

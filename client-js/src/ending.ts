@@ -2,7 +2,10 @@
  * What happens on this page once its session has ended. The latch is stored and the server has its ack before this
  * begins; it runs once.
  *
- *     beforeForcedLogout → logoutUrl (one tab) → onSessionExpired and event → redirect or notice
+ *     beforeForcedLogout → notice, and meanwhile logoutUrl (one tab) → onSessionExpired and event → redirect or notice
+ *
+ * The app may take its time over the logout. Whoever sits in front of the screen is told at once; only what leaves the
+ * page waits, because the page that comes next must not find the old cookie.
  *
  * Two ends are silent, because this browser's user is logged in again: `replaced`, and any end that finds a newer
  * session of the room in this browser. Such a page reloads, once, and the app is never told to log out.
@@ -34,6 +37,7 @@ export interface Ending {
   restored(): void;
 }
 
+/** @param safely calls a function of the app, which may be missing, and may throw */
 export function createEnding(
   env: Environment,
   options: SessionGuardOptions,
@@ -41,11 +45,14 @@ export function createEnding(
   latch: Latch,
   newest: Newest,
   report: (code: string, cause?: unknown) => void,
+  safely: <Value>(callback: ((value: Value) => void) | undefined, value: Value) => void,
 ): Ending {
+  const byNavigation = options.logout?.method === "GET";
   let heldBy: Login | null = null;
   let settled = false;
   let kept = false;
   let left = false;
+  let told = false;
   let away: string | null = null;
   let heard = (): void => undefined;
 
@@ -80,7 +87,9 @@ export function createEnding(
   };
 
   const notice = (end: SessionEnd): void => {
-    if (options.notice !== false && options.notice !== "off") env.screen.ended(end, target(options.loginUrl) ?? away);
+    if (told || options.notice === false || options.notice === "off") return;
+    told = true;
+    env.screen.ended(end, target(options.loginUrl) ?? away);
   };
 
   const reloadOnce = (end: SessionEnd): void => {
@@ -130,14 +139,12 @@ export function createEnding(
 
   const finish = async (end: SessionEnd, logoutUrl: string | null): Promise<void> => {
     settled = true;
-    if (logoutUrl !== null && options.logout?.method === "GET") {
-      if (await inOneTab(end, () => Promise.resolve())) {
-        const url = new URL(logoutUrl);
-        url.searchParams.set("session", end.session);
-        url.searchParams.set("reason", end.reason);
-        env.page.go(url.href);
-        return;
-      }
+    if (logoutUrl !== null && byNavigation && (await inOneTab(end, () => Promise.resolve()))) {
+      const url = new URL(logoutUrl);
+      url.searchParams.set("session", end.session);
+      url.searchParams.set("reason", end.reason);
+      env.page.go(url.href);
+      return;
     }
     left = away !== null && once("left", end.session, away === env.page.url);
     if (left && away) env.page.go(away);
@@ -157,23 +164,23 @@ export function createEnding(
       if (source === "server" || source === "tab") await save(end);
 
       const logoutUrl = target(options.logoutUrl);
-      if (logoutUrl !== null && !superseded()) {
+      const open = options.room !== undefined;
+      if (logoutUrl !== null && !superseded() && (open || !byNavigation)) {
+        // Who has asked for the end and is about to leave needs no explanation on the way.
+        if (source !== "self" || away === null) notice(end);
         // The app cannot tell the sessions of open mode apart: leave its cookie alone if it is a new one.
-        if (options.room !== undefined && source !== "self") await newerWithin(OPEN_DELAY);
-        if (options.logout?.method !== "GET") await logOut(end, logoutUrl);
+        if (open && source !== "self") await newerWithin(OPEN_DELAY);
+        if (!byNavigation) await logOut(end, logoutUrl);
       }
-      if (options.room !== undefined) forgetOpenSession(space, env.local, end.room, end.session);
+      if (open) forgetOpenSession(space, env.local, end.room, end.session);
       if (superseded()) {
         reloadOnce(end);
         return;
       }
-      try {
-        options.onSessionExpired?.(end);
-      } catch (cause) {
-        report("callback", cause);
-      }
+      safely(options.onSessionExpired, end);
       kept = env.page.emit("session-guard:expired", end, true);
       if (!kept) await finish(end, logoutUrl);
+      else if (told) env.screen.clear();
     },
     look() {
       heard();

@@ -1,11 +1,10 @@
 /** Everything that the guard needs of the outside, as seams. `browser.ts` has the real ones, the tests bring their own. */
 
 import type { Clock } from "./clock.ts";
-import type { WatchRules } from "./http/watch.ts";
 import type { Store } from "./storage.ts";
 import type { OpenTabs } from "./tabs.ts";
 import type { OpenLink } from "./transport/link.ts";
-import type { SessionEnd } from "./types.ts";
+import type { SessionEnd, WatchHttp } from "./types.ts";
 
 export interface Page {
   /** Relative addresses are meant against this. */
@@ -73,7 +72,7 @@ export interface Environment {
   /** @param server http(s) address of the server, without a slash at its end */
   openPoll(server: string): OpenLink;
   /** Calls back whenever an answer to the page's own requests says that the session may be over; returns its end. */
-  watchHttp(rules: WatchRules, noticed: () => void): () => void;
+  watchHttp(watched: WatchHttp, noticed: () => void): () => void;
   readonly locks: Locks;
   /** A form POST to the app with its cookies. Resolves to the status (0 for a redirect); rejects when it could not be made. */
   post(url: string, headers: Readonly<Record<string, string>>, form: Readonly<Record<string, string>>): Promise<number>;

@@ -14,13 +14,6 @@ export interface Parts {
 /** Languages that have a file in `lang/`. English is built in. */
 export const LANGUAGES: readonly string[] = ["ar", "de", "es", "fr", "it", "pl", "pt"];
 
-/** As a module: bundlers find the import and make a file of it. Languages are the option `messages`. */
-export const MODULE_PARTS: Parts = {
-  http: () => import("./http/index.ts"),
-  texts: () => Promise.resolve(null),
-  worker: null,
-};
-
 /** @param directory of the script's file, where the others lie beside it; ends in a slash */
 export function partsBeside(directory: string): Parts {
   const load = async <Part>(name: string): Promise<Part> => (await import(`${directory}session-guard-${name}.js`)) as Part;

@@ -4,28 +4,21 @@ import { createActivity } from "./activity.ts";
 import { createAsking } from "./asking.ts";
 import { safeTarget, serverRoot, socketAddress } from "./address.ts";
 import { EVENT_ACTIVITY, EVENT_LOGOUT, EVENT_SESSION } from "./codes.ts";
-import { concerns, INITIAL, nextTick, promptOf, running, step, view, type Effect, type Input } from "./core/machine.ts";
+import { CLOCK_SLACK, concerns, INITIAL, nextTick, promptOf, running, step, view, type Effect, type Input } from "./core/machine.ts";
 import { endOf, isEnd, isSession } from "./core/wire.ts";
 import { createEnding } from "./ending.ts";
 import type { Environment } from "./environment.ts";
-import type { WatchRules } from "./http/watch.ts";
 import { createLatch } from "./latch.ts";
 import { createNewest, type Login } from "./newest.ts";
 import { openSession } from "./open-session.ts";
 import { obtainTicket, readTicket } from "./ticket.ts";
 import type { Credentials } from "./transport/link.ts";
 import { keepInReach } from "./transport/reach.ts";
-import { SessionGuardError, type SessionGuard, type SessionGuardOptions, type SessionState, type WatchHttp } from "./types.ts";
+import { SessionGuardError, type SessionGuard, type SessionGuardOptions, type SessionState } from "./types.ts";
 
 export type Run = Omit<SessionGuard, "getState" | "subscribe">;
 
-const isOff = (option: boolean | string | undefined): boolean => option === false || option === "off";
-
-function watchRules(option: WatchHttp = false): WatchRules | null {
-  if (option === false || option === "off") return null;
-  const { paths = [], header = null } = typeof option !== "object" ? {} : "length" in option ? { paths: option } : option;
-  return { paths, header };
-}
+const isOff = (option: unknown): boolean => option === false || option === "off";
 
 /**
  * @param listeners told of every new state
@@ -33,6 +26,7 @@ function watchRules(option: WatchHttp = false): WatchRules | null {
  */
 export function createRun(options: SessionGuardOptions, env: Environment, listeners: ReadonlySet<(state: SessionState) => void>): Run {
   const { clock, page, screen } = env;
+  const { watchHttp = "off" } = options;
   const server = safeTarget(options.url ?? "/", page.base);
   if (!server) throw new SessionGuardError("bad-url", `not an http(s) address: ${String(options.url)}`);
   const address = socketAddress(server, options.path ?? "socket.io/");
@@ -46,6 +40,8 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   /** This page's login, as far as it is known: see `Login`. */
   let held = { epoch: 0, at: 0 };
   let announced = "";
+  let tickAt = Infinity;
+  let pingedAt = 0;
   let cancelTick = (): void => undefined;
   const queue: Input[] = [];
   let stepping = false;
@@ -92,12 +88,24 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       }
     }
     stepping = false;
-    cancelTick();
+    plan();
+  };
+
+  const tick = (): void => {
+    dispatch({ type: "tick" });
+  };
+
+  /** A timer that is early enough stays: setting one anew wakes the worker as well. */
+  const plan = (): void => {
     const now = clock.now();
-    const at = nextTick(state, now);
-    if (at) {
+    const at = nextTick(state, now) ?? Infinity;
+    if (at >= tickAt && at < Infinity) return;
+    cancelTick();
+    tickAt = at;
+    if (at < Infinity) {
       cancelTick = clock.after(at - now, () => {
-        dispatch({ type: "tick" });
+        tickAt = Infinity;
+        tick();
       });
     }
   };
@@ -210,23 +218,6 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     asking.settle(new SessionGuardError("unreachable", why));
   };
 
-  const asking = createAsking(
-    clock,
-    {
-      request: (...request) => connection.request(...request),
-      restart() {
-        connection.restart();
-      },
-      wake() {
-        connection.wake();
-      },
-    },
-    () => state.reached,
-    (reply) => {
-      answered(reply);
-    },
-  );
-
   /** @throws SessionGuardError also `stopped` */
   const request = async (name: string, payload?: unknown): Promise<void> => {
     if (!isRunning()) throw new SessionGuardError(state.end ? "ended" : "stopped");
@@ -265,10 +256,19 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
 
   // In open mode there is no ticket, and so nothing but the socket.
   const openPoll = options.room === undefined ? env.openPoll(serverRoot(server)) : null;
-  const connection = keepInReach(env.openLink(address), openPoll, () => credentials ?? { ticket: "" }, clock, env.random, {
+  const own = env.openLink(address);
+  const connection = keepInReach(options.socket?.(address, own) ?? own, openPoll, () => credentials ?? { ticket: "" }, clock, env.random, {
     joined(live) {
       dispatch({ type: "joined", live });
       activity.flush();
+    },
+    // An idle page is woken by this and hardly anything else, so it costs next to nothing.
+    pinged() {
+      const now = clock.now();
+      const setBack = now < pingedAt - CLOCK_SLACK;
+      pingedAt = now;
+      if (setBack) asking.checkQuietly();
+      else if (now >= tickAt) tick();
     },
     message(name, payload, ack) {
       if (name === EVENT_SESSION) answered(payload);
@@ -286,6 +286,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       dispatch({ type: "refused", code, data });
     },
   });
+  const asking = createAsking(clock, connection, () => state.reached, answered);
   const activity = createActivity(
     clock,
     (idleForMs) => {
@@ -324,12 +325,11 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     // A newer login of the user in this browser: this page's session has very likely just ended.
     if (message.room === state.room && message.session !== state.session && isRunning()) asking.checkQuietly();
   });
-  const ending = createEnding(env, options, space, latch, newest, report);
-  const watched = watchRules(options.watchHttp);
+  const ending = createEnding(env, options, space, latch, newest, report, safely);
   const listening = [
     page.onWake(woke),
     isOff(options.activity) ? () => undefined : page.onInput(sawInput, options.activity === "media"),
-    watched ? env.watchHttp(watched, asking.checkSoon) : () => undefined,
+    isOff(watchHttp) ? () => undefined : env.watchHttp(watchHttp, asking.checkSoon),
     () => {
       env.close();
     },

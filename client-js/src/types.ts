@@ -1,5 +1,7 @@
 /** The public types of `session-guard`. */
 
+import type { OpenLink } from "./transport/link.ts";
+
 /**
  * - `starting`: no answer from the server yet
  * - `active`: the session is live
@@ -111,6 +113,9 @@ export interface Messages {
 /** All same-origin requests, or those of some path prefixes; `header` is a response header that means the same as a 401. */
 export type WatchHttp = boolean | "on" | "off" | readonly string[] | { readonly paths?: readonly string[]; readonly header?: string };
 
+/** Makes what opens links to the socket at `address`; `own` opens the page's own. */
+export type SocketSource = (address: string, own: OpenLink) => OpenLink;
+
 export interface SessionGuardOptions {
   /** The server; relative to the page. Default: where the script came from, or (as a module) the page's origin. */
   url?: string;
@@ -147,6 +152,8 @@ export interface SessionGuardOptions {
    * script if that is of the same origin, else a blob.
    */
   worker?: string;
+  /** Another way to the server's socket than one of this page's own: `sharedSocket()` of `session-guard/shared`. */
+  socket?: SocketSource;
   /** BCP 47 tag of what the user gets to see, and of your own `messages`. Default: the page's. */
   lang?: string;
   messages?: Messages;

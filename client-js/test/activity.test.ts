@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createActivity, REPORT_EVERY } from "../src/activity.ts";
+import { rulesOf } from "../src/http/watch.ts";
 import { FakeBrowser, FakeClock, payloadFor, settled, ticketFor } from "./world.ts";
 
 const A = { ticket: ticketFor("A") };
@@ -173,10 +174,16 @@ describe("watching the page's requests", () => {
 
   it("is off unless asked for", () => {
     const browser = new FakeBrowser();
-    for (const [watchHttp, rules] of [[undefined, null], ["off", null], [false, null], ["on", { paths: [], header: null }], [["/a"], { paths: ["/a"], header: null }]] as const) {
+    for (const [watchHttp, watched] of [[undefined, null], ["off", null], [false, null], ["on", "on"]] as const) {
       const tab = browser.tab(watchHttp === undefined ? A : { ...A, watchHttp });
       tab.guard.start();
-      assert.deepEqual(tab.watched, rules);
+      assert.equal(tab.watched, watched);
     }
+  });
+
+  it("is for everything, or for some path prefixes, or a header", () => {
+    assert.deepEqual(rulesOf("on"), { paths: [], header: null });
+    assert.deepEqual(rulesOf(["/a"]), { paths: ["/a"], header: null });
+    assert.deepEqual(rulesOf({ header: "X-Ended" }), { paths: [], header: "X-Ended" });
   });
 });

@@ -5,8 +5,8 @@ import { createClock, type Ticker } from "../src/clock.ts";
 /** A worker's end, moved by hand. */
 class HandTicker implements Ticker {
   onmessage: Ticker["onmessage"] = null;
-  readonly got: (readonly [number, number?])[] = [];
-  postMessage(message: readonly [number, number?]): void {
+  readonly got: (readonly [number, number | undefined])[] = [];
+  postMessage(message: readonly [number, number | undefined]): void {
     this.got.push(message);
   }
   fire(id: number): void {
@@ -24,7 +24,7 @@ describe("the clock with a worker beside it", () => {
     ticker.fire(0);
     ticker.fire(0);
     assert.equal(fired, 1);
-    assert.deepEqual(ticker.got.at(-1), [0]);
+    assert.deepEqual(ticker.got.at(-1), [0, undefined]);
     await new Promise((resolve) => setTimeout(resolve, 1_050));
     assert.equal(fired, 1);
   });
@@ -45,6 +45,27 @@ describe("the clock with a worker beside it", () => {
     ticker.fire(0);
     clock.after(100, () => undefined)();
     assert.equal(fired, 0);
-    assert.deepEqual(ticker.got, [[0, 5_000], [0]]);
+    assert.deepEqual(ticker.got, [[0, 5_000], [0, undefined]]);
+  });
+
+  it("leaves the worker alone while the page is in front, and hands over what waits when it is hidden", () => {
+    const ticker = new HandTicker();
+    const page = { hidden: false, changed: (): void => undefined, addEventListener: (_name: string, run: () => void): void => { page.changed = run; } };
+    const clock = createClock(ticker, page);
+    let fired = 0;
+    const cancel = clock.after(5_000, () => fired++);
+    clock.after(5_000, () => undefined)();
+    assert.deepEqual(ticker.got, []);
+    page.hidden = true;
+    page.changed();
+    const [handed] = ticker.got;
+    assert.ok(handed);
+    assert.equal(handed[0], 0);
+    assert.ok(Number(handed[1]) > 4_900 && Number(handed[1]) <= 5_000);
+    clock.after(6_000, () => undefined)();
+    assert.deepEqual(ticker.got.slice(1), [[2, 6_000], [2, undefined]]);
+    ticker.fire(0);
+    cancel();
+    assert.equal(fired, 1);
   });
 });

@@ -24,7 +24,7 @@ describe("a kick", () => {
     tab.link.events.message("force-logout", endFor("A"), () => order.push("ack"));
     await settled();
     assert.deepEqual(order, ["latch", "ack", "save", "mark", "logoutUrl", "expired displaced"]);
-    assert.deepEqual(tab.events, ["logoutUrl", "event", "notice displaced"]);
+    assert.deepEqual(tab.events, ["notice displaced", "logoutUrl", "event"]);
     assert.equal(tab.guard.getState().phase, "expired");
     assert.deepEqual(tab.guard.getState().end, endFor("A"));
   });
@@ -57,7 +57,7 @@ describe("a kick", () => {
     await settled();
     assert.equal(tab.link.end(endFor("A")), true);
     await settled();
-    assert.deepEqual(tab.events, ["logoutUrl", "event", "notice displaced"]);
+    assert.deepEqual(tab.events, ["notice displaced", "logoutUrl", "event"]);
   });
 
   it("is the last that the session says: it never connects again, not even as a new page", async () => {
@@ -75,7 +75,7 @@ describe("a kick", () => {
     await settled();
     assert.equal(reloaded.links.length, 0);
     assert.equal(reloaded.guard.getState().phase, "expired");
-    assert.deepEqual(reloaded.events, ["event", "notice displaced"], "and the app's logout is not called again");
+    assert.deepEqual(reloaded.events, ["notice displaced", "event"], "and the app's logout is not called again");
   });
 
   it("ends without storage, too", async () => {
@@ -84,7 +84,34 @@ describe("a kick", () => {
     const tab = await liveA(browser);
     assert.equal(tab.link.end(endFor("A")), true);
     await settled();
-    assert.deepEqual(tab.events, ["logoutUrl", "event", "notice displaced"]);
+    assert.deepEqual(tab.events, ["notice displaced", "logoutUrl", "event"]);
+  });
+
+  it("is told to the user at once, however long the app takes over its logout; what leaves the page waits", async () => {
+    const browser = new FakeBrowser();
+    let answer: (status: number) => void = () => undefined;
+    browser.answer = () => new Promise((resolve) => { answer = resolve; });
+    const tab = await liveA(browser, { redirect: "/bye", loginUrl: "/login" });
+    tab.link.end(endFor("A"));
+    await settled();
+    assert.deepEqual(tab.events, ["notice displaced", "logoutUrl"]);
+    assert.equal(tab.screen.at(-1), "notice displaced https://app.example/login");
+    answer(204);
+    await settled();
+    assert.deepEqual(tab.events, ["notice displaced", "logoutUrl", "event", "go https://app.example/bye"]);
+  });
+
+  it("that the user asked for needs no explanation on the way to another page", async () => {
+    for (const [redirect, shown] of [["/bye", false], [undefined, true]] as const) {
+      const browser = new FakeBrowser();
+      browser.answer = () => new Promise(() => undefined);
+      const tab = await liveA(browser, redirect ? { redirect } : {});
+      const done = tab.guard.logout();
+      tab.link.take("logout").reply({ ok: true });
+      await done;
+      await settled();
+      assert.deepEqual(tab.events, shown ? ["notice logout", "logoutUrl"] : ["logoutUrl"]);
+    }
   });
 
   it("waits for the work to be saved, but not for ever", async () => {
@@ -101,7 +128,7 @@ describe("a kick", () => {
     await browser.clock.pass(SAVE_LIMIT - 1);
     assert.deepEqual(tab.events, []);
     await browser.clock.pass(1);
-    assert.deepEqual(tab.events, ["logoutUrl", "event", "notice displaced"]);
+    assert.deepEqual(tab.events, ["notice displaced", "logoutUrl", "event"]);
     assert.equal(deadline, begun + SAVE_LIMIT);
   });
 
@@ -113,7 +140,7 @@ describe("a kick", () => {
     const tab = await liveA(browser, { beforeForcedLogout: fail, onSessionExpired: fail, onStateChange: fail });
     tab.link.end(endFor("A"));
     await settled();
-    assert.deepEqual(tab.events.filter((event) => event !== "error callback"), ["logoutUrl", "event", "notice displaced"]);
+    assert.deepEqual(tab.events.filter((event) => event !== "error callback"), ["notice displaced", "logoutUrl", "event"]);
   });
 
   it("goes on when the app's logout fails, and says so", async () => {
@@ -122,7 +149,7 @@ describe("a kick", () => {
     const refused = await liveA(browser);
     refused.link.end(endFor("A"));
     await settled();
-    assert.deepEqual(refused.events, ["logoutUrl", "error logout-failed", "event", "notice displaced"]);
+    assert.deepEqual(refused.events, ["notice displaced", "logoutUrl", "error logout-failed", "event"]);
   });
 });
 
@@ -136,7 +163,7 @@ describe("several tabs", () => {
     await settled();
     for (const tab of tabs) {
       assert.equal(tab.guard.getState().phase, "expired");
-      assert.deepEqual(tab.events.filter((event) => event !== "logoutUrl"), ["event", "notice displaced"]);
+      assert.deepEqual(tab.events.filter((event) => event !== "logoutUrl"), ["notice displaced", "event"]);
     }
     assert.equal(browser.posts.length, 1);
   });
@@ -148,7 +175,7 @@ describe("several tabs", () => {
     const tabs = [await liveA(browser, { redirect: "/bye" }), await liveA(browser, { redirect: "/bye" })];
     for (const tab of tabs) tab.link.end(endFor("A"));
     await settled();
-    assert.deepEqual(tabs.flatMap((tab) => tab.events), ["logoutUrl"]);
+    assert.deepEqual(tabs.map((tab) => tab.events.join()), ["notice displaced,logoutUrl", "notice displaced"]);
     answer(204);
     await settled();
     for (const tab of tabs) assert.equal(tab.events.at(-1), "go https://app.example/bye");
@@ -182,7 +209,7 @@ describe("several tabs", () => {
     assert.equal(frozen.guard.getState().phase, "active");
     frozen.wake(false);
     await settled();
-    assert.deepEqual(frozen.events, ["event", "notice displaced"]);
+    assert.deepEqual(frozen.events, ["notice displaced", "event"]);
   });
 });
 
@@ -215,7 +242,7 @@ describe("where it goes", () => {
     for (const [key, value] of tab.sessionStore.entries) again.sessionStore.set(key, value);
     again.guard.start();
     await settled();
-    assert.deepEqual(again.events, ["event", "notice displaced"]);
+    assert.deepEqual(again.events, ["notice displaced", "event"]);
   });
 
   it("links to the login page, or else to the target", async () => {
@@ -239,7 +266,9 @@ describe("where it goes", () => {
     silent.link.end(endFor("A"));
     await settled();
     assert.ok(!silent.events.includes("notice displaced"));
-    assert.deepEqual(kept.events, ["event"]);
+    assert.ok(kept.events.includes("event"));
+    assert.ok(!kept.events.some((event) => event.startsWith("go")));
+    assert.equal(kept.screen.at(-1), "clear", "what was on the screen while the app was called is taken away");
   });
 
   it("navigates to the app's logout as the last step, in one tab, when it is a GET", async () => {
@@ -287,10 +316,10 @@ describe("logging in again in the same browser", () => {
     const old = await liveA(browser);
     old.link.end(endFor("A"));
     await settled();
-    assert.deepEqual(old.events, ["logoutUrl", "event", "notice displaced"]);
+    assert.deepEqual(old.events, ["notice displaced", "logoutUrl", "event"]);
     await browser.liveTab({ ticket: ticketFor("B") }, payloadFor("B", 11));
     await settled();
-    assert.deepEqual(old.events, ["logoutUrl", "event", "notice displaced", "reload"]);
+    assert.deepEqual(old.events, ["notice displaced", "logoutUrl", "event", "reload"]);
     old.wake(false);
     await browser.liveTab({ ticket: ticketFor("C") }, payloadFor("C", 12));
     await settled();
@@ -330,7 +359,7 @@ describe("logging in again in the same browser", () => {
     await settled();
     newest.link.events.refused("session-ended", endFor("A"));
     await settled();
-    assert.deepEqual(newest.events, ["logoutUrl", "event", "notice displaced"]);
+    assert.deepEqual(newest.events, ["notice displaced", "logoutUrl", "event"]);
   });
 
   it("does not reload for a newer login that has ended as well, nor for another user's", async () => {
@@ -340,7 +369,7 @@ describe("logging in again in the same browser", () => {
     await browser.liveTab({ ticket: ticketFor("B", "bob") }, payloadFor("B", 11, bob));
     old.link.end(endFor("A"));
     await settled();
-    assert.deepEqual(old.events, ["logoutUrl", "event", "notice displaced"]);
+    assert.deepEqual(old.events, ["notice displaced", "logoutUrl", "event"]);
     assert.equal(browser.posts.length, 1);
 
     const second = new FakeBrowser();
@@ -350,7 +379,7 @@ describe("logging in again in the same browser", () => {
     await settled();
     waiting.link.end(endFor("A"));
     await settled();
-    assert.deepEqual(waiting.events, ["logoutUrl", "event", "notice displaced"]);
+    assert.deepEqual(waiting.events, ["notice displaced", "logoutUrl", "event"]);
   });
 
   it("reloads no second time when the reloaded page still holds the old ticket", async () => {
@@ -441,9 +470,9 @@ describe("open mode", () => {
     const alone = await browser.liveTab(OPEN, payloadFor("made-1", 5));
     alone.link.end(endFor("made-1"));
     await browser.clock.pass(OPEN_DELAY - 1);
-    assert.deepEqual(alone.events, []);
+    assert.deepEqual(alone.events, ["notice displaced"]);
     await browser.clock.pass(1);
-    assert.deepEqual(alone.events, ["logoutUrl", "event", "notice displaced"]);
+    assert.deepEqual(alone.events, ["notice displaced", "logoutUrl", "event"]);
   });
 
   it("reloads instead when the browser's newer page comes in time, connected or not", async () => {
@@ -453,7 +482,7 @@ describe("open mode", () => {
     await browser.clock.pass(OPEN_DELAY - 100);
     browser.tab({ ...OPEN, freshLogin: true }).guard.start();
     await settled();
-    assert.deepEqual(old.events, ["reload"]);
+    assert.deepEqual(old.events, ["notice displaced", "reload"]);
     assert.equal(browser.posts.length, 0);
     const after = browser.tab(OPEN);
     after.guard.start();

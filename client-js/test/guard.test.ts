@@ -371,3 +371,20 @@ describe("waking up", () => {
     old.link.take("check");
   });
 });
+
+describe("an idle page", () => {
+  it("is woken by the server's pings alone, and notices by them that the clock was set back", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, payloadFor("A", 10, { idle_ms: 900_000 }));
+    const timers = browser.clock.waiting;
+    for (let ping = 0; ping < 10; ping++) {
+      await browser.clock.pass(25_000);
+      tab.link.events.pinged?.();
+    }
+    assert.equal(browser.clock.waiting, timers);
+    assert.deepEqual(tab.link.requests, []);
+    browser.clock.time -= 3_600_000;
+    tab.link.events.pinged?.();
+    tab.link.take("check");
+  });
+});

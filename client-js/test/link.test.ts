@@ -286,7 +286,7 @@ describe("a guard whose sockets are blocked", () => {
     tab.polls[0]?.events.refused("session-ended", endFor("A"));
     await settled();
     assert.deepEqual(tab.guard.getState().end, endFor("A"));
-    assert.deepEqual(tab.events, ["logoutUrl", "event", "notice displaced"]);
+    assert.deepEqual(tab.events, ["notice displaced", "logoutUrl", "event"]);
   });
 
   it("stays out of reach in open mode, where HTTP needs a ticket", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { CLOCK_SLACK, INITIAL, LONGEST_TICK, nextTick, RECHECK, step, view, type CoreState, type Effect, type Input } from "../src/core/machine.ts";
+import { CLOCK_SLACK, INITIAL, LONGEST_LIVE_TICK, LONGEST_TICK, nextTick, RECHECK, step, view, type CoreState, type Effect, type Input } from "../src/core/machine.ts";
 import type { SessionPayload } from "../src/core/wire.ts";
 import { endFor, payloadFor, START } from "./world.ts";
 
@@ -182,10 +182,16 @@ describe("time", () => {
       return next === null ? null : next - START;
     };
     assert.equal(at(IDLE - WARN - 5), IDLE - WARN);
-    assert.equal(at(0), LONGEST_TICK);
+    assert.equal(at(0, { ...state, connected: false }), LONGEST_TICK);
     assert.equal(at(IDLE - 5), IDLE);
     assert.equal(at(IDLE + 5), IDLE + 5 + RECHECK);
     assert.equal(at(0, feed([[0, start], [0, joined], [0, live()]]).state), null);
+  });
+
+  it("is woken by nothing but the server's pings while a socket is live and nothing is due", () => {
+    const state = feed([[0, start], [0, joined], [0, live({ idle_ms: 30 * 86_400_000 })]]).state;
+    assert.equal(nextTick(state, START), START + LONGEST_LIVE_TICK);
+    assert.equal(nextTick(begun(), START + IDLE / 2), START + IDLE - WARN);
   });
 });
 

@@ -71,6 +71,7 @@ function openSio(): { clock: FakeClock; socket: FakeSocket; told: string[]; link
     { ticket: "t" },
     {
       joined: () => told.push("joined"),
+      pinged: () => told.push("pinged"),
       message: (name, payload, ack) => {
         told.push(`${name} ${JSON.stringify(payload)}`);
         if (ack) acks.push(ack);
@@ -144,9 +145,9 @@ describe("one link over a WebSocket", () => {
     assert.equal(socket.sent.at(-1), "3");
     await clock.pass(44_999);
     assert.ok(link.alive());
-    assert.deepEqual(told, ["joined"]);
+    assert.deepEqual(told, ["joined", "pinged"]);
     await clock.pass(1);
-    assert.deepEqual(told, ["joined", "closed"]);
+    assert.deepEqual(told, ["joined", "pinged", "closed"]);
   });
 
   it("knows by the wall clock that it died while the machine slept", () => {

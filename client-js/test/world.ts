@@ -2,12 +2,11 @@
 
 import type { Clock } from "../src/clock.ts";
 import type { Environment, Prompt, PromptActions } from "../src/environment.ts";
-import type { WatchRules } from "../src/http/watch.ts";
 import { createGuard } from "../src/guard.ts";
 import type { Store } from "../src/storage.ts";
 import type { TabMessage } from "../src/tabs.ts";
 import type { Credentials, Link, LinkEvents } from "../src/transport/link.ts";
-import type { SessionEnd, SessionGuard, SessionGuardOptions } from "../src/types.ts";
+import type { SessionEnd, SessionGuard, SessionGuardOptions, WatchHttp } from "../src/types.ts";
 
 export const START = Date.UTC(2026, 10, 21, 8, 30);
 
@@ -118,7 +117,7 @@ export class FakeTab {
   prompt: Prompt | null = null;
   actions: PromptActions | null = null;
   /** What the page's own requests are watched for. */
-  watched: WatchRules | null = null;
+  watched: WatchHttp | null = null;
   noticed: () => void = () => undefined;
   closed = false;
   prevent = false;
@@ -175,8 +174,8 @@ export class FakeTab {
         if (!this.http) setImmediate(() => { events.closed("blocked"); });
         return link;
       },
-      watchHttp: (rules, noticed) => {
-        this.watched = rules;
+      watchHttp: (watched, noticed) => {
+        this.watched = watched;
         this.noticed = noticed;
         return () => {
           this.watched = null;

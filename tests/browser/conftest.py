@@ -104,6 +104,10 @@ async def connected(page: Page) -> str:
     return session
 
 
+OVER = "document.addEventListener('session-guard:expired', () => { window.over = true })"
+"""Marks a page that has done with its end but for leaving: the app's logout has been called, by whichever tab."""
+
+
 async def checked(page: Page) -> dict[str, Any]:
     """The barrier: the answer to `check` comes by the same socket, so after everything that was sent before it."""
     state: dict[str, Any] = await page.evaluate("() => sessionGuard.check()")
@@ -186,6 +190,15 @@ async def opened(profile: Profile, stage: Stage, path: str = "/", **options: Any
     await page.goto(stage.url + path)
     await connected(page)
     return page
+
+
+@pytest.fixture(scope="session")
+def apps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small apps of client-js/test/apps, bundled."""
+    node = require_command("node")
+    directory = tmp_path_factory.mktemp("apps")
+    subprocess.run([node, "scripts/apps.mjs", str(directory)], cwd=ROOT / "client-js", check=True)
+    return directory
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,11 @@
 """A plain site for the browser client to stand on: pages with the script, an app's logout, and an API."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 from typing import Any, Self
 
 from aiohttp import web
@@ -38,9 +40,17 @@ class Stage:
     script: str = ""
     """Address of the client; the server's own unless a test hosts a copy itself (`/vendor/…`)."""
     lang: str = "en"
+    built: Path = Path()
+    """Directory of what is served under `/built`."""
     more: str = ""
     """Further lines of the page's head."""
     logouts: list[Mapping[str, Any]] = field(default_factory=list)
+    logout_may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared, the app takes its time over the logout."""
+    _logged_out: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.logout_may_answer.set()
 
     def login(self, room: str = "alice", **body: Any) -> str:
         """A login at the app: pages carry its ticket from now on. Returns the session's id."""
@@ -53,8 +63,16 @@ class Stage:
         """As it was at the beginning, for the next test, with alice logged in anew."""
         self.attributes, self.headers, self.logouts = {}, {}, []
         self.script, self.lang, self.more = "", "en", ""
+        self.logout_may_answer.set()
+        self._logged_out.clear()
         self.login()
         return self
+
+    async def told(self) -> list[Mapping[str, Any]]:
+        """The calls of the app's logout, once there is one: pages show their notice before."""
+        async with asyncio.timeout(10):
+            await self._logged_out.wait()
+        return self.logouts
 
     def app(self) -> web.Application:
         """The site itself."""
@@ -67,7 +85,7 @@ class Stage:
                 web.post("/logout", self._logout),
                 web.route("*", "/api/{status}", self._api),
                 web.static("/vendor", CLIENT_FILES),
-                web.static("/built", ROOT / "client-js" / "dist"),
+                web.get("/built/{name}", self._built),
             ]
         )
         return app
@@ -82,12 +100,18 @@ class Stage:
         )
         return web.Response(text=text, content_type="text/html", headers=self.headers)
 
+    async def _built(self, request: web.Request) -> web.StreamResponse:
+        file = self.built / request.match_info["name"]
+        return web.FileResponse(file) if file.is_file() else web.Response(status=404)
+
     async def _login(self, request: web.Request) -> web.Response:
         return web.Response(text="<!doctype html><title>Log in</title><h1>Log in</h1>", content_type="text/html")
 
     async def _logout(self, request: web.Request) -> web.Response:
         form = await request.post()
         self.logouts.append({**form, "header": request.headers.get("X-Enforcer-Session")})
+        self._logged_out.set()
+        await self.logout_may_answer.wait()
         return web.Response(status=204)
 
     async def _api(self, request: web.Request) -> web.Response:

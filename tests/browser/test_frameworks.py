@@ -1,6 +1,5 @@
 """React and the custom element, in real browsers."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,20 +7,10 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Profile
 from tests.browser.stage import Stage
-from tests.running import ROOT, require_command
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NOTICE = "session-guard-notice"
-
-
-@pytest.fixture(scope="module")
-def apps(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small apps of client-js/test/apps, bundled."""
-    node = require_command("node")
-    directory = tmp_path_factory.mktemp("apps")
-    subprocess.run([node, "scripts/apps.mjs", str(directory)], cwd=ROOT / "client-js", check=True)
-    return directory
 
 
 async def app_page(profile: Profile, stage: Stage, apps: Path, name: str) -> Page:
@@ -82,7 +71,7 @@ async def test_the_element(profile: Profile, stage: Stage, apps: Path) -> None:
     assert await page.evaluate("() => sockets") == 1
     stage.login()
     await expect(page.locator(NOTICE)).to_have_count(1)
-    assert len(stage.logouts) == 1
+    assert len(await stage.told()) == 1
     await page.evaluate(
         "ticket => document.querySelector('session-guard').setAttribute('ticket', ticket)", stage.ticket
     )

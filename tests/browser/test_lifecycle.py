@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.browser.conftest import running_stage
+from tests.browser.conftest import OVER, running_stage
 from tests.browser.devtools import Chromium, Tab
 from tests.browser.stage import Stage
 
@@ -41,7 +41,7 @@ async def test_a_frozen_page_finds_out_when_it_thaws(chromium: Chromium, stage: 
     stage.login(device={"label": "Phone"})
     await tab.lifecycle("active")
     await tab.until(f"{NOTICE}?.includes('Phone')")
-    assert len(stage.logouts) == 1
+    assert len(await stage.told()) == 1
 
 
 async def away(tab: Tab, stage: Stage) -> None:
@@ -84,6 +84,7 @@ async def test_a_closed_lid_past_the_deadline(chromium: Chromium, tmp_path: Path
         tabs = [await guarded(chromium, stage) for _ in range(2)]
         for tab in tabs:
             await tab.evaluate("addEventListener('session-guard:warning', () => { window.warned = true }, true)")
+            await tab.evaluate(OVER)
         chromium.signal(signal.SIGSTOP)
         asked = time.monotonic() + 12
         while stage.enforcer.record(session)["active"]:
@@ -93,6 +94,8 @@ async def test_a_closed_lid_past_the_deadline(chromium: Chromium, tmp_path: Path
         for tab in tabs:
             await tab.until(NOTICE, within=2)
             assert await tab.evaluate("window.warned") is None
+        for tab in tabs:
+            await tab.until("window.over")
         assert [call["session"] for call in stage.logouts] == [session]
 
 

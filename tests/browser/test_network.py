@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Profile, checked, opened
+from tests.browser.conftest import OVER, Profile, checked, opened
 from tests.browser.stage import Stage
 from tests.browser.wire import Wire
 
@@ -46,7 +46,7 @@ async def test_where_sockets_are_blocked_it_asks_over_http(profile: Profile, sta
     await page.evaluate("() => dispatchEvent(new Event('online'))")
     notice = page.locator(NOTICE).get_by_role("alertdialog")
     await expect(notice).to_contain_text("Firefox on Windows")
-    assert [call["session"] for call in stage.logouts] == [state["session"]]
+    assert [call["session"] for call in await stage.told()] == [state["session"]]
     assert stage.enforcer.record(state["session"])["delivery"] == "refused_on_return"
 
 
@@ -97,7 +97,7 @@ async def test_an_end_during_the_cut_is_told_after_it(profile: Profile, stage: S
     stage.login(device={"label": "Phone"})
     wire.mend()
     await expect(page.locator(NOTICE)).to_contain_text("Phone", timeout=40_000)
-    assert len(stage.logouts) == 1
+    assert len(await stage.told()) == 1
 
 
 async def test_a_tab_without_a_way_to_the_server_ends_with_the_others(
@@ -139,6 +139,7 @@ async def test_three_tabs_in_each_of_two_browsers(profile: Profile, stage: Stage
     losers = [await old.new_page() for _ in range(3)]
     for page in losers:
         await page.goto(stage.url)
+        await page.evaluate(OVER)
     first = (await checked(losers[0]))["session"]
     stage.login()
     winners = [await new.new_page() for _ in range(3)]
@@ -148,7 +149,22 @@ async def test_three_tabs_in_each_of_two_browsers(profile: Profile, stage: Stage
         await page.goto(stage.url)
         assert (await checked(page))["phase"] == "active"
         await expect(page.locator(NOTICE)).to_have_count(0)
+    for page in losers:
+        await page.wait_for_function("() => window.over")
     assert stage.logouts == [{"session": first, "reason": "displaced", "header": first}]
+
+
+async def test_a_slow_app_keeps_nobody_in_the_dark(profile: Profile, stage: Stage) -> None:
+    """While its logout has not answered, the notice is on the screen, and the page has not left."""
+    stage.attributes["redirect"] = "/login"
+    stage.logout_may_answer.clear()
+    page = await opened(profile, stage)
+    stage.login(device={"label": "Phone"})
+    assert len(await stage.told()) == 1
+    await expect(page.locator(NOTICE)).to_contain_text("Phone")
+    assert page.url == f"{stage.url}/"
+    stage.logout_may_answer.set()
+    await page.wait_for_url("**/login")
 
 
 async def test_storage_may_be_forbidden(profile: Profile, stage: Stage) -> None:
@@ -164,7 +180,7 @@ async def test_storage_may_be_forbidden(profile: Profile, stage: Stage) -> None:
     assert (await checked(page))["phase"] == "active"
     stage.login()
     await expect(page.locator(NOTICE)).to_have_count(1)
-    assert len(stage.logouts) == 1
+    assert len(await stage.told()) == 1
 
 
 async def test_tabs_find_each_other_without_a_channel(profile: Profile, stage: Stage, wire: Wire) -> None:

@@ -54,7 +54,7 @@ async def test_under_default_src_self_with_trusted_types(profile: Profile, stage
     await expect(notice).to_contain_text("Ihre Sitzung ist beendet")
     assert await notice.evaluate("e => getComputedStyle(e).borderTopWidth") == "5px"
     assert await page.evaluate("() => violations") == []
-    assert len(stage.logouts) == 1
+    assert len(await stage.told()) == 1
 
 
 async def test_a_policy_that_forbids_the_worker_forbids_nothing_else(profile: Profile, stage: Stage) -> None:

@@ -86,7 +86,7 @@ async def test_without_an_answer_it_ends(profile: Profile, short: Stage) -> None
     await expect(page.locator(WARNING)).to_have_count(0)
     await expect(page.locator(NOTICE)).to_contain_text("inactiv")
     assert short.enforcer.record(session)["end_reason"] == "idle"
-    assert short.logouts == [{"session": session, "reason": "idle", "header": session}]
+    assert await short.told() == [{"session": session, "reason": "idle", "header": session}]
 
 
 async def test_somebody_at_work_is_never_warned(profile: Profile, short: Stage) -> None:
@@ -112,7 +112,7 @@ async def test_logging_out_from_the_warning(profile: Profile, warned: Stage) -> 
     await page.locator(WARNING).get_by_role("button", name="Log out now").click()
     await expect(page.locator(NOTICE)).to_contain_text("logged out")
     assert warned.enforcer.record(session)["end_reason"] == "logout"
-    assert [call["session"] for call in warned.logouts] == [session]
+    assert [call["session"] for call in await warned.told()] == [session]
 
 
 async def test_an_unreachable_server_is_said_and_nothing_is_pretended(profile: Profile, warned: Stage) -> None:

@@ -45,7 +45,7 @@ async def test_a_401_or_the_apps_header_makes_it_ask(profile: Profile, stage: St
     stage.login(device={"label": "Phone"})
     assert await page.evaluate(ask, path) == '{"said": "hello"}'
     await expect(page.locator(NOTICE)).to_contain_text("Phone")
-    assert len(stage.logouts) == 1
+    assert len(await stage.told()) == 1
 
 
 async def test_what_is_no_sign_is_none(profile: Profile, stage: Stage) -> None:

@@ -17,6 +17,8 @@ class Wire:
         self.blocks_sockets = False
         """Like a proxy that knows no WebSockets: it closes what asks for one."""
         self.url = ""
+        self.sockets = 0
+        """WebSockets that are open now."""
 
     async def __aenter__(self) -> Self:
         self._listener = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
@@ -49,9 +51,12 @@ class Wire:
         self._pumps.add(task)
         self._pairs.add(writer)
         beyond: asyncio.StreamWriter | None = None
+        socket = False
         try:
             first = await reader.read(65536)
-            if not self.whole or (self.blocks_sockets and b"upgrade: websocket" in first.lower()):
+            socket = b"upgrade: websocket" in first.lower()
+            self.sockets += socket
+            if not self.whole or (self.blocks_sockets and socket):
                 return
             there, beyond = await asyncio.open_connection("127.0.0.1", self._port)
             self._pairs.add(beyond)
@@ -60,6 +65,7 @@ class Wire:
         except (OSError, asyncio.CancelledError):
             return
         finally:
+            self.sockets -= socket
             for end in (writer, beyond):
                 if end is not None:
                     self._pairs.discard(end)

@@ -66,8 +66,11 @@ export const RECHECK = 1_000;
 /** Milliseconds past a deadline from which on a page has not just reached it, but slept through it. */
 export const LATE = 3_000;
 
-/** Longest sleep of the ticker in ms, so that a clock that was set is noticed. */
+/** Longest sleep of the ticker in ms, so that a clock that was set, or a sleep that nobody told of, is noticed. */
 export const LONGEST_TICK = 15_000;
+
+/** The same with a live socket: there the server's pings are ticks, too, and an idle page is woken by nothing else. */
+export const LONGEST_LIVE_TICK = 600_000;
 
 export const INITIAL: CoreState = {
   phase: "stopped",
@@ -102,20 +105,24 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
   const state: Draft = { ...before, seenAt: now };
   const effects: Effect[] = [];
 
+  /** Nothing is under way any more. */
+  const turn = (phase: Phase, more: Partial<CoreState> = {}): void => {
+    Object.assign(state, { reached: false, connected: false, checking: false, cloak: "off", phase }, more);
+  };
   const expire = (end: SessionEnd, source: EndSource): void => {
     if (!concerns(state, end)) return;
     const { session, room } = end;
-    Object.assign(state, { ...IDLE, phase: "expired", session, room, end });
+    turn("expired", { session, room, end });
     effects.push({ type: "end", end, source }, { type: "disconnect" });
   };
   /** Gives up without judging the session. */
   const halt = (code?: string): void => {
-    Object.assign(state, { ...IDLE, phase: "stopped" });
+    turn("stopped");
     effects.push({ type: "disconnect" });
     if (code) effects.push({ type: "error", code });
   };
   const lose = (): void => {
-    Object.assign(state, { ...IDLE, phase: "unreachable", cloak: overdue(state, now) ? "unreachable" : "off" });
+    turn("unreachable", { cloak: overdue(state, now) ? "unreachable" : "off" });
   };
   const ask = (): void => {
     state.checking = true;
@@ -202,9 +209,6 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
   return [state, effects];
 }
 
-/** What holds whenever nothing is under way. */
-const IDLE = { reached: false, connected: false, checking: false, cloak: "off" } as const;
-
 type Draft = { -readonly [Name in keyof CoreState]: CoreState[Name] };
 
 /** The server said that the session is live, and how long it has. */
@@ -238,13 +242,14 @@ export function promptOf(state: CoreState, now: number): { kind: "idle" | "absol
   return state.phase === "prompted" || lost ? end : null;
 }
 
-/** When to send the next `tick`; `null` when time changes nothing. */
+/** When to send the next `tick` at the latest; one that comes too early does nothing. `null` when time changes nothing. */
 export function nextTick(state: CoreState, now: number): number | null {
   const end = deadline(state);
   if (!end || !running(state.phase)) return null;
   const warnAt = end.endsAt - state.warnMs;
   const due = state.phase === "active" && !state.checking && now < warnAt ? warnAt : end.endsAt;
-  return Math.min(due > now ? due : now + (state.reached ? RECHECK : LONGEST_TICK), now + LONGEST_TICK);
+  const longest = state.connected ? LONGEST_LIVE_TICK : LONGEST_TICK;
+  return Math.min(due > now ? due : now + (state.reached ? RECHECK : LONGEST_TICK), now + longest);
 }
 
 const PUBLIC = ["phase", "session", "room", "newest", "idleEndsAt", "absoluteEndsAt", "connected", "end"] as const;

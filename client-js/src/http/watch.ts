@@ -5,11 +5,18 @@
  * is repeated, and what was wrapped is put back.
  */
 
-export interface WatchRules {
+import type { WatchHttp } from "../types.ts";
+
+interface WatchRules {
   /** Path prefixes; `[]` watches every same-origin request. */
   readonly paths: readonly string[];
   /** Response header whose presence means the same as a 401; `null` for none. */
   readonly header: string | null;
+}
+
+export function rulesOf(watched: WatchHttp): WatchRules {
+  const { paths = [], header = null } = typeof watched !== "object" ? {} : "length" in watched ? { paths: watched } : watched;
+  return { paths, header };
 }
 
 /** The part of a window that is wrapped. */
@@ -26,7 +33,8 @@ type Look = (url: string, status: number, header: (name: string) => string | nul
 type Wrapped = typeof fetch & { [WATCHERS]?: Set<Look> };
 
 /** @returns its end */
-export function watchHttp(scope: Scope, rules: WatchRules, noticed: () => void): () => void {
+export function watchHttp(scope: Scope, watched: WatchHttp, noticed: () => void): () => void {
+  const rules = rulesOf(watched);
   const look: Look = (address, status, header) => {
     let url: URL;
     try {

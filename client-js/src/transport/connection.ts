@@ -13,6 +13,7 @@ export const LINGER = 1_000;
 
 export interface ConnectionEvents {
   joined(): void;
+  pinged?(): void;
   message(name: string, payload: unknown, ack: (() => void) | null): void;
   /** A joined link was lost; the next attempt is on its way. */
   dropped(): void;
@@ -54,12 +55,10 @@ export function keepConnected(
     cancelWait = null;
     joinedAt = null;
     const mine = openLink(credentials(), {
+      ...events,
       joined() {
         joinedAt = clock.now();
         events.joined();
-      },
-      message(name, payload, ack) {
-        events.message(name, payload, ack);
       },
       refused(code, data) {
         if (link !== mine) return;

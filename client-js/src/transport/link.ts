@@ -14,6 +14,8 @@ export type Credentials = { readonly ticket: string } | { readonly room: string;
 
 export interface LinkEvents {
   joined(): void;
+  /** The server has shown that it is there, as it does every half a minute or so. */
+  pinged?(): void;
   /** `ack` is null when the server wants none. */
   message(name: string, payload: unknown, ack: (() => void) | null): void;
   /** The server spoke and said no. */

@@ -59,6 +59,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
   const receive = ({ type, id, data }: Packet): void => {
     if (joined) {
       heardAt = clock.now();
+      // Set anew, it never fires as long as all is well: that costs less than being woken.
       watch();
     }
     const [first, second] = Array.isArray(data) ? (data as unknown[]) : [];
@@ -68,6 +69,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
       socket?.send(encode(CONNECT, credentials));
     } else if (type === PING) {
       socket?.send(PONG);
+      events.pinged?.();
     } else if (type === CONNECT) {
       joined = true;
       limit = pingLimit;

@@ -8,7 +8,6 @@
 import css from "./style.css";
 
 export interface Modal {
-  readonly host: HTMLElement;
   readonly dialog: HTMLDialogElement;
   /** Appends an element; `part` names it for the page's style sheets, and within the shadow root. */
   add<Tag extends keyof HTMLElementTagNameMap>(tag: Tag, part: string, text?: string, parent?: Element): HTMLElementTagNameMap[Tag];
@@ -22,7 +21,7 @@ export interface Modal {
  * @param lang BCP 47 tag of its texts; says the direction, too
  * @param escaped the user pressed Escape; the dialog stays
  */
-export function createModal(name: string, role: string, lang: string, escaped: () => void): Modal {
+export function createModal(name: string, lang: string, title: string, text: string, escaped: () => void): Modal {
   const host = document.createElement(name);
   host.lang = lang;
   host.dir = directionOf(lang);
@@ -31,7 +30,7 @@ export function createModal(name: string, role: string, lang: string, escaped: (
   sheet.replaceSync(css);
   root.adoptedStyleSheets = [sheet];
   const dialog = root.appendChild(document.createElement("dialog"));
-  dialog.role = role;
+  dialog.role = "alertdialog";
   dialog.part = "dialog";
   dialog.dir = host.dir;
   dialog.setAttribute("aria-labelledby", "title");
@@ -44,16 +43,18 @@ export function createModal(name: string, role: string, lang: string, escaped: (
   dialog.addEventListener("close", () => {
     if (host.isConnected) dialog.showModal();
   });
+  const add: Modal["add"] = (tag, part, content = "", parent = dialog) => {
+    const element = parent.appendChild(document.createElement(tag));
+    element.id = part;
+    element.setAttribute("part", part);
+    element.textContent = content;
+    return element;
+  };
+  add("h2", "title", title);
+  add("p", "text", text);
   return {
-    host,
     dialog,
-    add(tag, part, text = "", parent = dialog) {
-      const element = document.createElement(tag);
-      element.id = part;
-      element.setAttribute("part", part);
-      element.textContent = text;
-      return parent.appendChild(element);
-    },
+    add,
     show() {
       document.documentElement.append(host);
       dialog.showModal();

@@ -4,17 +4,23 @@ import type { SessionEnd } from "../types.ts";
 import { createModal, type Modal } from "./modal.ts";
 import { timeOf, type Texts } from "./texts.ts";
 
+/**
+ * Milliseconds after which the notice is surely on the screen. Only then it says when: browsers load their calendars at
+ * the first use, which takes longer than everything else here.
+ */
+const PAINTED = 50;
+
 /** There is nothing behind them to go back to. */
 const stay = (): void => undefined;
 
 /** @param href of "log in again" */
 export function showNotice(texts: Texts, end: SessionEnd, href: string): Modal {
-  const modal = createModal("session-guard-notice", "alertdialog", texts.lang, stay);
-  modal.add("h2", "title", texts.titles[end.reason] ?? texts.titles["other"]);
-  modal.add("p", "text", texts.explanations[end.reason] ?? end.message);
+  const { titles, explanations, lang } = texts;
+  const title = titles[end.reason] ?? titles["other"] ?? "";
+  const modal = createModal("session-guard-notice", lang, title, explanations[end.reason] ?? end.message, stay);
   const facts = modal.add("dl", "facts");
   modal.add("dt", "label", texts.when, facts);
-  modal.add("dd", "value", timeOf(end.at, texts.lang), facts);
+  const when = modal.add("dd", "value", "", facts);
   // Of any other end the device tells nothing: it may well be this one.
   const device = end.reason === "displaced" && end.by?.device?.label;
   if (device) {
@@ -23,14 +29,16 @@ export function showNotice(texts: Texts, end: SessionEnd, href: string): Modal {
   }
   modal.add("a", "link", texts.logInAgain).href = href;
   modal.show();
+  setTimeout(() => {
+    when.textContent = timeOf(end.at, lang);
+  }, PAINTED);
   return modal;
 }
 
 export function showUnreachable(texts: Texts): Modal {
-  const modal = createModal("session-guard-notice", "alertdialog", texts.lang, stay);
+  const modal = createModal("session-guard-notice", texts.lang, texts.unreachableTitle, texts.unreachable, stay);
   // Focus has to be somewhere inside.
-  modal.add("h2", "title", texts.unreachableTitle).tabIndex = -1;
-  modal.add("p", "text", texts.unreachable);
+  modal.dialog.querySelector("h2")?.setAttribute("tabindex", "-1");
   modal.dialog.className = "opaque";
   modal.show();
   return modal;

@@ -44,9 +44,8 @@ export function showWarning(texts: Texts, first: Prompt, clock: Clock, actions: 
     live.textContent = note.textContent = texts.stayFailed;
   };
 
-  const modal = createModal("session-guard-warning", "alertdialog", texts.lang, stay);
-  modal.add("h2", "title", texts.warningTitle);
-  modal.add("p", "text", extendable ? texts.warningIdle : texts.warningAbsolute);
+  const text = extendable ? texts.warningIdle : texts.warningAbsolute;
+  const modal = createModal("session-guard-warning", texts.lang, texts.warningTitle, text, stay);
   const time = modal.add("time", "time");
   time.role = "timer";
   time.ariaHidden = "true";
