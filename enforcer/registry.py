@@ -48,14 +48,13 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-SEEN_EVERY = 5.0
-"""Seconds between two notes that a session was seen by a call: finer would only cost writes."""
 EXPIRE_BATCH = 500
 """Due sessions looked at in one round of expiry."""
 MARKS_AT_ONCE = 50
 """Marks in one write."""
-PRESENCE_TURNS = 20
-"""Seconds between two notes that a session has a socket, at most; a third of `alive_window` if that is less."""
+SEEN_EVERY = 20
+"""Seconds between two notes that a session was seen, by its socket or by calls, at most; a third of `alive_window` if
+that is less. Finer would only cost writes."""
 
 
 def new_session_id() -> str:
@@ -72,7 +71,8 @@ class Registry:
         self._rules = rules
         self._graceful = replace(rules, grace=True)
         self._noticed = Noticed()
-        self._presence = Presence(max(1, min(PRESENCE_TURNS, int(rules.alive_window / 3))))
+        self._seen_every = max(1, min(SEEN_EVERY, int(rules.alive_window / 3)))
+        self._presence = Presence(self._seen_every)
         self._outages = Outages(store, elapsed, self._presence)
         if store.shared:
             store.listen(self._still_here)
@@ -258,7 +258,7 @@ class Registry:
 
         Other nodes want to know more than that: whether it has a socket.
         """
-        fresh = session.seen_until >= self._store.now() + self._rules.alive_window - SEEN_EVERY
+        fresh = session.seen_until >= self._store.now() + self._rules.alive_window - self._seen_every
         return fresh and not self._store.shared and session.id not in self._noticed.in_room(session.room)
 
     def left(self, session: str, *, ended: bool = False) -> None:
@@ -294,7 +294,7 @@ class Registry:
     def _note_call(self, session: Session) -> None:
         """A call about a session is a sign of life."""
         now = self._store.now()
-        if not session.ended and now - session.last_seen_at >= SEEN_EVERY:
+        if not session.ended and now - session.last_seen_at >= self._seen_every:
             self._noticed.put(session.room, seen_mark(session, now, self._rules))
 
     # ---- background ----------------------------------------------------------------------------

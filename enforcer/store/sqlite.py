@@ -152,8 +152,9 @@ class SQLiteStore:
         if not marks:
             return
         seen = [statements.seen_row(m) for m in marks if statements.only_seen(m)]
-        merged = [statements.mark_row(m) for m in marks if not statements.only_seen(m)]
-        told = [row for row in merged if (row["acked_at"], row["refused_at"]) != (None, None)]
+        more = [(m, statements.mark_row(m)) for m in marks if not statements.only_seen(m)]
+        merged = [row for m, row in more if not statements.only_told(m)]
+        told = [row for m, row in more if m.acked_at is not None or m.refused_at is not None]
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany(statements.MARK_SEEN, seen)

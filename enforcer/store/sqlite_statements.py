@@ -53,6 +53,11 @@ def only_seen(mark: Mark) -> bool:
     return None not in seen and mark == Mark(mark.session, *seen[:2], online_until=seen[2])
 
 
+def only_told(mark: Mark) -> bool:
+    """Whether `MARK_TOLD` does all of it."""
+    return mark == Mark(mark.session, acked_at=mark.acked_at, refused_at=mark.refused_at)
+
+
 def seen_row(mark: Mark) -> tuple[Any, ...]:
     return mark.last_seen_at, mark.seen_until, mark.online_until, mark.session
 

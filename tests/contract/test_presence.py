@@ -6,7 +6,7 @@ import pytest
 
 from enforcer.deadlines import LEFT_FOR, Rules
 from enforcer.policy import Login
-from enforcer.registry import PRESENCE_TURNS, Registry
+from enforcer.registry import SEEN_EVERY, Registry
 from enforcer.store import make_store
 from enforcer.store.base import Store
 from tests.contract.conftest import Clock
@@ -58,8 +58,8 @@ async def test_with_a_socket_it_is_seen_now(registry: Registry, clock: Clock) ->
     await arrive(registry)
     await seconds(registry, clock, AN_HOUR)
     session = (await registry.get("a")).session
-    assert session.last_seen_at >= clock.now - PRESENCE_TURNS
-    assert session.seen_until >= clock.now + RULES.alive_window - PRESENCE_TURNS
+    assert session.last_seen_at >= clock.now - SEEN_EVERY
+    assert session.seen_until >= clock.now + RULES.alive_window - SEEN_EVERY
     assert (await registry.list_room("alice"))[0].session.seen_until >= session.seen_until
 
 
@@ -70,7 +70,7 @@ async def test_what_ends_it_says_when_it_was_seen_last(registry: Registry, clock
     await registry.login("alice", Login("b"))
     ended = (await registry.get("a")).session
     assert ended.ended
-    assert ended.last_seen_at >= clock.now - PRESENCE_TURNS
+    assert ended.last_seen_at >= clock.now - SEEN_EVERY
 
 
 async def test_after_its_last_socket_it_is_alive_for_a_moment(registry: Registry, clock: Clock) -> None:
@@ -98,7 +98,7 @@ async def test_the_next_process_knows_who_was_here(
     await seconds(registry, clock, AN_HOUR)
     await taken_over(registry, successor, store)
     session = (await successor.get("a")).session
-    assert clock.now - PRESENCE_TURNS <= session.last_seen_at <= clock.now
+    assert clock.now - SEEN_EVERY <= session.last_seen_at <= clock.now
     assert session.seen_until == session.last_seen_at + RULES.alive_window
 
 
@@ -124,9 +124,9 @@ async def test_nobody_is_noted_when_all_have_left(
 ) -> None:
     """A note of long ago would stand otherwise."""
     await arrive(registry)
-    await seconds(registry, clock, PRESENCE_TURNS)
+    await seconds(registry, clock, SEEN_EVERY)
     registry.left("a")
-    await seconds(registry, clock, PRESENCE_TURNS)
+    await seconds(registry, clock, SEEN_EVERY)
     before = (await registry.get("a")).session
     await taken_over(registry, successor, store)
     assert (await successor.get("a")).session == before
