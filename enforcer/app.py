@@ -153,7 +153,11 @@ class Server:
 
     async def _open_store(self) -> None:
         await self._store.open()
-        await self._registry.resume(self._settings.restart_grace)
+        try:
+            await self._registry.resume(self._settings.restart_grace)
+        except BaseException:
+            await self._store.close()  # it is opened again when this is tried again
+            raise
 
     async def _open_later(self) -> None:
         while True:

@@ -284,8 +284,12 @@ class SQLiteStore:
         await self._write(lambda c: c.execute("INSERT OR REPLACE INTO presence VALUES (?, ?, ?)", row))
 
     async def take_presence(self, alive_window: float) -> None:
+        noted = self._read("SELECT at, sessions FROM presence")
+        if not noted:
+            return
+
         def work(connection: sqlite3.Connection) -> None:
-            for at, sessions in connection.execute("SELECT at, sessions FROM presence").fetchall():
+            for at, sessions in noted:
                 connection.execute(statements.WERE_PRESENT, (at, at + alive_window, sessions, at))
             connection.execute("DELETE FROM presence")
 
