@@ -53,6 +53,14 @@ def lost_deadline(claimed: bool, now: float, rules: Rules) -> float | None:
     return None if rules.lost_timeout is None else now + rules.lost_timeout
 
 
+def lost_due(session: Session, now: float, rules: Rules) -> float:
+    """From when on a sign of life moves the lost deadline that the record has; see `LOST_STEP`."""
+    later = lost_deadline(session.claimed, now, rules)
+    if later is None or session.lost_at is None:
+        return FOREVER
+    return session.lost_at - (1 - LOST_STEP) * (later - now)
+
+
 def due_at(session: Session) -> float:
     """The first moment at which time alone may change this live session; `FOREVER` if never."""
     return min(
@@ -91,7 +99,7 @@ def seen_mark(session: Session, now: float, rules: Rules) -> Mark:
         session.id,
         last_seen_at=now,
         seen_until=now + rules.alive_window,
-        lost_at=_moved(session.lost_at, lost_deadline(session.claimed, now, rules), now),
+        lost_at=lost_deadline(session.claimed, now, rules) if now >= lost_due(session, now, rules) else None,
     )
 
 
@@ -166,13 +174,6 @@ def joined_marks(first: Mark, second: Mark) -> Mark:
         acked_at=first.acked_at if first.acked_at is not None else second.acked_at,
         refused_at=first.refused_at if first.refused_at is not None else second.refused_at,
     )
-
-
-def _moved(deadline: float | None, later: float | None, now: float) -> float | None:
-    """The later deadline, if it is worth writing it down."""
-    if deadline is None or later is None or later - deadline < LOST_STEP * (later - now):
-        return None
-    return later
 
 
 def _latest(a: float | None, b: float | None) -> float | None:

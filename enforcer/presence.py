@@ -39,16 +39,16 @@ class Presence(Collection[str]):
         """The sessions of the room that are here."""
         return self._rooms.get(room, ())
 
-    def arrived(self, session: Session) -> bool:
-        """One socket more; whether it is the session's first."""
+    def arrived(self, session: Session) -> Here | None:
+        """One socket more; what is kept of the session if it is its first."""
         share = self._share_of(session.id)
         here = share.get(session.id)
         if here is not None:
             here.sockets += 1
-            return False
-        share[session.id] = Here(session.room, session.claimed)
+            return None
+        here = share[session.id] = Here(session.room, session.claimed)
         self._rooms.setdefault(session.room, set()).add(session.id)
-        return True
+        return here
 
     def left(self, session: str) -> Here | None:
         """One socket less; what was known of the session if that was its last."""

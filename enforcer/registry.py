@@ -13,13 +13,13 @@ from dataclasses import replace
 from typing import TypeVar
 
 from enforcer.deadlines import (
-    FOREVER,
     LOST_STEP,
     Rules,
     active_mark,
     expiry,
     left_mark,
     lost_deadline,
+    lost_due,
     merged,
     online_mark,
     seen_mark,
@@ -250,8 +250,15 @@ class Registry:
 
     def arrived(self, session: Session) -> None:
         """A socket of the session is open in this process: it is alive until the last one has left."""
-        if self._presence.arrived(session) and not self._seen_just_now(session):
-            self._noticed.put(session.room, online_mark(session, self._store.now(), self._rules))
+        here = self._presence.arrived(session)
+        if here is None:
+            return
+        now = self._store.now()
+        if not self._seen_just_now(session):
+            mark = online_mark(session, now, self._rules)
+            self._noticed.put(session.room, mark)
+            session = merged(session, mark)
+        here.lost_due = lost_due(session, now, self._rules)
 
     def _seen_just_now(self, session: Session) -> bool:
         """Whether its record says already what a socket would add: a page comes right after its login.
@@ -322,9 +329,8 @@ class Registry:
         share, here = self._presence.next_share()
         for session, known in here.items():
             lost_at = None
-            if now >= known.lost_due:
-                lost_at = lost_deadline(known.claimed, now, self._rules)
-                known.lost_due = FOREVER if lost_at is None else now + (lost_at - now) * LOST_STEP
+            if now >= known.lost_due and (lost_at := lost_deadline(known.claimed, now, self._rules)) is not None:
+                known.lost_due = now + (lost_at - now) * LOST_STEP
             if self._store.shared or lost_at is not None:
                 self._noticed.put(known.room, Mark(session, now, seen_until, lost_at, online_until=seen_until))
         await self._store.present(share, here, now)

@@ -8,7 +8,7 @@ from enforcer.deadlines import LEFT_FOR, Rules
 from enforcer.policy import Login
 from enforcer.registry import SEEN_EVERY, Registry
 from enforcer.store import make_store
-from enforcer.store.base import Store
+from enforcer.store.base import SessionQuery, Store
 from tests.contract.conftest import Clock
 
 RULES = Rules(alive_window=60.0)
@@ -87,6 +87,17 @@ async def test_after_its_last_socket_it_is_alive_for_a_moment(registry: Registry
         assert session.last_seen_at == clock.now
         assert session.seen_until == clock.now + LEFT_FOR
         await registry.flush()
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_an_idle_socket_costs_its_record_nothing(registry: Registry, store: Store, clock: Clock) -> None:
+    """Who is here is written, but into no record: there may be very many of them."""
+    await arrive(registry)
+    logged_in_at = clock.now
+    await seconds(registry, clock, AN_HOUR)
+    (listed,) = await store.sessions(SessionQuery())
+    assert listed.session.last_seen_at == logged_in_at
+    assert (await registry.get("a")).session.last_seen_at == clock.now
 
 
 @pytest.mark.parametrize("url", ["sqlite", "redis"], indirect=True)

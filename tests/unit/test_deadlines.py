@@ -18,6 +18,7 @@ from enforcer.deadlines import (
     joined_marks,
     left_mark,
     lost_deadline,
+    lost_due,
     merged,
     postponed,
     seen_mark,
@@ -207,3 +208,6 @@ def test_a_sign_of_life_moves_the_lost_deadline_in_steps() -> None:
     assert seen_mark(s, START + step - 1, RULES).lost_at is None
     assert seen_mark(s, START + step + 1, RULES).lost_at == START + step + 1 + 7200
     assert left_mark(s.id, s.claimed, START + 1, RULES).lost_at == START + 1 + 7200
+    assert lost_due(s, START + 1, RULES) == pytest.approx(START + step)
+    assert lost_due(session(), START, RULES) == FOREVER
+    assert lost_due(s, START, replace(RULES, lost_timeout=None)) == FOREVER

@@ -14,8 +14,8 @@ def session(name: str, room: str = "alice") -> Session:
 def test_a_session_is_here_from_its_first_socket_to_its_last() -> None:
     presence = Presence(3)
     assert presence.left("s") is None
-    assert presence.arrived(session("s"))
-    assert not presence.arrived(session("s"))
+    assert presence.arrived(session("s")) is not None
+    assert presence.arrived(session("s")) is None
     assert "s" in presence
     assert list(presence.in_room("alice")) == ["s"]
     assert presence.left("s") is None
