@@ -9,6 +9,16 @@ from tests.running import ROOT, require_command
 
 USERS = 400
 WORKLOADS = "login,validate,connect,takeover,closed,storm,restart"
+SMALL = ("--servers", "enforcer", "--quick", "--sockets", str(USERS), "--secs", "1", "--rate", "50")
+
+
+def run(module: str, *arguments: str) -> str:
+    """What a program of the benchmark prints; it must end well."""
+    ran = subprocess.run(
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=180, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
 
 
 def test_a_small_run_finds_no_error(tmp_path: Path) -> None:
@@ -20,26 +30,14 @@ def test_a_small_run_finds_no_error(tmp_path: Path) -> None:
     require_command("cc")
     require_command("make")
     results, charts = tmp_path / "results.json", tmp_path / "charts"
-    ran = subprocess.run(
-        [
-            *(sys.executable, "-m", "bench", "--servers", "enforcer", "--workloads", WORKLOADS, "--quick"),
-            *("--sockets", str(USERS), "--secs", "1", "--rate", "50"),
-            *("--json", str(results), "--charts", str(charts)),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
+    printed = run("bench", *SMALL, "--workloads", WORKLOADS, "--json", str(results), "--charts", str(charts))
     (round_,) = json.loads(results.read_text())["results"]["enforcer"]
     assert list(round_) == WORKLOADS.split(",")
     for workload, result in round_.items():
         assert set(result["errors"].values()) == {0}, (workload, result)
     assert round_["connect"]["live"] == USERS
     assert round_["restart"]["forgotten"] == 0, "what was answered outlives kill -9"
-    assert "errors: lost events" in ran.stdout
+    assert "errors: lost events" in printed
     assert "prefers-color-scheme: dark" in (charts / "connects-s.svg").read_text()
 
 
@@ -48,18 +46,7 @@ def test_a_small_run_on_two_nodes_finds_no_error(tmp_path: Path) -> None:
     for command in ("cc", "make", "redis-server"):
         require_command(command)
     results = tmp_path / "results.json"
-    ran = subprocess.run(
-        [
-            *(sys.executable, "-m", "bench", "--cluster", "--servers", "enforcer", "--workloads", "takeover,closed"),
-            *("--quick", "--sockets", str(USERS), "--secs", "1", "--rate", "50", "--json", str(results)),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
+    run("bench", "--cluster", *SMALL, "--workloads", "takeover,closed", "--json", str(results))
     (round_,) = json.loads(results.read_text())["results"]["enforcer"]
     for workload, result in round_.items():
         assert set(result["errors"].values()) == {0}, (workload, result)
@@ -68,15 +55,7 @@ def test_a_small_run_on_two_nodes_finds_no_error(tmp_path: Path) -> None:
 def test_the_redis_store_is_measured() -> None:
     """Small; what a login costs does not depend on who holds other rooms."""
     require_command("redis-server")
-    ran = subprocess.run(
-        [sys.executable, "-m", "bench.redis_store", "--seconds", "0.2", "--sessions", "200"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    lines = [line.split() for line in ran.stdout.splitlines()]
+    printed = run("bench.redis_store", "--seconds", "0.2", "--sessions", "200")
+    lines = [line.split() for line in printed.splitlines()]
     commands = {line[0]: line[1] for line in lines[-3:]}
-    assert commands["0"] == commands["2"] == commands["8"], ran.stdout
+    assert commands["0"] == commands["2"] == commands["8"], printed
