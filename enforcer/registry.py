@@ -38,7 +38,7 @@ from enforcer.model import (
     Session,
     Snapshot,
 )
-from enforcer.noticed import Entry, Noticed
+from enforcer.noticed import Noticed
 from enforcer.outages import Outages
 from enforcer.policy import Login, decide_end, decide_end_all, decide_expire, decide_join, decide_login
 from enforcer.presence import Presence
@@ -50,8 +50,6 @@ log = logging.getLogger(__name__)
 
 EXPIRE_BATCH = 500
 """Due sessions looked at in one round of expiry."""
-MARKS_AT_ONCE = 50
-"""Marks in one write."""
 SEEN_EVERY = 20
 """Seconds between two notes that a session was seen, by its socket or by calls, at most; a third of `alive_window` if
 that is less. Finer would only cost writes."""
@@ -307,14 +305,10 @@ class Registry:
     # ---- background ----------------------------------------------------------------------------
 
     async def flush(self) -> None:
-        """Writes what was noticed since the last time; keeps it while the store does not answer.
-
-        A few at a time, so that no login waits for all of them; a shared store takes its time by itself.
-        """
+        """Writes what was noticed since the last time; keeps it, in sight of our reads, while the store is away."""
         noticed = self._noticed.all()
-        at_once = max(1, len(noticed)) if self._store.shared else MARKS_AT_ONCE
-        for first in range(0, len(noticed), at_once):
-            await self._write(noticed[first : first + at_once])
+        await self._store.mark([mark for _, mark in noticed])
+        self._noticed.written(noticed)
 
     async def note_presence(self) -> None:
         """Once a second: that the sessions with a socket here are alive, those of one share of them.
@@ -363,9 +357,8 @@ class Registry:
         changed: list[str] = []
 
         def overlaid(state: RoomState, now: float) -> Decision[T]:
-            live = [merged(s, marks[s.id]) if s.id in marks else s for s in state.sessions]
-            live = [self._seen(s, now) if s.id in here else s for s in live]
-            decision = decide(replace(state, sessions=tuple(live)), now)
+            live = tuple(self._known_as(s, marks.get(s.id), s.id in here, now) for s in state.sessions)
+            decision = decide(replace(state, sessions=live), now)
             changed[:] = [s.id for s in decision.changed]
             return decision
 
@@ -391,21 +384,18 @@ class Registry:
     def _overlaid(self, session: Session) -> Session:
         """The record with what is not written of it: the marks, and that it has a socket here."""
         mark = self._noticed.in_room(session.room).get(session.id)
+        here = not self._store.shared and session.id in self._presence
+        return self._known_as(session, mark, here, self._store.now())
+
+    def _known_as(self, session: Session, mark: Mark | None, here: bool, now: float) -> Session:
+        """The record with its mark, and seen now if it has a socket here."""
         known = session if mark is None else merged(session, mark)
-        if self._store.shared or known.ended or known.id not in self._presence:
+        if known.ended or not here:
             return known
-        return self._seen(known, self._store.now())
-
-    def _seen(self, session: Session, now: float) -> Session:
-        return session._replace(
-            last_seen_at=max(session.last_seen_at, now),
-            seen_until=max(session.seen_until, now + self._rules.alive_window),
+        return known._replace(
+            last_seen_at=max(known.last_seen_at, now),
+            seen_until=max(known.seen_until, now + self._rules.alive_window),
         )
-
-    async def _write(self, entries: list[Entry]) -> None:
-        """Writes marks; each stays in sight of our reads until it is committed, and waits if the store is away."""
-        await self._store.mark([mark for _, mark in entries])
-        self._noticed.written(entries)
 
 
 def _over(session: Session, now: float, rules: Rules) -> bool:

@@ -20,6 +20,7 @@ from enforcer.api.context import Context
 from enforcer.api.problems import problem_for
 from enforcer.edge import credentials_in_url
 from enforcer.http1 import Headers, WholeRequest
+from enforcer.model import Snapshot
 
 _VALIDATE = re.compile(r"/v1/sessions/([^/]+)")
 _OK = {"Content-Type": "application/json", **sessions.NO_STORE}
@@ -52,7 +53,7 @@ class ShortPath:
             return None
         snapshot = self._context.registry.at_hand(session)
         if snapshot is not None:
-            return self._message(200, _OK, orjson.dumps(sessions.show(self._context, snapshot)))
+            return self._message(*self._shown(snapshot))
         return self._answered("GET", path, self._validate(session))
 
     def _take_notify(self, headers: Headers, body: bytes) -> Coroutine[Any, Any, bytes] | None:
@@ -83,8 +84,10 @@ class ShortPath:
         return self._context.authkeys.right(authorization[7:])
 
     async def _validate(self, session: str) -> Answer:
-        shown = sessions.show(self._context, await self._context.registry.get(session))
-        return 200, _OK, orjson.dumps(shown)
+        return self._shown(await self._context.registry.get(session))
+
+    def _shown(self, snapshot: Snapshot) -> Answer:
+        return 200, _OK, orjson.dumps(sessions.show(self._context, snapshot))
 
     async def _notify(self, login: bodies.NotifyBody) -> Answer:
         return 200, _OK, orjson.dumps(await sessions.log_in(self._context, login))

@@ -83,7 +83,7 @@ class Store(Protocol):
     async def mark(self, marks: Sequence[Mark]) -> None:
         """Merges what was noticed into the records, each in one step, as `deadlines.merged` does; skips unknown ids.
 
-        A shared store takes up to half a second for it, so that nobody else has to wait.
+        In as many portions as it takes for nobody else to wait long; a shared store spreads them over half a second.
         """
         ...
 

@@ -29,8 +29,8 @@ from enforcer.store.sqlite_writer import Writer
 
 T = TypeVar("T")
 
-MANY_MARKS = 50
-"""Marks of which more are too many for the event loop's thread."""
+MARKS_AT_ONCE = 50
+"""Marks in one transaction: no login waits for all of them."""
 CACHE_KB = 32_768
 """Of each connection: the pages of the indexes that logins touch at random stay in it."""
 RECENT = 4096
@@ -112,8 +112,9 @@ class SQLiteStore:
         if writer is not None:
             await writer.close()  # first, so that the last to close is the reader, which cannot write
         if self._checkpoints is not None:
-            self._checkpoints.close()
+            await asyncio.to_thread(self._checkpoints.close)
             self._checkpoints = None
+        self._recent.clear()
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -149,22 +150,30 @@ class SQLiteStore:
         return decision.result
 
     async def mark(self, marks: Sequence[Mark]) -> None:
-        if not marks:
-            return
-        seen = [statements.seen_row(m) for m in marks if statements.only_seen(m)]
-        more = [(m, statements.mark_row(m)) for m in marks if not statements.only_seen(m)]
-        merged = [row for m, row in more if not statements.only_told(m)]
-        told = [row for m, row in more if m.acked_at is not None or m.refused_at is not None]
+        for first in range(0, len(marks), MARKS_AT_ONCE):
+            await self._mark(marks[first : first + MARKS_AT_ONCE])
+
+    async def _mark(self, marks: Sequence[Mark]) -> None:
+        seen, live, told = [], [], []
+        for mark in marks:
+            if statements.only_seen(mark):
+                seen.append(statements.seen_row(mark))
+                continue
+            row = statements.mark_row(mark)
+            if not statements.only_told(mark):
+                live.append(row)
+            if mark.acked_at is not None or mark.refused_at is not None:
+                told.append(row)
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany(statements.MARK_SEEN, seen)
-            connection.executemany(statements.MARK_LIVE, merged)
+            connection.executemany(statements.MARK_LIVE, live)
             connection.executemany(statements.MARK_TOLD, told)
 
         def committed(_: None) -> None:
             self._recent.forget(m.session for m in marks)
 
-        await self._write(work, committed, bulky=len(marks) > MANY_MARKS)
+        await self._write(work, committed)
 
     async def get(self, session: str) -> Snapshot | None:
         return self._get(session)
