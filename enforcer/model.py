@@ -3,9 +3,10 @@
 Times are UTC seconds since the epoch (`float`), durations are seconds.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -145,8 +146,7 @@ class RememberedAnswer:
     answer: LoginAnswer
 
 
-@dataclass(frozen=True, slots=True)
-class RoomState:
+class RoomState(NamedTuple):
     """All that decides about a room: its live sessions, and what the caller asked the store to look up.
 
     `sessions` are the live ones, oldest claim first, unclaimed ones (epoch 0) before them by start.
@@ -158,7 +158,7 @@ class RoomState:
     epoch: int = 0
     sessions: tuple[Session, ...] = ()
     waiting: tuple[WaitingLogin, ...] = ()
-    found: Mapping[str, Session] = field(default_factory=dict)
+    found: Mapping[str, Session] = MappingProxyType({})
     remembered: RememberedAnswer | None = None
 
 
@@ -184,6 +184,11 @@ class AuditRow:
     entry: AuditEntry
 
 
+def in_order(live: Iterable[Session]) -> tuple[Session, ...]:
+    """The live sessions of a room in the order of `RoomState.sessions`."""
+    return tuple(sorted(live, key=lambda s: (s.epoch, s.started_at, s.id)))
+
+
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
     """Something that must reach a consumer outside the process at least once, kept until it has."""
@@ -201,8 +206,7 @@ class OutboxRow:
     entry: OutboxEntry
 
 
-@dataclass(frozen=True, slots=True)
-class Decision(Generic[T]):
+class Decision(NamedTuple, Generic[T]):
     """What a pure decision wants committed in one step, and the `result` for its caller.
 
     `None` for `epoch` and `waiting` means unchanged. `changed` are whole new records.
@@ -215,6 +219,15 @@ class Decision(Generic[T]):
     audit: tuple[AuditEntry, ...] = ()
     outbox: tuple[OutboxEntry, ...] = ()
     remember: RememberedAnswer | None = None
+
+    def live_after(self, live: Iterable[Session]) -> tuple[Session, ...]:
+        """The live sessions of the room once this is committed, in the order of `RoomState.sessions`."""
+        sessions = {s.id: s for s in live}
+        for session in self.changed:
+            sessions.pop(session.id, None)
+            if not session.ended:
+                sessions[session.id] = session
+        return in_order(sessions.values())
 
     @property
     def empty(self) -> bool:

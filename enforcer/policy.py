@@ -317,10 +317,9 @@ class _Draft:
         for s in list(self.live.values()):
             if reason := expiry(s, self.now, rules):
                 self.end(s, reason, TIMER)
-        newest = max(self.claimed(), key=lambda s: s.epoch, default=None)
-        for s in self.unclaimed():
-            if s.window_at is None or self.now < s.window_at:
-                continue
+        overdue = [s for s in self.unclaimed() if s.window_at is not None and self.now >= s.window_at]
+        newest = max(self.claimed(), key=lambda s: s.epoch, default=None) if overdue else None
+        for s in overdue:
             if newest is None:
                 self.put(s._replace(window_at=None))
             else:

@@ -130,7 +130,8 @@ class Registry:
             SessionLimit: policy `reject`, and enough others are alive.
             RequestIdReused: the request id came with another body.
         """
-        login = replace(login, alive=frozenset(self._presence.in_room(room)))
+        if here := self._presence.in_room(room):
+            login = replace(login, alive=frozenset(here))
         outcome = await self._transact(
             room,
             lambda state, now: decide_login(state, login, self.rules, now),
@@ -358,7 +359,7 @@ class Registry:
 
         def overlaid(state: RoomState, now: float) -> Decision[T]:
             live = tuple(self._known_as(s, marks.get(s.id), s.id in here, now) for s in state.sessions)
-            decision = decide(replace(state, sessions=live), now)
+            decision = decide(state._replace(sessions=live), now)
             changed[:] = [s.id for s in decision.changed]
             return decision
 

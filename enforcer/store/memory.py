@@ -18,6 +18,7 @@ from enforcer.model import (
     Session,
     Snapshot,
     WaitingLogin,
+    in_order,
 )
 from enforcer.policy import REMEMBER_FOR
 from enforcer.store.base import AuditQuery, Decide, SessionQuery
@@ -75,7 +76,7 @@ class MemoryStore:
         found = {i: self._sessions[i] for i in sessions if i in self._sessions}
         kept = held.answers.get(request_id) if request_id is not None else None
         decision = decide(
-            RoomState(room, held.epoch, tuple(_ordered(held.live)), held.waiting, found, kept), self._clock()
+            RoomState(room, held.epoch, in_order(held.live.values()), held.waiting, found, kept), self._clock()
         )
         if decision.empty:
             return decision.result
@@ -113,7 +114,7 @@ class MemoryStore:
 
     async def room(self, room: str) -> RoomState:
         held = self._rooms.get(room) or _Room()
-        return RoomState(room, held.epoch, tuple(_ordered(held.live)), held.waiting)
+        return RoomState(room, held.epoch, in_order(held.live.values()), held.waiting)
 
     async def due(self, now: float, limit: int, absolute_only: bool = False) -> list[str]:
         rooms: dict[str, None] = {}
@@ -234,10 +235,6 @@ class MemoryStore:
         held = self._rooms.get(session.room)
         live = held.live.values() if held is not None else ()
         return Snapshot(session, max((s.epoch for s in live), default=0))
-
-
-def _ordered(live: dict[str, Session]) -> list[Session]:
-    return sorted(live.values(), key=lambda s: (s.epoch, s.started_at, s.id))
 
 
 def _matches(session: Session, query: SessionQuery) -> bool:

@@ -5,6 +5,7 @@ snapshot depends on all live sessions of its room: whoever commits to the room f
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from enforcer.model import RoomState, Session, Snapshot
 
@@ -25,18 +26,12 @@ class Recent:
         if not snapshot.session.ended:
             self._put(snapshot)
 
-    def committed(self, before: RoomState, changed: Sequence[Session]) -> None:
-        """A decision about the room was committed: `before` is all that was live in it, `changed` what is new."""
-        live = {s.id: s for s in before.sessions}
-        self.forget(live)
+    def committed(self, before: RoomState, after: RoomState, changed: Sequence[Session]) -> None:
+        """A decision about the room was committed: what was live in it before and is after, and what it changed."""
+        for session in chain(before.sessions, changed):
+            self._snapshots.pop(session.id, None)
+        newest = max((s.epoch for s in after.sessions), default=0)
         for session in changed:
-            if session.ended:
-                live.pop(session.id, None)
-            else:
-                live[session.id] = session
-        newest = max((s.epoch for s in live.values()), default=0)
-        for session in changed:
-            self.forget((session.id,))
             if not session.ended:
                 self._put(Snapshot(session, newest))
 

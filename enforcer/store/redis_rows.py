@@ -133,17 +133,12 @@ def message_of(text: bytes) -> Message:
 
 def after(room: Room, decision: Decision[Any], operation: str, now: float) -> Room:
     """The room with a decision applied by the commit of that name."""
-    live = {s.id: s for s in room.live}
-    for session in decision.changed:
-        live.pop(session.id, None)
-        if not session.ended:
-            live[session.id] = session
     remembered = [(o, at) for o, at in room.operations if at > now - OPERATION_KEPT][: OPERATIONS_KEPT - 1]
     return Room(
         room.name,
         room.epoch if decision.epoch is None else decision.epoch,
         room.waiting if decision.waiting is None else decision.waiting,
-        tuple(sorted(live.values(), key=lambda s: (s.epoch, s.started_at, s.id))),
+        decision.live_after(room.live),
         ((operation, now), *remembered),
     )
 
@@ -177,7 +172,7 @@ def rest(
         "drop": bool(forget) and not (then.live or then.waiting),
     }
     if decision.remember is not None:
-        parts["answer"] = orjson.dumps(rows.answer_row(name, decision.remember)[1:]).decode()
+        parts["answer"] = orjson.dumps(rows.answer_row(decision.remember)).decode()
         parts["answer_ms"] = str(int(REMEMBER_FOR * 1000) + 1000)
     return orjson.dumps({k: v for k, v in parts.items() if v})
 

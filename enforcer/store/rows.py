@@ -26,12 +26,14 @@ COLUMNS = (
 
 AUDIT_COLUMNS = "operation, at, event, room, session, reason, epoch, actor, device"
 
+ANSWER_COLUMNS = "request_id, fingerprint, at, answer"
+
 
 def session_row(s: Session) -> tuple[Any, ...]:
     return (
         s.id,
         s.room,
-        s.claimed,
+        int(s.claimed),
         s.epoch,
         s.started_at,
         s.last_seen_at,
@@ -44,7 +46,7 @@ def session_row(s: Session) -> tuple[Any, ...]:
         _device_text(s.device),
         s.entry,
         s.ended_at,
-        s.end_reason,
+        value_of(s.end_reason),
         actor_text(s.ended_by),
         s.acked_at,
         s.refused_at,
@@ -91,7 +93,7 @@ def session_of(row: tuple[Any, ...]) -> Session:
 
 def audit_row(operation: str, e: AuditEntry) -> tuple[Any, ...]:
     by, device = actor_text(e.by), _device_text(e.device)
-    return operation, e.at, e.event, e.room, e.session, e.reason, e.epoch, by, device
+    return operation, e.at, str(e.event), e.room, e.session, value_of(e.reason), e.epoch, by, device
 
 
 def audit_of(row: tuple[Any, ...]) -> AuditRow:
@@ -116,14 +118,14 @@ def waiting_of(text: str) -> tuple[WaitingLogin, ...]:
     )
 
 
-def answer_row(room: str, kept: RememberedAnswer) -> tuple[Any, ...]:
+def answer_row(kept: RememberedAnswer) -> tuple[Any, ...]:
     a = kept.answer
     answer = orjson.dumps([a.session, a.epoch, a.created, a.displaced, a.absolute_at]).decode()
-    return room, kept.request_id, kept.fingerprint, kept.at, answer
+    return kept.request_id, kept.fingerprint, kept.at, answer
 
 
 def answer_of(row: tuple[Any, ...]) -> RememberedAnswer:
-    """From `request_id, fingerprint, at, answer`."""
+    """From `ANSWER_COLUMNS`."""
     session, epoch, created, displaced, absolute_at = orjson.loads(row[3])
     return RememberedAnswer(row[0], row[1], row[2], LoginAnswer(session, epoch, created, tuple(displaced), absolute_at))
 
@@ -138,6 +140,11 @@ def _device_text(device: Device | None) -> str | None:
 
 def _device(text: str | None) -> Device | None:
     return None if text is None else Device(*orjson.loads(text))
+
+
+def value_of(reason: EndReason | None) -> str | None:
+    """The plain text: databases' drivers take long over anything else."""
+    return None if reason is None else str(reason)
 
 
 def actor_text(actor: Actor | None) -> str | None:

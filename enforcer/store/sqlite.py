@@ -8,24 +8,37 @@ happen over a second one and see committed state only. A lock file keeps other p
 import asyncio
 import fcntl
 import os
-import secrets
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import orjson
 
 from enforcer.errors import StartError, StoreUnavailable
-from enforcer.model import AuditRow, Change, Decision, Mark, OutboxEntry, OutboxRow, RoomState, Session, Snapshot
+from enforcer.model import (
+    AuditRow,
+    Change,
+    Decision,
+    Mark,
+    OutboxRow,
+    RememberedAnswer,
+    RoomState,
+    Session,
+    Snapshot,
+    in_order,
+)
 from enforcer.policy import REMEMBER_FOR
-from enforcer.store import rows
-from enforcer.store import sqlite_statements as statements
+from enforcer.store import rows, sqlite_logs
+from enforcer.store.ahead import Ahead
 from enforcer.store.base import AuditQuery, Decide, SessionQuery
 from enforcer.store.recent import Recent
 from enforcer.store.sqlite_checkpoints import Checkpoints
+from enforcer.store.sqlite_logs import SNAPSHOT, snapshot_of
 from enforcer.store.sqlite_schema import migrate
-from enforcer.store.sqlite_writer import Writer
+from enforcer.store.sqlite_statements import WERE_PRESENT, Row, decision_rows, mark_rows
+from enforcer.store.sqlite_writer import Settle, Work, Writer
 
 T = TypeVar("T")
 
@@ -36,19 +49,13 @@ CACHE_KB = 32_768
 RECENT = 4096
 """Sessions that are kept as they were read or committed last. The reading connection loses its cache at each commit."""
 
-_ROOM = "SELECT epoch, waiting FROM rooms WHERE room = ?"
-_LIVE = f"SELECT {rows.COLUMNS} FROM sessions WHERE room = ? AND ended_at IS NULL ORDER BY epoch, started_at, id"
-_BY_ID = f"SELECT {rows.COLUMNS} FROM sessions WHERE id = ?"
-_ANSWER = "SELECT request_id, fingerprint, at, answer FROM answers WHERE room = ? AND request_id = ?"
-_NEWEST = "(SELECT coalesce(max(o.epoch), 0) FROM sessions o WHERE o.room = s.room AND o.ended_at IS NULL)"
-_SNAPSHOT = f"SELECT {', '.join('s.' + c for c in rows.COLUMNS.split(', '))}, {_NEWEST} FROM sessions s"
-_PUT_ROOM = (
-    "INSERT INTO rooms (room, epoch, waiting, operation) VALUES (?, ?, ?, ?) "
-    "ON CONFLICT (room) DO UPDATE SET "
-    "epoch = excluded.epoch, waiting = excluded.waiting, operation = excluded.operation"
+_SESSION = ", ".join("s." + column for column in rows.COLUMNS.split(", "))
+_ROOM = (
+    f"SELECT r.epoch, r.waiting, {_SESSION} FROM (SELECT ? AS room) q LEFT JOIN rooms r ON r.room = q.room "
+    "LEFT JOIN sessions s ON s.room = q.room AND s.ended_at IS NULL"
 )
-_AUDIT = f"INSERT INTO audit ({rows.AUDIT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_ANSWERS = "INSERT OR REPLACE INTO answers (room, request_id, fingerprint, at, answer) VALUES (?, ?, ?, ?, ?)"
+_BY_ID = f"SELECT {rows.COLUMNS} FROM sessions WHERE id = ?"
+_ANSWER = f"SELECT {rows.ANSWER_COLUMNS} FROM answers WHERE room = ? AND request_id = ?"
 
 
 class SQLiteStore:
@@ -63,6 +70,7 @@ class SQLiteStore:
         self._checkpoints: Checkpoints | None = None
         self._listeners: list[Callable[[Change], None]] = []
         self._recent = Recent(RECENT)
+        self._ahead = Ahead()
         self._present: set[int] = set()
         """Shares that were noted with somebody in them."""
 
@@ -92,6 +100,7 @@ class SQLiteStore:
                 migrate(writing, str(self._path))
                 self._reader = self._connect()
                 self._reader.execute("PRAGMA query_only = ON")
+                self._reader.execute(f"PRAGMA cache_size = -{CACHE_KB}")
             except BaseException:
                 writing.close()
                 raise
@@ -105,7 +114,8 @@ class SQLiteStore:
             self._release_lock()
             raise
         self._checkpoints = Checkpoints(self._connect)
-        self._writer = Writer(writing, asyncio.get_running_loop(), self._checkpoints.wrote)
+        self._ahead.forget()
+        self._writer = Writer(writing, asyncio.get_running_loop(), self._ahead, self._view, self._checkpoints.wrote)
 
     async def close(self) -> None:
         writer, self._writer = self._writer, None
@@ -131,49 +141,46 @@ class SQLiteStore:
     async def transact(
         self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
     ) -> T:
-        def work(connection: sqlite3.Connection) -> tuple[RoomState, Decision[T]]:
-            state = _load(connection, room, sessions, request_id)
-            decision = decide(state, self._clock())
-            if not decision.empty:
-                _store(connection, state, decision)
-            return state, decision
+        def make() -> tuple[Any, Sequence[Row]]:
+            before = self._state(room, sessions, request_id)
+            decision = decide(before, self._clock())
+            if decision.empty:
+                return (before, before, decision), ()
+            after = self._ahead.decided(before, decision)
+            return (before, after, decision), decision_rows(before, after, decision)
 
-        def committed(done: tuple[RoomState, Decision[T]]) -> None:
-            state, decision = done
+        def committed(done: tuple[RoomState, RoomState, Decision[T]]) -> None:
+            before, after, decision = done
             if decision.changed:
-                self._recent.committed(state, decision.changed)
+                self._recent.committed(before, after, decision.changed)
                 for listener in self._listeners:
                     listener(Change(room, decision.changed))
 
         decision: Decision[T]
-        _, decision = await self._write(work, committed)
+        *_, decision = await self._write(lambda writer: writer.decide(make, committed))
         return decision.result
+
+    def _state(self, room: str, sessions: Collection[str], request_id: str | None) -> RoomState:
+        """The room, and what else was asked for, as those before have decided it."""
+        ahead = self._ahead
+        now = ahead.room(room) or self._room(room)
+        if not sessions and request_id is None:
+            return now
+        found = {i: s for i in sessions if (s := ahead.session(i) or self._session(i)) is not None}
+        kept = None
+        if request_id is not None:
+            kept = ahead.answer(room, request_id) or self._answer(room, request_id)
+        return RoomState(room, now.epoch, now.sessions, now.waiting, found, kept)
 
     async def mark(self, marks: Sequence[Mark]) -> None:
         for first in range(0, len(marks), MARKS_AT_ONCE):
             await self._mark(marks[first : first + MARKS_AT_ONCE])
 
     async def _mark(self, marks: Sequence[Mark]) -> None:
-        seen, live, told = [], [], []
-        for mark in marks:
-            if statements.only_seen(mark):
-                seen.append(statements.seen_row(mark))
-                continue
-            row = statements.mark_row(mark)
-            if not statements.only_told(mark):
-                live.append(row)
-            if mark.acked_at is not None or mark.refused_at is not None:
-                told.append(row)
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.executemany(statements.MARK_SEEN, seen)
-            connection.executemany(statements.MARK_LIVE, live)
-            connection.executemany(statements.MARK_TOLD, told)
-
         def committed(_: None) -> None:
             self._recent.forget(m.session for m in marks)
 
-        await self._write(work, committed)
+        await self._write(lambda writer: writer.write(mark_rows(marks), committed))
 
     async def get(self, session: str) -> Snapshot | None:
         return self._get(session)
@@ -187,24 +194,15 @@ class SQLiteStore:
     def _get(self, session: str) -> Snapshot | None:
         if self._reader is not None and (recent := self._recent.get(session)) is not None:
             return recent
-        found = self._read(f"{_SNAPSHOT} WHERE s.id = ?", session)
+        found = self._read(f"{SNAPSHOT} WHERE s.id = ?", session)
         if not found:
             return None
-        snapshot = _snapshot(found[0])
+        snapshot = snapshot_of(found[0])
         self._recent.read(snapshot)
         return snapshot
 
     async def room(self, room: str) -> RoomState:
-        if self._reader is None:
-            raise StoreUnavailable("the store is not open")
-        try:
-            self._reader.execute("BEGIN")  # one view of both tables
-            try:
-                return _load(self._reader, room, (), None)
-            finally:
-                self._reader.execute("COMMIT")
-        except sqlite3.Error as e:
-            raise StoreUnavailable(f"the database cannot be read: {e}") from None
+        return self._room(room)
 
     async def due(self, now: float, limit: int, absolute_only: bool = False) -> list[str]:
         deadline = "absolute_at" if absolute_only else "due_at"
@@ -216,49 +214,16 @@ class SQLiteStore:
         return list(dict.fromkeys(room for (room,) in found))
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
-        where: list[str] = []
-        values: list[Any] = []
-
-        def require(condition: str, *given: Any) -> None:
-            where.append(condition)
-            values.extend(given)
-
-        if query.room is not None:
-            require("s.room = ?", query.room)
-        if query.open is not None:
-            require("s.ended_at IS NULL" if query.open else "s.ended_at IS NOT NULL")
-        if query.reason is not None:
-            require("s.end_reason = ?", query.reason)
-        if query.since is not None:
-            require("s.started_at >= ?", query.since)
-        if query.until is not None:
-            require("s.started_at < ?", query.until)
-        if query.after is not None:
-            require("(s.started_at, s.id) > (?, ?)", *query.after)
-        condition = f"WHERE {' AND '.join(where)}" if where else ""
-        sql = f"{_SNAPSHOT} {condition} ORDER BY s.started_at, s.id LIMIT ?"
-        return [_snapshot(row) for row in self._read(sql, *values, query.limit)]
+        return sqlite_logs.sessions(self._read, query)
 
     async def audit(self, query: AuditQuery) -> list[AuditRow]:
-        where: list[str] = ["seq > ?"]
-        values: list[Any] = [query.after]
-        room = query.room
-        if room is None and query.session is not None:  # the audit log is indexed by room
-            found = self._read("SELECT room FROM sessions WHERE id = ?", query.session)
-            room = found[0][0] if found else None
-        for column, value in (("room = ?", room), ("session = ?", query.session), ("at >= ?", query.since)):
-            if value is not None:
-                where.append(column)
-                values.append(value)
-        sql = f"SELECT seq, {rows.AUDIT_COLUMNS} FROM audit WHERE {' AND '.join(where)} ORDER BY seq LIMIT ?"
-        return [rows.audit_of(row) for row in self._read(sql, *values, query.limit)]
+        return sqlite_logs.audit(self._read, query)
 
     async def outbox(self, limit: int) -> list[OutboxRow]:
-        found = self._read("SELECT seq, at, topic, body FROM outbox ORDER BY seq LIMIT ?", limit)
-        return [OutboxRow(seq, OutboxEntry(at, topic, body)) for seq, at, topic, body in found]
+        return sqlite_logs.outbox(self._read, limit)
 
     async def sent(self, seqs: Sequence[int]) -> None:
-        await self._write(lambda c: c.executemany("DELETE FROM outbox WHERE seq = ?", [(s,) for s in seqs]))
+        await self._run(lambda c: c.executemany("DELETE FROM outbox WHERE seq = ?", [(s,) for s in seqs]))
 
     async def purge(self, before: float, limit: int) -> int:
         forgotten = self._clock() - REMEMBER_FOR
@@ -282,7 +247,7 @@ class SQLiteStore:
             )
             return len(gone)
 
-        count: int = await self._write(work, bulky=True)
+        count: int = await self._run(work)
         return count
 
     async def present(self, share: int, sessions: Collection[str], now: float) -> None:
@@ -290,7 +255,7 @@ class SQLiteStore:
             return
         self._present.add(share) if sessions else self._present.discard(share)
         row = (share, now, orjson.dumps(list(sessions)).decode())
-        await self._write(lambda c: c.execute("INSERT OR REPLACE INTO presence VALUES (?, ?, ?)", row))
+        await self._run(lambda c: c.execute("INSERT OR REPLACE INTO presence VALUES (?, ?, ?)", row))
 
     async def take_presence(self, alive_window: float) -> None:
         noted = self._read("SELECT at, sessions FROM presence")
@@ -299,13 +264,13 @@ class SQLiteStore:
 
         def work(connection: sqlite3.Connection) -> None:
             for at, sessions in noted:
-                connection.execute(statements.WERE_PRESENT, (at, at + alive_window, sessions, at))
+                connection.execute(WERE_PRESENT, (at, at + alive_window, sessions, at))
             connection.execute("DELETE FROM presence")
 
-        await self._write(work, lambda _: self._recent.clear(), bulky=True)
+        await self._run(work, lambda _: self._recent.clear())
 
     async def beat(self, now: float) -> None:
-        await self._write(lambda c: c.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('beat', ?)", (now,)))
+        await self._run(lambda c: c.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('beat', ?)", (now,)))
 
     async def last_beat(self) -> float | None:
         found = self._read("SELECT value FROM meta WHERE name = 'beat'")
@@ -331,7 +296,7 @@ class SQLiteStore:
             )
             return ids[-1][0] if len(ids) == limit else None
 
-        last: str | None = await self._write(work, lambda _: self._recent.clear(), bulky=True)
+        last: str | None = await self._run(work, lambda _: self._recent.clear())
         return last
 
     def listen(self, listener: Callable[[Change], None]) -> None:
@@ -345,19 +310,46 @@ class SQLiteStore:
 
     # ---- connections ---------------------------------------------------------------------------
 
-    async def _write(
-        self,
-        work: Callable[[sqlite3.Connection], Any],
-        committed: Callable[[Any], None] | None = None,
-        bulky: bool = False,
-    ) -> Any:
+    async def _run(self, work: Work, committed: Settle | None = None) -> Any:
+        return await self._write(lambda writer: writer.run(work, committed))
+
+    async def _write(self, put: Callable[[Writer], Awaitable[Any]]) -> Any:
         if self._writer is None:
             raise StoreUnavailable("the store is not open")
         try:
-            return await self._writer.run(work, committed, bulky=bulky)
+            return await put(self._writer)
         except StoreUnavailable:
             self._recent.clear()  # nobody knows what was written
             raise
+
+    @contextmanager
+    def _view(self) -> Iterator[None]:
+        """What is read within is of one moment, and needs the database's locks only once."""
+        assert self._reader is not None
+        try:
+            self._reader.execute("BEGIN")
+        except sqlite3.Error:  # each read will tell
+            yield
+            return
+        try:
+            yield
+        finally:
+            self._reader.execute("COMMIT")
+
+    def _room(self, room: str) -> RoomState:
+        """The room as it is committed."""
+        found = self._read(_ROOM, room)
+        epoch, waiting = found[0][:2]
+        live = () if found[0][2] is None else in_order(rows.session_of(row[2:]) for row in found)
+        return RoomState(room, epoch or 0, live, () if waiting is None else rows.waiting_of(waiting))
+
+    def _session(self, session: str) -> Session | None:
+        found = self._read(_BY_ID, session)
+        return rows.session_of(found[0]) if found else None
+
+    def _answer(self, room: str, request_id: str) -> RememberedAnswer | None:
+        found = self._read(_ANSWER, room, request_id)
+        return rows.answer_of(found[0]) if found else None
 
     def _read(self, sql: str, *values: Any) -> list[Any]:
         if self._reader is None:
@@ -397,44 +389,3 @@ class SQLiteStore:
         if self._lock is not None:
             self._lock.close()  # closing drops the lock; the file stays, so that nobody locks a deleted one
             self._lock = None
-
-
-def _load(connection: sqlite3.Connection, room: str, sessions: Collection[str], request_id: str | None) -> RoomState:
-    """The room as it is, and what else was asked for."""
-    head = connection.execute(_ROOM, (room,)).fetchone()
-    epoch, waiting = (0, ()) if head is None else (head[0], rows.waiting_of(head[1]))
-    live = tuple(rows.session_of(row) for row in connection.execute(_LIVE, (room,)))
-    found: dict[str, Session] = {}
-    for session_id in sessions:
-        row = connection.execute(_BY_ID, (session_id,)).fetchone()
-        if row is not None:
-            found[session_id] = rows.session_of(row)
-    kept = None
-    if request_id is not None:
-        row = connection.execute(_ANSWER, (room, request_id)).fetchone()
-        kept = None if row is None else rows.answer_of(row)
-    return RoomState(room, epoch, live, waiting, found, kept)
-
-
-def _store(connection: sqlite3.Connection, state: RoomState, decision: Decision[Any]) -> None:
-    """Writes a decision, all in the transaction that is open."""
-    operation = secrets.token_hex(16)
-    epoch = state.epoch if decision.epoch is None else decision.epoch
-    waiting = state.waiting if decision.waiting is None else decision.waiting
-    connection.execute(_PUT_ROOM, (state.room, epoch, rows.waiting_text(waiting), operation))
-    live = {s.id: s for s in state.sessions}
-    for session in decision.changed:
-        if session.ended and rows.only_ended(live.get(session.id), session):
-            connection.execute(statements.END, statements.end_row(session))
-        else:
-            connection.execute(statements.UPSERT, rows.session_row(session))
-    for entry in decision.audit:
-        connection.execute(_AUDIT, rows.audit_row(operation, entry))
-    for item in decision.outbox:
-        connection.execute("INSERT INTO outbox (at, topic, body) VALUES (?, ?, ?)", (item.at, item.topic, item.body))
-    if decision.remember is not None:
-        connection.execute(_ANSWERS, rows.answer_row(state.room, decision.remember))
-
-
-def _snapshot(row: tuple[Any, ...]) -> Snapshot:
-    return Snapshot(rows.session_of(row), row[-1])

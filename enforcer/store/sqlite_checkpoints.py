@@ -11,10 +11,10 @@ import sqlite3
 import threading
 from collections.abc import Callable
 
-CHANGES = 500
-"""Rows written between two checkpoints: about half a thousand pages."""
-LOG_PAGES = 4_000
-"""Pages from which on the log is begun anew: 16 MB."""
+CHANGES = 5_000
+"""Rows written between two checkpoints: a few thousand pages at most."""
+LOG_PAGES = 8_000
+"""Pages from which on the log is begun anew: 32 MB."""
 
 
 class Checkpoints:

@@ -1,10 +1,10 @@
-"""All writing to a SQLite database, with group commit.
+"""All writing to a SQLite database: group commit, with the next transaction made while one is being written.
 
-Jobs that wait at the same time go into one transaction and are answered after its fsync, so the cost of a durable
-commit is shared. A transaction has two parts, never both at once. Quick jobs run on the event loop: a decision about a
-room takes some tens of microseconds, less than handing the interpreter lock to another thread and back for each of its
-statements. Bulky jobs, and the commit, which waits for the disk, run on a thread of their own. Jobs run in the order in
-which they came.
+Whoever comes while the disk is busy goes into the next transaction together with the others, so that the cost of a
+durable commit is shared. Decisions run on the event loop; what they want written is handed to a thread, a transaction
+at a time. Decisions see those before them whose commit is still on its way (`ahead`); if it fails, those that have
+seen it are taken back and decided again. Work that cannot be told ahead runs on the thread, as the last of its
+transaction, and whoever comes after it waits for its commit. Everything is done in the order in which it came.
 """
 
 import asyncio
@@ -13,44 +13,69 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 from enforcer.errors import StoreUnavailable
+from enforcer.store.ahead import Ahead
+from enforcer.store.sqlite_statements import ROWS_AT_ONCE, Row, insert, prepare
 
 MAX_BATCH = 250
-"""Quick jobs in one transaction: bounds how long the first of them waits for the last."""
+"""Decisions in one transaction: bounds how long the first of them waits for the last."""
 AT_ONCE = 25
-"""Quick jobs in one turn of the event loop: others want their turn too."""
+"""Decisions in one turn of the event loop: others want their turn too."""
 
 Settle = Callable[[Any], None]
+Made = Callable[[], tuple[Any, Sequence[Row]]]
+"""Decides: a result, and the rows to write for it."""
 Work = Callable[[sqlite3.Connection], Any]
 
-_OWN_FAULTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
+_OWN_FAULTS = (
+    *(sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError),
+    *(ValueError, OverflowError),  # texts and numbers that SQLite does not take
+)
 """What says that a job is wrong; any other error of SQLite's says that the database is in trouble."""
 
 
 @dataclass(slots=True)
 class _Job:
-    work: Work
+    """`make` is for the event loop, `work` for the thread, and either may be missing. `rows` are what it writes."""
+
+    make: Made | None
+    work: Work | None
     committed: Settle | None
-    bulky: bool
     future: asyncio.Future[Any]
+    rows: Sequence[Row] = ()
     result: Any = None
     error: BaseException | None = None
 
 
 @dataclass(slots=True)
 class _Batch:
-    """The jobs of one transaction. `begun`: it is open, and the quick ones have run in it."""
+    """The jobs of one transaction. `last`: those who come after it wait until it is committed.
 
-    quick: list[_Job]
-    bulky: list[_Job]
-    begun: bool = False
+    `again`: nothing of it was committed because of one job, which has its error; the others are to be done again.
+    """
+
+    jobs: list[_Job] = field(default_factory=list)
+    last: bool = False
+    again: bool = False
+    failure: StoreUnavailable | None = None
 
     @property
-    def jobs(self) -> list[_Job]:
-        return self.quick + self.bulky
+    def rows(self) -> list[Row]:
+        return [row for job in self.jobs for row in job.rows]
+
+    @property
+    def one_statement(self) -> bool:
+        """Whether one statement can be the whole transaction."""
+        return len(self.rows) <= ROWS_AT_ONCE and all(job.work is None for job in self.jobs)
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is anything for the disk."""
+        return any(job.rows or job.work is not None for job in self.jobs)
 
 
 class Writer:
@@ -60,14 +85,22 @@ class Writer:
         self,
         connection: sqlite3.Connection,
         loop: asyncio.AbstractEventLoop,
+        ahead: Ahead,
+        view: Callable[[], AbstractContextManager[object]] = nullcontext,
         wrote: Callable[[sqlite3.Connection], None] = lambda connection: None,
     ) -> None:
-        """`wrote` is called on the thread after each commit, while no transaction is open."""
+        """`view` is entered around decisions that are taken in one turn; `wrote` is called on the thread after each
+        commit, while no transaction is open."""
+        prepare(connection)
         self._connection = connection
         self._loop = loop
+        self._ahead = ahead
+        self._view = view
         self._wrote = wrote
         self._waiting: deque[_Job] = deque()
-        self._batch: _Batch | None = None
+        self._making = _Batch()
+        self._writing: _Batch | None = None
+        self._called = False
         self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -77,22 +110,24 @@ class Writer:
         self.failing: str | None = None
         """What the latest transaction failed with, until one succeeds again."""
 
-    async def run(self, work: Work, committed: Settle | None = None, *, bulky: bool = False) -> Any:
-        """Runs `work` in the next transaction; after its commit `committed` is called with the result, then returns it.
+    async def decide(self, make: Made, committed: Settle | None = None) -> Any:
+        """Lets `make` decide, writes its rows, calls `committed` with its result after the commit, then returns it.
 
-        `bulky` is for work that takes longer than the event loop should be kept waiting.
+        `make` tells `ahead` what it has decided; it may run again if what it has seen there was not committed.
 
         Raises:
             StoreUnavailable: the transaction failed; whether it took effect is unknown.
-            Exception: what `work` raised; nothing of it was committed, the other jobs are not touched.
+            Exception: what `make` raised, or its rows could not be written; nothing of it was committed.
         """
-        if self._closed:
-            raise StoreUnavailable("the store is closed")
-        job = _Job(work, committed, bulky, self._loop.create_future())
-        self._waiting.append(job)
-        if self._batch is None:
-            self._open_batch()
-        return await job.future
+        return await self._put(_Job(make, None, committed, self._loop.create_future()))
+
+    async def write(self, rows: Sequence[Row], committed: Settle | None = None) -> None:
+        """Writes rows that no decision has made. Raises as `decide`."""
+        await self._put(_Job(None, None, committed, self._loop.create_future(), rows))
+
+    async def run(self, work: Work, committed: Settle | None = None) -> Any:
+        """Runs `work` on the thread; the rest is as with `decide`."""
+        return await self._put(_Job(None, work, committed, self._loop.create_future()))
 
     async def close(self) -> None:
         """Finishes the waiting jobs, then ends the thread and closes its connection."""
@@ -104,57 +139,90 @@ class Writer:
 
     # ---- on the event loop ---------------------------------------------------------------------
 
-    def _open_batch(self) -> None:
-        """The next transaction begins in the next turn, with whoever has come by then."""
+    def _put(self, job: _Job) -> asyncio.Future[Any]:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        self._waiting.append(job)
         self._idle.clear()
-        self._batch = _Batch([], [])
-        self._loop.call_soon(self._fill)
+        self._call()
+        return job.future
 
-    def _fill(self) -> None:
-        """Runs waiting jobs, a few at a time; hands the transaction over at a bulky one, when none is left, or it is
-        long enough."""
-        batch, waiting = self._batch, self._waiting
-        assert batch is not None
-        taken: list[_Job] = []
-        while waiting and not waiting[0].bulky and len(taken) < AT_ONCE:
-            taken.append(waiting.popleft())
-        batch.quick += taken
-        sound = self._run_quick(batch, taken)
-        if sound and waiting and not waiting[0].bulky and len(batch.quick) < MAX_BATCH:
-            self._loop.call_soon(self._fill)
-            return
-        while waiting and waiting[0].bulky:
-            batch.bulky.append(waiting.popleft())
-        self._handed.put(batch)
+    def _call(self) -> None:
+        """Goes on in the next turn, with whoever has come by then."""
+        if not self._called:
+            self._called = True
+            self._loop.call_soon(self._make)
 
-    def _run_quick(self, batch: _Batch, jobs: Sequence[_Job]) -> bool:
-        """Runs the jobs in the open transaction. False if something went wrong: then nothing is begun any more."""
+    def _make(self) -> None:
+        """Lets waiting decisions into the transaction that is made, a few at a time; hands it over when it can be."""
+        self._called = False
+        making, waiting = self._making, self._waiting
+        if not making.last and (self._writing is None or not self._writing.last):
+            with self._view():
+                for _ in range(min(AT_ONCE, MAX_BATCH - len(making.jobs), len(waiting))):
+                    if (make := waiting[0].make) is None:
+                        break
+                    making.jobs.append(waiting[0])
+                    self._decide(make, waiting.popleft())
+            while waiting and waiting[0].make is None:
+                making.jobs.append(waiting.popleft())
+                making.last = True
+            if waiting and not making.last and len(making.jobs) < MAX_BATCH:
+                self._call()
+        if self._writing is None and (over := self._hand_over()) is not None:
+            self._settle(over)
+            if not self._waiting:
+                self._idle.set()
+
+    def _decide(self, make: Made, job: _Job) -> None:
+        job.rows, job.error = (), None
         try:
-            if not batch.begun:
-                self._connection.execute("BEGIN IMMEDIATE")
-                batch.begun = True
-            if all(self._run_job(job) for job in jobs):
-                return True
-        except sqlite3.Error:
-            pass  # the thread runs all of them again, and says what it meets
-        batch.begun = False
-        self._roll_back()
-        return False
+            job.result, job.rows = make()
+        except Exception as e:
+            job.error = e
+
+    def _hand_over(self) -> _Batch | None:
+        """The transaction is written from now on. If there is nothing to write it is over already: returns it."""
+        batch, self._making = self._making, _Batch()
+        self._ahead.handed_over()
+        if not batch.writes:
+            return batch
+        self._writing = batch
+        self._handed.put(batch)
+        return None
+
+    def _written(self, batch: _Batch) -> None:
+        """The thread is through with it. It gets the next one before anybody hears of this one."""
+        self._writing = over = None
+        if batch.failure is not None or batch.again:
+            again = [job for job in batch.jobs if batch.again and job.error is None]
+            self._waiting.extendleft(reversed(again + self._making.jobs))
+            self._making = _Batch()
+            self._ahead.forget()
+        else:
+            self._ahead.committed()
+            over = self._hand_over()
+        self._settle(batch)
+        if over is not None:
+            self._settle(over)
+        if self._waiting:
+            self._call()
+        elif self._writing is None:
+            self._idle.set()
 
     def _settle(self, batch: _Batch) -> None:
         """First everybody who listens, then the caller, job by job in the order of the commit."""
-        self._batch = None
-        if self._waiting:
-            self._open_batch()
-        else:
-            self._idle.set()
         for job in batch.jobs:
-            if job.error is None and job.committed is not None:
-                job.committed(job.result)
+            error = job.error or batch.failure
+            if error is None:
+                if batch.again:
+                    continue
+                if job.committed is not None:
+                    job.committed(job.result)
             if job.future.cancelled():
                 continue
-            if job.error is not None:
-                job.future.set_exception(job.error)
+            if error is not None:
+                job.future.set_exception(error)
             else:
                 job.future.set_result(job.result)
 
@@ -162,48 +230,76 @@ class Writer:
 
     def _run(self) -> None:
         while (batch := self._handed.get()) is not None:
-            self._finish(batch)
-            self._loop.call_soon_threadsafe(self._settle, batch)
+            self._write(batch)
+            self._loop.call_soon_threadsafe(self._written, batch)
         self._connection.close()
 
-    def _finish(self, batch: _Batch) -> None:
-        """The rest of the transaction; an error of the database fails all its jobs as *unknown*.
-
-        A job that fails by its own fault has usually written nothing. If it has, everything is rolled back and the
-        others run again without it (decisions may run more than once): far cheaper than a savepoint for every job.
-        """
-        jobs, waiting = batch.jobs, batch.bulky
+    def _write(self, batch: _Batch) -> None:
+        """The transaction; an error of the database fails all its jobs as *unknown*."""
         try:
-            if not batch.begun:
-                self._connection.execute("BEGIN IMMEDIATE")
-                waiting = jobs
-            while (spoiler := next((job for job in waiting if not self._run_job(job)), None)) is not None:
-                self._connection.execute("ROLLBACK")
-                jobs = waiting = [job for job in jobs if job is not spoiler]
-                self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.execute("COMMIT")
+            if self._commit(batch):
+                self._wrote(self._connection)
+            else:
+                self._roll_back()
+                self._find_fault(batch)
             self.failing = None
-            self._wrote(self._connection)
         except sqlite3.Error as e:
             self.failing = str(e)
-            for job in jobs:
-                job.error = StoreUnavailable(f"the database did not take the change: {e}")
+            batch.failure = StoreUnavailable(f"the database did not take the change: {e}")
             self._roll_back()
 
-    # ---- on either -----------------------------------------------------------------------------
-
-    def _run_job(self, job: _Job) -> bool:
-        """Runs one job in the open transaction. False if it failed and left something half done."""
-        job.error = None
-        changes = self._connection.total_changes
+    def _commit(self, batch: _Batch) -> bool:
+        """False if it cannot be, through the fault of a job."""
+        if batch.one_statement:
+            try:
+                insert(self._connection, batch.rows)
+            except _OWN_FAULTS:
+                return False
+            return True
+        self._connection.execute("BEGIN IMMEDIATE")
         try:
-            job.result = job.work(self._connection)
+            rows: list[Row] = []
+            for job in batch.jobs:
+                if job.work is None:
+                    rows += job.rows
+                    continue
+                self._insert(rows)
+                rows = []
+                self._work(job.work, job)
+            self._insert(rows)
+        except _OWN_FAULTS:
+            return False
+        self._connection.execute("COMMIT")
+        return True
+
+    def _insert(self, rows: Sequence[Row]) -> None:
+        for first in range(0, len(rows), ROWS_AT_ONCE):
+            insert(self._connection, rows[first : first + ROWS_AT_ONCE])
+
+    def _find_fault(self, batch: _Batch) -> None:
+        """Gives each job whose rows cannot be written its error. Nothing is committed; the others come again."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        for job in batch.jobs:
+            try:
+                self._insert(job.rows)
+            except _OWN_FAULTS as e:
+                job.error = e
+                batch.again = True
+        self._connection.execute("ROLLBACK")
+        if not batch.again:
+            raise sqlite3.DatabaseError("rows that can be written one by one cannot be written together")
+
+    def _work(self, work: Work, job: _Job) -> None:
+        """Runs one job's work in the open transaction; if it fails by its own fault, nothing of it stays."""
+        self._connection.execute("SAVEPOINT work")
+        try:
+            job.result = work(self._connection)
         except Exception as e:
             if isinstance(e, sqlite3.Error) and not isinstance(e, _OWN_FAULTS):
                 raise
             job.error = e
-            return self._connection.total_changes == changes
-        return True
+            self._connection.execute("ROLLBACK TO work")
+        self._connection.execute("RELEASE work")
 
     def _roll_back(self) -> None:
         try:

@@ -1,7 +1,8 @@
-"""The writer: quick and bulky, good and bad jobs are done in the order they came, each whole or not at all."""
+"""The writer: whatever jobs do, they are done in the order they came, each whole or not at all."""
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,79 +11,136 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enforcer.errors import StoreUnavailable
+from enforcer.model import Decision, RoomState
+from enforcer.store.ahead import Ahead
+from enforcer.store.sqlite_schema import migrate
+from enforcer.store.sqlite_statements import ROWS_AT_ONCE, Kind, Row, row
 from enforcer.store.sqlite_writer import AT_ONCE, MAX_BATCH, Writer
 
+KINDS = ("decide", "decide", "decide nothing", "decide badly", "decide wrongly", "write", "write wrongly")
+WORKS = ("run", "run badly", "run badly in the end")
 
-class Wrong(Exception):
+
+class Bad(Exception):
     """What a bad job raises."""
 
 
-def job(number: int, kind: str) -> Any:
-    """Notes its number; a bad one raises, before or after it has written."""
-
-    def work(connection: sqlite3.Connection) -> int:
-        if kind == "bad at once":
-            raise Wrong
-        connection.execute("INSERT INTO done (number) VALUES (?)", (number,))
-        if kind == "bad later":
-            raise Wrong
-        return number
-
-    return work
+def note(number: object) -> Row:
+    """A row that leaves a number in the outbox; the database does not take None."""
+    return row(Kind.OUTBOX, (0.0, number, ""))
 
 
-def opened(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("CREATE TABLE IF NOT EXISTS done (place INTEGER PRIMARY KEY, number INTEGER)")
-    return connection
+class Bench:
+    """A writer over a real database, and jobs for it. Decisions count: each raises the epoch of one room by one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        migrate(self.connection, str(path))
+        self.ahead = Ahead()
+        self.writer = Writer(self.connection, asyncio.get_running_loop(), self.ahead)
+        self.told: list[Any] = []
+        self.made = 0
+
+    def read(self, sql: str) -> list[Any]:
+        """From what is committed."""
+        connection = sqlite3.connect(self.path)
+        try:
+            return [value for (value,) in connection.execute(sql)]
+        finally:
+            connection.close()
+
+    def done(self) -> list[int]:
+        """The numbers that were committed, in the order they were written."""
+        return [int(number) for number in self.read("SELECT topic FROM outbox ORDER BY seq")]
+
+    def counted(self) -> int:
+        """The epoch of the room as it is committed."""
+        return sum(self.read("SELECT epoch FROM rooms"))
+
+    def count(self, *notes: Row) -> Any:
+        """Raises the epoch by one, and writes the notes."""
+
+        def make() -> tuple[int, Sequence[Row]]:
+            self.made += 1
+            before = self.ahead.room("r") or RoomState("r", self.counted())
+            after = self.ahead.decided(before, Decision(None, epoch=before.epoch + 1))
+            return after.epoch, [row(Kind.ROOM, ("r", after.epoch, "[]", "")), *notes]
+
+        return self.writer.decide(make, self.told.append)
+
+    def job(self, number: int, kind: str) -> Any:
+        """A job of the kind; a good one that writes leaves its number."""
+
+        def raising() -> tuple[Any, Sequence[Row]]:
+            raise Bad
+
+        def work(connection: sqlite3.Connection) -> int:
+            if kind == "run badly":
+                raise Bad
+            connection.execute("INSERT INTO outbox (at, topic, body) VALUES (0, ?, '')", (number,))
+            if kind == "run badly in the end":
+                raise Bad
+            return number
+
+        match kind:
+            case "decide":
+                return self.count(note(number))
+            case "decide nothing":
+                return self.writer.decide(lambda: (None, ()))
+            case "decide badly":
+                return self.writer.decide(raising)
+            case "decide wrongly":
+                return self.count(note(None))
+            case "write":
+                return self.writer.write([note(number)])
+            case "write wrongly":
+                return self.writer.write([note(number), note(None)])
+        return self.writer.run(work)
 
 
-def done(path: Path) -> list[int]:
-    """The numbers that were committed, in the order they were written."""
-    connection = sqlite3.connect(path)
-    try:
-        return [number for (number,) in connection.execute("SELECT number FROM done ORDER BY place")]
-    finally:
-        connection.close()
-
-
-JOBS = st.lists(st.tuples(st.sampled_from(["good", "good", "bad at once", "bad later"]), st.booleans()), max_size=60)
+JOBS = st.lists(st.sampled_from(KINDS + WORKS), max_size=40)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(JOBS, min_size=1, max_size=4))
-def test_jobs_are_done_in_their_order_whole_or_not_at_all(groups: list[list[tuple[str, bool]]]) -> None:
-    """Groups come while the ones before are under way; after each answer what it promises is committed."""
+@given(st.lists(JOBS, min_size=1, max_size=5), st.integers(0, 3))
+def test_jobs_are_done_in_their_order_whole_or_not_at_all(groups: list[list[str]], turns: int) -> None:
+    """Groups come while the ones before are under way; after each answer what it promises is committed, and each
+    decision was made on what those before it have left, and nothing else."""
 
     async def run(path: Path) -> None:
-        told: list[int] = []
-        writer = Writer(opened(path), asyncio.get_running_loop())
+        bench = Bench(path)
         tasks: list[tuple[int, str, asyncio.Task[Any]]] = []
         for group in groups:
-            for kind, bulky in group:
+            for kind in group:
                 number = len(tasks)
-                work = writer.run(job(number, kind), told.append, bulky=bulky)
-                tasks.append((number, kind, asyncio.create_task(work)))
-            await asyncio.sleep(0)
+                tasks.append((number, kind, asyncio.ensure_future(bench.job(number, kind))))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        good = [number for number, kind, _ in tasks if kind in ("decide", "write", "run")]
+        decided = [number for number in good if tasks[number][1] == "decide"]
         for number, kind, task in tasks:
-            if kind == "good":
-                assert await task == number
-                assert number in done(path)
+            (answer,) = await asyncio.gather(task, return_exceptions=True)
+            if number in decided:
+                assert answer == 1 + decided.index(number)
+                assert bench.counted() >= answer
+            elif number in good or kind == "decide nothing":
+                assert answer == (number if kind == "run" else None)
             else:
-                assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], Wrong)
-        await writer.close()
-        good = [number for number, kind, _ in tasks if kind == "good"]
-        assert done(path) == good
-        assert told == good, "listeners hear of commits in their order"
+                assert isinstance(answer, sqlite3.IntegrityError if "wrongly" in kind else Bad)
+            assert number not in good or number in bench.done()
+        await bench.writer.close()
+        assert bench.done() == good
+        assert bench.told == list(range(1, 1 + len(decided))), "listeners hear of commits in their order"
 
     with TemporaryDirectory() as directory:
         asyncio.run(run(Path(directory) / "x.db"))
 
 
 async def test_the_event_loop_keeps_turning_under_load(tmp_path: Path) -> None:
-    """Between some jobs of one transaction others have their turn."""
-    writer = Writer(opened(tmp_path / "x.db"), asyncio.get_running_loop())
+    """Between some decisions of one transaction others have their turn."""
+    bench = Bench(tmp_path / "x.db")
     turns = 0
 
     async def turn() -> None:
@@ -92,23 +150,78 @@ async def test_the_event_loop_keeps_turning_under_load(tmp_path: Path) -> None:
             await asyncio.sleep(0)
 
     turning = asyncio.create_task(turn())
-    seen = await asyncio.gather(*(writer.run(lambda c: turns) for _ in range(MAX_BATCH)))
+    seen = await asyncio.gather(*(bench.writer.decide(lambda: (turns, ())) for _ in range(MAX_BATCH)))
     turning.cancel()
     assert len(set(seen)) >= MAX_BATCH // AT_ONCE
-    await writer.close()
+    await bench.writer.close()
+
+
+async def test_whoever_comes_while_the_disk_is_busy_is_decided_meanwhile(tmp_path: Path) -> None:
+    """And all of them are committed together."""
+    bench = Bench(tmp_path / "x.db")
+    first = asyncio.ensure_future(bench.count(note("0" * 5_000_000)))
+    while bench.made == 0:
+        await asyncio.sleep(0)
+    others = [asyncio.ensure_future(bench.count()) for _ in range(AT_ONCE)]
+    while bench.made <= AT_ONCE:
+        await asyncio.sleep(0)
+    assert not first.done()
+    assert bench.counted() == 0
+    await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
+    assert bench.counted() == 1 + AT_ONCE
+    assert await asyncio.gather(first, *others) == list(range(1, 2 + AT_ONCE))
+    await bench.writer.close()
+
+
+async def test_what_was_decided_ahead_of_a_failed_commit_is_decided_again(tmp_path: Path) -> None:
+    """Those whose transaction failed learn that nobody knows; those who had only seen it are not touched by that."""
+    bench = Bench(tmp_path / "x.db")
+    (pages,) = bench.connection.execute("PRAGMA page_count").fetchone()
+    bench.connection.execute(f"PRAGMA max_page_count = {pages + 100}")
+    too_big = asyncio.ensure_future(bench.count(note("0" * 5_000_000)))
+    while bench.made == 0:
+        await asyncio.sleep(0)
+    after = asyncio.ensure_future(bench.count())
+    answers = await asyncio.gather(too_big, after, return_exceptions=True)
+    assert isinstance(answers[0], StoreUnavailable)
+    assert answers[1] == 1
+    assert bench.made == 3, "the second one was decided before the first one failed, and once more after that"
+    assert bench.counted() == 1
+    await bench.writer.close()
+
+
+async def test_a_transaction_may_be_longer_than_a_statement(tmp_path: Path) -> None:
+    """And is one all the same."""
+    bench = Bench(tmp_path / "x.db")
+    many = [note(number) for number in range(3 * ROWS_AT_ONCE + 1)]
+    (answer,) = await asyncio.gather(bench.writer.write([*many, note(None)]), return_exceptions=True)
+    assert isinstance(answer, sqlite3.IntegrityError)
+    assert bench.done() == []
+    await bench.writer.write(many)
+    assert bench.done() == list(range(len(many)))
+    await bench.writer.close()
+
+
+async def test_a_text_that_the_database_cannot_hold_is_that_jobs_fault(tmp_path: Path) -> None:
+    """Others of the same transaction are not touched."""
+    bench = Bench(tmp_path / "x.db")
+    answers = await asyncio.gather(
+        *(bench.writer.write([note(text)]) for text in ("1", "\ud800", "2")), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [type(None), UnicodeEncodeError, type(None)]
+    assert bench.done() == [1, 2]
+    await bench.writer.close()
 
 
 async def test_an_error_of_the_database_fails_everybody_as_unknown(tmp_path: Path) -> None:
     """And is over when the trouble is."""
-    path = tmp_path / "x.db"
-    connection = opened(path)
-    writer = Writer(connection, asyncio.get_running_loop())
-    connection.execute("PRAGMA query_only = ON")
-    answers = await asyncio.gather(*(writer.run(job(n, "good")) for n in range(3)), return_exceptions=True)
+    bench = Bench(tmp_path / "x.db")
+    bench.connection.execute("PRAGMA query_only = ON")
+    answers = await asyncio.gather(*(bench.job(n, "decide") for n in range(3)), return_exceptions=True)
     assert [type(answer) for answer in answers] == [StoreUnavailable] * 3
-    assert writer.failing is not None
-    connection.execute("PRAGMA query_only = OFF")
-    assert await writer.run(job(7, "good")) == 7
-    assert writer.failing is None
-    await writer.close()
-    assert done(path) == [7]
+    assert bench.writer.failing is not None
+    bench.connection.execute("PRAGMA query_only = OFF")
+    assert await bench.job(7, "run") == 7
+    assert bench.writer.failing is None
+    await bench.writer.close()
+    assert bench.done() == [7]

@@ -24,7 +24,7 @@ SEPARATE = {("api", "gateway"), ("gateway", "api"), ("jobs", "api"), ("jobs", "g
 """Neighbours in a layer that must not know each other."""
 PURE = (
     *("model", "errors", "deadlines", "edge", "http1", "redis_address", "policy", "noticed", "presence"),
-    *("protocol", "tickets", "store/recent", "gateway/visitor"),
+    *("protocol", "tickets", "store/ahead", "store/recent", "gateway/visitor"),
     *("gateway/wire/websocket", "gateway/wire/packets", "gateway/wheel"),
 )
 IMPURE = {"asyncio", "time", "os", "socket", "random", "secrets", "threading", "sqlite3", "aiohttp", "pathlib", "uuid"}
