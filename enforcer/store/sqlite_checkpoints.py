@@ -2,7 +2,8 @@
 
 SQLite itself does it in the middle of a commit, every thousand pages: several milliseconds in which every login waits.
 Here a thread does it beside the writer, which SQLite allows (a *passive* checkpoint). Such a checkpoint can never catch
-up with a busy writer, so from time to time the writer copies the few pages that are left and begins the log anew.
+up with a busy writer, so from time to time the writer copies the few pages that are left, after which SQLite begins the
+log anew by itself as soon as nobody reads from it. Waiting for that would keep every login waiting, for milliseconds.
 """
 
 import contextlib
@@ -13,12 +14,14 @@ from collections.abc import Callable
 
 CHANGES = 5_000
 """Rows written between two checkpoints: a few thousand pages at most."""
-LOG_PAGES = 8_000
-"""Pages from which on the log is begun anew: 32 MB."""
+LOG_PAGES = 16_000
+"""Pages from which on the log is begun anew: 64 MB."""
+ROUNDS = 3
+"""Of copying before that: each is shorter than the one before, and leaves less to the writer."""
 
 
 class Checkpoints:
-    """A thread with a connection of its own. `wrote` and `begin_anew` are for the thread that commits."""
+    """A thread with a connection of its own. `wrote` is for the thread that commits."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._connection = connect()
@@ -34,9 +37,8 @@ class Checkpoints:
         if self._busy:
             return
         if self._pages >= LOG_PAGES:
-            self._pages = 0
             with contextlib.suppress(sqlite3.Error):  # the disk is in trouble; the log only grows
-                writing.execute("PRAGMA wal_checkpoint(RESTART)")
+                _, self._pages, _ = writing.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         elif writing.total_changes - self._copied_at >= CHANGES:
             self._copied_at = writing.total_changes
             self._busy = True
@@ -50,6 +52,10 @@ class Checkpoints:
     def _run(self) -> None:
         while self._wanted.get():
             with contextlib.suppress(sqlite3.Error):
-                _, self._pages, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                for _ in range(ROUNDS):
+                    _, pages, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                    if pages < LOG_PAGES:
+                        break
+                self._pages = pages
             self._busy = False
         self._connection.close()

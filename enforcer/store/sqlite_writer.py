@@ -1,10 +1,10 @@
-"""All writing to a SQLite database: group commit, with the next transaction made while one is being written.
+"""All writing to a SQLite database: group commit, with decisions taken ahead of it.
 
-Whoever comes while the disk is busy goes into the next transaction together with the others, so that the cost of a
-durable commit is shared. Decisions run on the event loop; what they want written is handed to a thread, a transaction
-at a time. Decisions see those before them whose commit is still on its way (`ahead`); if it fails, those that have
-seen it are taken back and decided again. Work that cannot be told ahead runs on the thread, as the last of its
-transaction, and whoever comes after it waits for its commit. Everything is done in the order in which it came.
+Decisions run on the event loop; a thread takes what they want written, all that is there whenever it has finished a
+transaction, so that those who come while the disk is busy share the cost of a durable commit. Decisions see those
+before them whose commit is still on its way (`ahead`); if it fails, those that have seen it are taken back and decided
+again. Work that cannot be told ahead runs on the thread, and whoever comes after it waits for its commit. Everything is
+done in the order in which it came.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from enforcer.errors import StoreUnavailable
@@ -40,42 +40,32 @@ _OWN_FAULTS = (
 
 @dataclass(slots=True)
 class _Job:
-    """`make` is for the event loop, `work` for the thread, and either may be missing. `rows` are what it writes."""
+    """`make` is for the event loop, `work` for the thread, and either may be missing. `rows` are what it writes.
+
+    `number` is `Ahead.number` when it was made.
+    """
 
     make: Made | None
     work: Work | None
     committed: Settle | None
     future: asyncio.Future[Any]
     rows: Sequence[Row] = ()
+    number: int = 0
     result: Any = None
     error: BaseException | None = None
 
 
 @dataclass(slots=True)
 class _Batch:
-    """The jobs of one transaction. `last`: those who come after it wait until it is committed.
+    """The jobs of one transaction.
 
-    `again`: nothing of it was committed because of one job, which has its error; the others are to be done again.
+    `failure`: nobody knows what became of it. `again`: nothing of it was committed, because of jobs that have their
+    error now; the others are to be done again.
     """
 
-    jobs: list[_Job] = field(default_factory=list)
-    last: bool = False
+    jobs: list[_Job]
     again: bool = False
     failure: StoreUnavailable | None = None
-
-    @property
-    def rows(self) -> list[Row]:
-        return [row for job in self.jobs for row in job.rows]
-
-    @property
-    def one_statement(self) -> bool:
-        """Whether one statement can be the whole transaction."""
-        return len(self.rows) <= ROWS_AT_ONCE and all(job.work is None for job in self.jobs)
-
-    @property
-    def writes(self) -> bool:
-        """Whether there is anything for the disk."""
-        return any(job.rows or job.work is not None for job in self.jobs)
 
 
 class Writer:
@@ -98,13 +88,20 @@ class Writer:
         self._view = view
         self._wrote = wrote
         self._waiting: deque[_Job] = deque()
-        self._making = _Batch()
-        self._writing: _Batch | None = None
+        """Not looked at yet."""
+        self._made: deque[_Job] = deque()
+        """For the thread to take; only one side adds, and only the other takes away."""
+        self._stopped = False
+        """A transaction was not committed: the thread leaves alone what was decided as if it were."""
+        self._blind = 0
+        """Jobs on their way that cannot be told ahead: nothing is decided until they are committed."""
         self._called = False
         self._closed = False
+        self._open = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self._handed: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._bell: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        """Rung when there is something to take; false is the end."""
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
         self.failing: str | None = None
@@ -134,7 +131,7 @@ class Writer:
         if not self._closed:
             self._closed = True
             await self._idle.wait()
-            self._handed.put(None)
+            self._bell.put(False)
             await asyncio.to_thread(self._thread.join)
 
     # ---- on the event loop ---------------------------------------------------------------------
@@ -143,6 +140,7 @@ class Writer:
         if self._closed:
             raise StoreUnavailable("the store is closed")
         self._waiting.append(job)
+        self._open += 1
         self._idle.clear()
         self._call()
         return job.future
@@ -154,64 +152,40 @@ class Writer:
             self._loop.call_soon(self._make)
 
     def _make(self) -> None:
-        """Lets waiting decisions into the transaction that is made, a few at a time; hands it over when it can be."""
+        """Makes waiting jobs ready for the thread, a few at a time."""
         self._called = False
-        making, waiting = self._making, self._waiting
-        if not making.last and (self._writing is None or not self._writing.last):
-            with self._view():
-                for _ in range(min(AT_ONCE, MAX_BATCH - len(making.jobs), len(waiting))):
-                    if (make := waiting[0].make) is None:
-                        break
-                    making.jobs.append(waiting[0])
-                    self._decide(make, waiting.popleft())
-            while waiting and waiting[0].make is None:
-                making.jobs.append(waiting.popleft())
-                making.last = True
-            if waiting and not making.last and len(making.jobs) < MAX_BATCH:
-                self._call()
-        if self._writing is None and (over := self._hand_over()) is not None:
-            self._settle(over)
-            if not self._waiting:
-                self._idle.set()
+        waiting, made = self._waiting, self._made
+        if self._blind or not waiting:
+            return
+        with self._view():
+            for _ in range(min(AT_ONCE, MAX_BATCH - len(made), len(waiting))):
+                if waiting[0].make is None:
+                    break
+                made.append(self._decided(waiting.popleft()))
+        while waiting and waiting[0].make is None:
+            made.append(waiting.popleft())
+            self._blind += 1
+        self._bell.put(True)
+        if waiting and not self._blind and len(made) < MAX_BATCH:
+            self._call()
 
-    def _decide(self, make: Made, job: _Job) -> None:
+    def _decided(self, job: _Job) -> _Job:
+        assert job.make is not None
         job.rows, job.error = (), None
         try:
-            job.result, job.rows = make()
+            job.result, job.rows = job.make()
         except Exception as e:
             job.error = e
-
-    def _hand_over(self) -> _Batch | None:
-        """The transaction is written from now on. If there is nothing to write it is over already: returns it."""
-        batch, self._making = self._making, _Batch()
-        self._ahead.handed_over()
-        if not batch.writes:
-            return batch
-        self._writing = batch
-        self._handed.put(batch)
-        return None
+        job.number = self._ahead.number
+        return job
 
     def _written(self, batch: _Batch) -> None:
-        """The thread is through with it. It gets the next one before anybody hears of this one."""
-        self._writing = over = None
-        if batch.failure is not None or batch.again:
-            again = [job for job in batch.jobs if batch.again and job.error is None]
-            self._waiting.extendleft(reversed(again + self._making.jobs))
-            self._making = _Batch()
-            self._ahead.forget()
+        """The thread is through with it. First everybody who listens is told, then the caller, job by job in order."""
+        self._blind -= sum(job.make is None for job in batch.jobs)
+        if batch.failure is None and not batch.again:
+            self._ahead.committed(max(job.number for job in batch.jobs))
         else:
-            self._ahead.committed()
-            over = self._hand_over()
-        self._settle(batch)
-        if over is not None:
-            self._settle(over)
-        if self._waiting:
-            self._call()
-        elif self._writing is None:
-            self._idle.set()
-
-    def _settle(self, batch: _Batch) -> None:
-        """First everybody who listens, then the caller, job by job in the order of the commit."""
+            self._take_back(batch)
         for job in batch.jobs:
             error = job.error or batch.failure
             if error is None:
@@ -219,25 +193,48 @@ class Writer:
                     continue
                 if job.committed is not None:
                     job.committed(job.result)
+            self._open -= 1
             if job.future.cancelled():
                 continue
             if error is not None:
                 job.future.set_exception(error)
             else:
                 job.future.set_result(job.result)
+        if self._waiting:
+            self._call()
+        elif not self._open:
+            self._idle.set()
+
+    def _take_back(self, batch: _Batch) -> None:
+        """It was not committed, so what was made after it must be made again, and what of it is to be done again."""
+        again = [job for job in batch.jobs if batch.again and job.error is None]
+        self._blind -= sum(job.make is None for job in self._made)
+        self._waiting.extendleft(reversed([*again, *self._made]))
+        self._made.clear()
+        self._ahead.forget()
+        self._stopped = False
 
     # ---- on the thread -------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while (batch := self._handed.get()) is not None:
-            self._write(batch)
-            self._loop.call_soon_threadsafe(self._written, batch)
+        while self._bell.get():
+            while jobs := self._taken():
+                batch = _Batch(jobs)
+                self._write(batch)
+                self._stopped = batch.again or batch.failure is not None
+                self._loop.call_soon_threadsafe(self._written, batch)
         self._connection.close()
+
+    def _taken(self) -> list[_Job]:
+        jobs: list[_Job] = []
+        while self._made and not self._stopped and len(jobs) < MAX_BATCH:
+            jobs.append(self._made.popleft())
+        return jobs
 
     def _write(self, batch: _Batch) -> None:
         """The transaction; an error of the database fails all its jobs as *unknown*."""
         try:
-            if self._commit(batch):
+            if self._commit(batch.jobs):
                 self._wrote(self._connection)
             else:
                 self._roll_back()
@@ -248,18 +245,18 @@ class Writer:
             batch.failure = StoreUnavailable(f"the database did not take the change: {e}")
             self._roll_back()
 
-    def _commit(self, batch: _Batch) -> bool:
+    def _commit(self, jobs: Sequence[_Job]) -> bool:
         """False if it cannot be, through the fault of a job."""
-        if batch.one_statement:
-            try:
-                insert(self._connection, batch.rows)
-            except _OWN_FAULTS:
-                return False
-            return True
-        self._connection.execute("BEGIN IMMEDIATE")
+        rows = [row for job in jobs for row in job.rows]
+        works = any(job.work is not None for job in jobs)
         try:
-            rows: list[Row] = []
-            for job in batch.jobs:
+            if not works and len(rows) <= ROWS_AT_ONCE:
+                if rows:
+                    insert(self._connection, rows)  # by itself it is a transaction
+                return True
+            self._connection.execute("BEGIN IMMEDIATE")
+            rows = []
+            for job in jobs:
                 if job.work is None:
                     rows += job.rows
                     continue

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,6 +43,9 @@ class Bench:
         self.writer = Writer(self.connection, asyncio.get_running_loop(), self.ahead)
         self.told: list[Any] = []
         self.made = 0
+        self.writing = threading.Event()
+        """The thread has begun with a transaction."""
+        self.connection.set_progress_handler(self.writing.set, 1)
 
     def read(self, sql: str) -> list[Any]:
         """From what is committed."""
@@ -159,8 +163,9 @@ async def test_the_event_loop_keeps_turning_under_load(tmp_path: Path) -> None:
 async def test_whoever_comes_while_the_disk_is_busy_is_decided_meanwhile(tmp_path: Path) -> None:
     """And all of them are committed together."""
     bench = Bench(tmp_path / "x.db")
+    bench.writing.clear()
     first = asyncio.ensure_future(bench.count(note("0" * 5_000_000)))
-    while bench.made == 0:
+    while not bench.writing.is_set():
         await asyncio.sleep(0)
     others = [asyncio.ensure_future(bench.count()) for _ in range(AT_ONCE)]
     while bench.made <= AT_ONCE:
@@ -178,8 +183,9 @@ async def test_what_was_decided_ahead_of_a_failed_commit_is_decided_again(tmp_pa
     bench = Bench(tmp_path / "x.db")
     (pages,) = bench.connection.execute("PRAGMA page_count").fetchone()
     bench.connection.execute(f"PRAGMA max_page_count = {pages + 100}")
+    bench.writing.clear()
     too_big = asyncio.ensure_future(bench.count(note("0" * 5_000_000)))
-    while bench.made == 0:
+    while not bench.writing.is_set():
         await asyncio.sleep(0)
     after = asyncio.ensure_future(bench.count())
     answers = await asyncio.gather(too_big, after, return_exceptions=True)
