@@ -13,7 +13,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -28,7 +29,6 @@ from prometheus_client import (
     values,
 )
 from prometheus_client.gc_collector import GCCollector
-from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.process_collector import ProcessCollector
@@ -38,7 +38,7 @@ from enforcer import __version__
 from enforcer.model import AuditEvent, Decision, EndReason, RoomState
 from enforcer.store.base import Decide, Transact
 
-M = TypeVar("M", bound=MetricWrapperBase)
+K = TypeVar("K", bound="Count | Timing")
 T = TypeVar("T")
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
@@ -49,22 +49,71 @@ JOINED = "joined"
 """The outcome of a CONNECT that was let in; that of others is the code of the refusal."""
 
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
-_SHORT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Seconds, for what should be over at once."""
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds that histograms tell apart."""
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody asks for
 
 
-class Family(dict[str | tuple[str, ...], M], Generic[M]):
-    """A metric with labels, by their values, or by the value of its only one; each is looked up in the library once."""
+class Count:
+    """A counter, for paths on which a microsecond counts: the library is told only when somebody looks."""
 
-    def __init__(self, metric: M) -> None:
+    __slots__ = ("_counter", "_more")
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self._more = 0
+
+    def inc(self) -> None:
+        """One more."""
+        self._more += 1
+
+    def hand_over(self) -> None:
+        """Tells the library what has come since the last time."""
+        more, self._more = self._more, 0
+        if more:
+            self._counter.inc(more)
+
+
+class Timing:
+    """A histogram, likewise. What it hands over goes into the library's buckets, which have private names (hence
+    `prometheus-client <0.27`): it offers nothing but one observation after the other."""
+
+    __slots__ = ("_bounds", "_histogram", "_more", "_sum")
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+        self._bounds: list[float] = histogram._upper_bounds
+        self._more = [0] * len(self._bounds)
+        self._sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """One more, which took so long."""
+        self._more[bisect_left(self._bounds, seconds)] += 1
+        self._sum += seconds
+
+    def hand_over(self) -> None:
+        """Tells the library what has come since the last time."""
+        if not any(self._more):
+            return
+        for bucket, more in zip(self._histogram._buckets, self._more, strict=True):
+            if more:
+                bucket.inc(more)
+        self._histogram._sum.inc(self._sum)
+        self._more = [0] * len(self._bounds)
+        self._sum = 0.0
+
+
+class Family(dict[str | tuple[str, ...], K], Generic[K]):
+    """Those of a metric with labels, by their values, or by the value of its only one."""
+
+    def __init__(self, make: Callable[..., K]) -> None:
         super().__init__()
-        self._metric = metric
+        self._make = make
 
-    def __missing__(self, labels: str | tuple[str, ...]) -> M:
-        child = self[labels] = self._metric.labels(*((labels,) if isinstance(labels, str) else labels))
-        return child
+    def __missing__(self, labels: str | tuple[str, ...]) -> K:
+        made = self[labels] = self._make(labels) if isinstance(labels, str) else self._make(*labels)
+        return made
 
 
 class Metrics:
@@ -74,6 +123,7 @@ class Metrics:
         self._directory = None if worker is None else Path(os.environ[DIRECTORY])
         values.ValueClass = values.MutexValue if worker is None else _in_files(worker)
         self._registry = r = CollectorRegistry()
+        self._kept: list[Count | Timing] = []
         if self._directory is None:
             ProcessCollector(registry=r)
             GCCollector(registry=r)
@@ -81,36 +131,23 @@ class Metrics:
             _pid_file(self._directory, worker).write_text(str(os.getpid()))
 
         build = Gauge(
-            "enforcer_build_info", "What runs; always 1", ["version"], registry=r, multiprocess_mode="livemax"
+            "enforcer_build_info", "What runs, always 1", ["version"], registry=r, multiprocess_mode="livemax"
         )
         build.labels(__version__).set(1)
         self.open_sockets = Gauge(
             "enforcer_open_sockets", "Sockets that are joined to a session", registry=r, multiprocess_mode="livesum"
         )
-        self.connects = Family(
-            Counter("enforcer_connects_total", "Socket.IO CONNECTs, by outcome", ["outcome"], registry=r)
-        )
-        self.logins = Family(Counter("enforcer_logins_total", "Logins, by outcome", ["outcome"], registry=r))
-        self.ends = Family(
-            Counter("enforcer_sessions_ended_total", "Sessions that have ended, by reason", ["reason"], registry=r)
-        )
-        self.kick_delivery = Histogram(
-            "enforcer_kick_delivery_seconds",
-            "From the end of a session to the ack of one of its sockets",
-            registry=r,
-            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0),
+        self.connects = self._counts("enforcer_connects_total", "Socket.IO CONNECTs, by outcome", "outcome")
+        self.logins = self._counts("enforcer_logins_total", "Logins, by outcome", "outcome")
+        self.ends = self._counts("enforcer_sessions_ended_total", "Sessions that have ended, by reason", "reason")
+        self.kick_delivery = self._timing(
+            "enforcer_kick_delivery_seconds", "From the end of a session to the ack of one of its sockets"
         )
         self.kicks_unacked = Counter(
             "enforcer_kicks_unacked_total", "Sockets that were cut because no ack came in time", registry=r
         )
-        self._requests = Family(
-            Histogram(
-                "enforcer_http_request_duration_seconds",
-                "HTTP requests, from the head to the answer",
-                ["method", "route", "status"],
-                registry=r,
-                buckets=_SHORT,
-            )
+        self._requests = self._timings(
+            "enforcer_http_request_duration_seconds", "HTTP answers, by route", "method", "route", "status"
         )
         self.store_up = Gauge(
             "enforcer_store_up",
@@ -118,23 +155,37 @@ class Metrics:
             registry=r,
             multiprocess_mode="livemostrecent",
         )
-        self._commits = Histogram(
-            "enforcer_store_commit_seconds",
-            "From asking for a decision to its durable commit",
-            registry=r,
-            buckets=_SHORT,
+        self._commits = self._timing(
+            "enforcer_store_commit_seconds", "From asking for a decision to its durable commit"
         )
-        self.loop_lag = Histogram(
-            "enforcer_event_loop_lag_seconds",
-            "How late the event loop came to what was due, looked at twice a second",
-            registry=r,
-            buckets=_SHORT,
+        self.loop_lag = self._timing(
+            "enforcer_event_loop_lag_seconds", "How late the event loop came to what was due, looked at twice a second"
         )
         # A series that begins at zero shows its first event as an increase.
         for reason in EndReason:
             self.ends[reason]
         self.connects[JOINED]
         self.logins["created"]
+
+    def _counts(self, name: str, meaning: str, label: str) -> Family[Count]:
+        counter = Counter(name, meaning, [label], registry=self._registry)
+        return Family(lambda value: self._keep(Count(counter.labels(value))))
+
+    def _timings(self, name: str, meaning: str, *labels: str) -> Family[Timing]:
+        histogram = Histogram(name, meaning, labels, registry=self._registry, buckets=BUCKETS)
+        return Family(lambda *values: self._keep(Timing(histogram.labels(*values))))
+
+    def _timing(self, name: str, meaning: str) -> Timing:
+        return self._keep(Timing(Histogram(name, meaning, registry=self._registry, buckets=BUCKETS)))
+
+    def _keep(self, one: K) -> K:
+        self._kept.append(one)
+        return one
+
+    def hand_over(self) -> None:
+        """Brings up to date what the library, and so other workers, know."""
+        for one in self._kept:
+            one.hand_over()
 
     def answered(self, method: str, route: str, status: int, began: float) -> None:
         """An HTTP answer; `route` is a template, `began` a reading of `time.perf_counter`."""
@@ -167,6 +218,7 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format, version 0.0.4: of this process, or of all workers."""
+        self.hand_over()
         if self._directory is None:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
@@ -176,10 +228,10 @@ class Metrics:
 
 
 class LoopWatch:
-    """Looks how late the event loop is, from `start` to `stop`."""
+    """Twice a second, from `start` to `stop`, looks how late the event loop is, and hands over what was counted."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._lag = metrics.loop_lag
+        self._metrics = metrics
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -187,11 +239,13 @@ class LoopWatch:
         self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look, time.monotonic() + LOOK_EVERY)
 
     def _look(self, due: float) -> None:
-        self._lag.observe(max(0.0, time.monotonic() - due))
+        self._metrics.loop_lag.observe(max(0.0, time.monotonic() - due))
+        self._metrics.hand_over()
         self.start()
 
     def stop(self) -> None:
         """May be called twice, and without `start`."""
+        self._metrics.hand_over()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
