@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -104,6 +105,17 @@ def test_it_does_not_belong_into_a_url(server: EnforcerProcess, path: str) -> No
     """Refused as the authkey is, and in no log."""
     answer = with_key(server, server.authkey, path.format(KEY))
     assert (answer.status_code, answer.json()["code"]) == (400, "credentials-in-url")
+
+
+async def test_it_does_not_belong_into_the_url_of_a_socket(server: EnforcerProcess) -> None:
+    """Of one that opens at once, which no HTTP handler sees."""
+    address = f"{server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket&x="
+    async with aiohttp.ClientSession() as http:
+        async with http.ws_connect(address + "y") as ws:
+            assert (await ws.receive_str()).startswith("0{")
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await http.ws_connect(address + KEY)
+    assert refused.value.status == 400
 
 
 def test_it_is_changed_without_a_restart(server: EnforcerProcess) -> None:
