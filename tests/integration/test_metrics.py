@@ -24,9 +24,9 @@ def with_key(server: EnforcerProcess, key: str | None, path: str = "/metrics") -
     return httpx.get(server.url + path, headers=headers, timeout=10)
 
 
-def scrape(server: EnforcerProcess) -> str:
-    """Everything, as Prometheus gets it."""
-    answer = server.call("GET", "/metrics")
+def scrape(server: EnforcerProcess, connection: httpx.Client | None = None) -> str:
+    """Everything, as Prometheus gets it, over a connection of its own or this one."""
+    answer = server.call("GET", "/metrics") if connection is None else connection.get(f"{server.url}/metrics")
     assert answer.status_code == 200, answer.text
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert answer.headers["Cache-Control"] == "no-store"
@@ -36,8 +36,8 @@ def scrape(server: EnforcerProcess) -> str:
 class Counts:
     """The figures of one scrape."""
 
-    def __init__(self, server: EnforcerProcess) -> None:
-        families = text_string_to_metric_families(scrape(server))
+    def __init__(self, server: EnforcerProcess, connection: httpx.Client | None = None) -> None:
+        families = text_string_to_metric_families(scrape(server, connection))
         self.samples = [sample for family in families for sample in family.samples]
 
     def __call__(self, name: str, **labels: str) -> float:
@@ -217,6 +217,15 @@ def test_sockets_and_kicks(server: EnforcerProcess, open_ws: Opener, transport: 
     assert Counts(server)("enforcer_kick_delivery_seconds_count") == 1
 
 
+@pytest.mark.parametrize("more", ["", "&x=%20"], ids=["short", "long"])
+async def test_a_socket_is_no_request(server: EnforcerProcess, more: str) -> None:
+    """Whether aiohttp has seen its opening or not."""
+    address = f"{server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket{more}"
+    async with aiohttp.ClientSession() as http, http.ws_connect(address) as ws:
+        assert (await ws.receive_str()).startswith("0{")
+    assert Counts(server)("enforcer_http_request_duration_seconds_count", route="/socket.io/") == 0
+
+
 @pytest.mark.parametrize(
     ("auth", "code"), [({"ticket": "x"}, "ticket-invalid"), ({}, "ticket-required")], ids=["forged", "none"]
 )
@@ -239,6 +248,7 @@ def test_what_time_ends(tmp_path: Path) -> None:
 def test_a_store_that_does_not_answer(server: EnforcerProcess) -> None:
     """It is told, by an answer of its own; and when it is over."""
     server.login("alice")
+    assert Counts(server)("enforcer_store_up") == 1
     server.fill_disk()
     body = {"room": "alice", "device": {"user_agent": "x" * 500}}
     until(lambda: server.call("POST", "/notify", json=body).status_code == 503)
@@ -305,14 +315,16 @@ def figures_of(server: EnforcerProcess) -> Path:
     return Path(environment["PROMETHEUS_MULTIPROC_DIR"])
 
 
-def sums(server: EnforcerProcess) -> dict[str, float]:
-    """What one scrape has counted, of whichever worker."""
-    counts = Counts(server)
+def sums(server: EnforcerProcess, connection: httpx.Client | None = None) -> dict[str, float]:
+    """What one scrape has counted."""
+    counts = Counts(server, connection)
     return {
         "logins": counts("enforcer_logins_total", outcome="created"),
         "requests": counts.requests("POST", "/notify", "2xx"),
         "displaced": counts("enforcer_sessions_ended_total", reason="displaced"),
         "joined": counts("enforcer_connects_total", outcome="joined"),
+        "acked": counts("enforcer_kick_delivery_seconds_count"),
+        "open": counts("enforcer_open_sockets"),
     }
 
 
@@ -328,11 +340,11 @@ def test_one_worker_tells_of_all(crew: EnforcerProcess, open_ws: Opener) -> None
         crew.login(f"user-{n}")
     for page in pages:
         page.take("force-logout")
-    until(lambda: Counts(crew)("enforcer_kick_delivery_seconds_count") == 12)
-    until(lambda: Counts(crew)("enforcer_open_sockets") == 0)
-    until(lambda: sums(crew) == {"logins": 54, "requests": 54, "displaced": 29 + 12, "joined": 12})
+    expected = {"logins": 54, "requests": 54, "displaced": 29 + 12, "joined": 12, "acked": 12, "open": 0}
+    with httpx.Client(headers=crew.headers) as to_one:
+        until(lambda: sums(crew, to_one) == expected)
     for _ in range(8):  # of either process, by chance
-        assert sums(crew) == {"logins": 54, "requests": 54, "displaced": 29 + 12, "joined": 12}
+        assert sums(crew) == expected
         counts = Counts(crew)
         assert counts("enforcer_build_info") == counts("enforcer_store_up") == 1
         assert {s.labels["worker"] for s in counts.samples if s.name == "process_resident_memory_bytes"} == {"1", "2"}
