@@ -95,9 +95,16 @@ async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     worker: int | None = getattr(arguments, "worker", None)
-    starter = os.getppid()
-    if worker is not None:  # whoever started us holds the other end: when that is gone, so are we
-        loop.add_reader(sys.stdin.fileno(), stopping.set)
+    orphaned = asyncio.Event()
+
+    def bereft() -> None:
+        """Whoever started us holds the other end: when that is gone, so are we."""
+        loop.remove_reader(sys.stdin.fileno())
+        orphaned.set()
+        stopping.set()
+
+    if worker is not None:
+        loop.add_reader(sys.stdin.fileno(), bereft)
     server = Server(config, worker=worker)
     loop.add_signal_handler(signal.SIGHUP, _reload, server, arguments)
     await server.start()
@@ -107,7 +114,7 @@ async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
         await stopping.wait()
     finally:
         await server.stop()
-        if worker is not None and os.getppid() != starter:
+        if orphaned.is_set():
             metrics.remove_directory()  # which nobody else will
 
 

@@ -49,7 +49,7 @@ async def scrape(request: web.Request, context: Context) -> web.Response:
     except StoreUnavailable:
         context.metrics.store_up.set(0)
     headers = {**NO_STORE, "Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
-    return web.Response(body=context.metrics.exposition(), headers=headers)
+    return web.Response(body=await context.metrics.exposition(), headers=headers)
 
 
 ROUTES = (web.get("/metrics", scrape, allow_head=False),)

@@ -37,7 +37,7 @@ def test_the_example_and_the_documentation_have_no_other_settings() -> None:
     assert example["authkey"] == SAMPLE_AUTHKEY, "a server refuses to start with the example's key"
 
 
-def test_each_metric_has_an_entry() -> None:
+async def test_each_metric_has_an_entry() -> None:
     """A row in the table of metrics, with its labels; and what is described exists."""
     manual = (ROOT / "docs/operations.md").read_text()
     rows = re.findall(r"^\| (`(?:enforcer|process|python)_.*?) \|(.*?)\|", manual, re.MULTILINE)
@@ -46,15 +46,15 @@ def test_each_metric_has_an_entry() -> None:
         for names, labels in rows
         for name in re.findall(r"`(\w+)`", names)
     }
-    assert described == _metrics()
+    assert described == await _metrics()
 
 
-def _metrics() -> dict[str, set[str]]:
+async def _metrics() -> dict[str, set[str]]:
     """The metrics of one process in which everything has happened, and their labels."""
     metrics = Metrics()
     metrics.answered("GET", "/", 200, 0.0)
     found: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(metrics.exposition().decode()):
+    for family in text_string_to_metric_families((await metrics.exposition()).decode()):
         name = family.name + ("_total" if family.type == "counter" else "")
         found[name] = {label for sample in family.samples for label in sample.labels if label != "le"}
     return found
