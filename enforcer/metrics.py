@@ -187,10 +187,13 @@ class Metrics:
         for one in self._kept:
             one.hand_over()
 
+    def answers(self, method: str, route: str, status: int) -> Timing:
+        """HTTP answers of this kind; `route` is a template."""
+        return self._requests[method if method in _METHODS else "other", route, f"{status // 100}xx"]
+
     def answered(self, method: str, route: str, status: int, began: float) -> None:
-        """An HTTP answer; `route` is a template, `began` a reading of `time.perf_counter`."""
-        known = method if method in _METHODS else "other"
-        self._requests[known, route, f"{status // 100}xx"].observe(time.perf_counter() - began)
+        """One of them; `began` is a reading of `time.perf_counter`."""
+        self.answers(method, route, status).observe(time.perf_counter() - began)
 
     def measured(self, transact: Transact) -> Transact:
         """A store's `transact`, with its commits timed, and counted what they ended: where it was decided, so once."""
