@@ -6,7 +6,7 @@ import logging
 
 from aiohttp import web
 
-from enforcer.api import demo, logs, openapi, pages, sessions, site
+from enforcer.api import demo, logs, measure, openapi, pages, sessions, site
 from enforcer.api.auth import AuthKeys
 from enforcer.api.bodies import MAX_BODY
 from enforcer.api.context import CONTEXT, Context
@@ -20,6 +20,7 @@ from enforcer.gateway.door import Door
 from enforcer.gateway.hub import Hub
 from enforcer.gateway.limits import Pace
 from enforcer.jobs import Jobs
+from enforcer.metrics import LoopWatch, Metrics
 from enforcer.registry import Registry
 from enforcer.settings import Settings
 from enforcer.store import make_store
@@ -51,7 +52,7 @@ SHUTDOWN_WITHIN = 3.0
 class Server:
     """One process. `start` then `stop`; `port` is the one that is listened on.
 
-    With `shared_port` other processes may listen on the port too.
+    `worker` is its number if it is one of several on one port.
     """
 
     def __init__(
@@ -60,21 +61,24 @@ class Server:
         clock: Clock = SYSTEM_CLOCK,
         pace: Pace | None = None,
         *,
-        shared_port: bool = False,
+        worker: int | None = None,
     ) -> None:
         self._settings = settings
-        self._shared_port = shared_port or None
+        self._shares_port = None if worker is None else True
         self._store = make_store(settings.store, clock.wall)
-        self._registry = Registry(self._store, settings.rules, clock.elapsed)
+        metrics = Metrics(worker)
+        self._loop_watch = LoopWatch(metrics)
+        self._registry = Registry(self._store, settings.rules, clock.elapsed, metrics.measured(self._store.transact))
         self._jobs = Jobs(self._registry, settings, clock)
         self._context = Context(
             settings,
             self._registry,
             TicketOffice(settings.authkeys, settings.ticket_lifetime),
-            AuthKeys(settings.authkeys, clock.elapsed),
+            AuthKeys(settings.authkeys, settings.all_keys, clock.elapsed),
             Proxies(settings.trusted_proxies),
+            metrics,
         )
-        self._hub = Hub(self._registry, self._context.office, settings)
+        self._hub = Hub(self._registry, self._context.office, settings, metrics)
         self._door = Door(self._hub, settings, pace or Pace())
         self._app = _application(self._context, self._door)
         self._runner: web.AppRunner | None = None
@@ -99,7 +103,7 @@ class Server:
             self._runner = FrontRunner(self._app, self._door.admit, access_log=None, shutdown_timeout=SHUTDOWN_WITHIN)
             await self._runner.setup()
             listener = web.TCPSite(
-                self._runner, self._settings.ipaddr, self._settings.port, backlog=4096, reuse_port=self._shared_port
+                self._runner, self._settings.ipaddr, self._settings.port, backlog=4096, reuse_port=self._shares_port
             )
             try:
                 await listener.start()
@@ -108,6 +112,7 @@ class Server:
             self.port = self._runner.addresses[0][1]
             # 3. What runs by itself.
             self._jobs.start()
+            self._loop_watch.start()
         except BaseException:
             await self.stop()
             raise
@@ -137,6 +142,7 @@ class Server:
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
             self._opening = None
+        self._loop_watch.stop()
         await self._jobs.stop()
         # 3. Pages reconnect, here after a restart or to another process.
         self._hub.close()
@@ -174,9 +180,10 @@ class Server:
 
 
 def _application(context: Context, door: Door) -> web.Application:
-    app = web.Application(middlewares=[problems, pages.cors, no_credentials_in_url], client_max_size=MAX_BODY)
+    middlewares = [measure.measured, problems, pages.cors, no_credentials_in_url]
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     app[CONTEXT] = context
-    for routes in (openapi.ROUTES, logs.ROUTES, sessions.ROUTES, pages.ROUTES, site.ROUTES):
+    for routes in (openapi.ROUTES, logs.ROUTES, sessions.ROUTES, pages.ROUTES, site.ROUTES, measure.ROUTES):
         app.add_routes(routes)
     if context.settings.demo:
         app.add_routes(demo.ROUTES)

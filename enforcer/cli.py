@@ -14,7 +14,7 @@ from typing import Any
 
 import uvloop
 
-from enforcer import __version__, console, garbage, logs, settings
+from enforcer import __version__, console, garbage, logs, metrics, settings
 from enforcer.app import Server, why_not_listening
 from enforcer.console import Console
 from enforcer.errors import ConfigError, EnforcerError, StartError
@@ -94,10 +94,18 @@ async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    worker = getattr(arguments, "worker", None) is not None
-    if worker:  # whoever started us holds the other end: when that is gone, so are we
-        loop.add_reader(sys.stdin.fileno(), stopping.set)
-    server = Server(config, shared_port=worker)
+    worker: int | None = getattr(arguments, "worker", None)
+    orphaned = asyncio.Event()
+
+    def bereft() -> None:
+        """Whoever started us holds the other end: when that is gone, so are we."""
+        loop.remove_reader(sys.stdin.fileno())
+        orphaned.set()
+        stopping.set()
+
+    if worker is not None:
+        loop.add_reader(sys.stdin.fileno(), bereft)
+    server = Server(config, worker=worker)
     loop.add_signal_handler(signal.SIGHUP, _reload, server, arguments)
     await server.start()
     garbage.settle()
@@ -106,6 +114,8 @@ async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
         await stopping.wait()
     finally:
         await server.stop()
+        if orphaned.is_set():
+            metrics.remove_directory()  # which nobody else will
 
 
 def _reload(server: Server, arguments: argparse.Namespace) -> None:
@@ -188,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     serving = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     group = serving.add_argument_group("settings", "each overrides the configuration and the environment")
     for name in Settings.model_fields:
-        if name in ("authkey", "demo"):  # a key on a command line can be read by everybody on the machine
+        if name in ("authkey", "metrics_key", "demo"):  # all users of a machine can read a command line
             continue
         group.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE")
     serving.add_argument("--worker", type=int, help=argparse.SUPPRESS)  # one of several, started by `workers`

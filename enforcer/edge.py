@@ -11,9 +11,9 @@ SECRET_PARAMETERS = frozenset({"key", "authkey", "ticket", "proxy_ticket", "toke
 """Query parameters that would put a key or ticket into logs and histories."""
 
 
-def credentials_in_url(names: Iterable[str], path_and_query: str, authkeys: Sequence[str]) -> bool:
+def credentials_in_url(names: Iterable[str], path_and_query: str, keys: Sequence[str]) -> bool:
     """Whether a URL carries a secret: a parameter with such a name, or a key of this server anywhere."""
-    return any(n.lower() in SECRET_PARAMETERS for n in names) or any(key in path_and_query for key in authkeys)
+    return any(n.lower() in SECRET_PARAMETERS for n in names) or any(key in path_and_query for key in keys)
 
 
 def origin_allowed(origin: str | None, host: str, origins: str | Collection[str]) -> bool:

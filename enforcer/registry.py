@@ -42,7 +42,7 @@ from enforcer.noticed import Noticed
 from enforcer.outages import Outages
 from enforcer.policy import Login, decide_end, decide_end_all, decide_expire, decide_join, decide_login
 from enforcer.presence import Presence
-from enforcer.store.base import AuditQuery, Decide, SessionQuery, Store
+from enforcer.store.base import AuditQuery, Decide, SessionQuery, Store, Transact
 
 T = TypeVar("T")
 
@@ -63,9 +63,12 @@ def new_session_id() -> str:
 class Registry:
     """What may be asked of the sessions. One per process."""
 
-    def __init__(self, store: Store, rules: Rules, elapsed: Callable[[], float]) -> None:
-        """`elapsed` counts seconds and cannot be set, unlike the store's clock."""
+    def __init__(
+        self, store: Store, rules: Rules, elapsed: Callable[[], float], transact: Transact | None = None
+    ) -> None:
+        """`elapsed` counts seconds and cannot be set, unlike the store's clock. `transact` stands for the store's."""
         self._store = store
+        self._commit = transact or store.transact
         self._rules = rules
         self._graceful = replace(rules, grace=True)
         self._noticed = Noticed()
@@ -354,7 +357,7 @@ class Registry:
         marks = dict(self._noticed.in_room(room))  # of this moment: `decide` may run in another thread
         here = () if self._store.shared else tuple(self._presence.in_room(room))
         if not marks and not here:
-            return await self._store.transact(room, decide, sessions=sessions, request_id=request_id)
+            return await self._commit(room, decide, sessions=sessions, request_id=request_id)
         changed: list[str] = []
 
         def overlaid(state: RoomState, now: float) -> Decision[T]:
@@ -363,7 +366,7 @@ class Registry:
             changed[:] = [s.id for s in decision.changed]
             return decision
 
-        result = await self._store.transact(room, overlaid, sessions=sessions, request_id=request_id)
+        result = await self._commit(room, overlaid, sessions=sessions, request_id=request_id)
         self._noticed.written([(room, marks[i]) for i in changed if i in marks])
         return result
 

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -150,6 +150,7 @@ class Settings(BaseSettings):
     ipaddr: str = "0.0.0.0"  # noqa: S104 - the original three settings include where to listen; the docs say so
     authkey: Annotated[tuple[SecretStr, ...] | None, BeforeValidator(_keys)] = None
     authkey_file: Path | None = None
+    metrics_key: SecretStr | None = None
     store: Annotated[str, BeforeValidator(_store)] = "sqlite:///enforcer.db"
     workers: Annotated[int, Field(ge=1, le=256), BeforeValidator(_workers)] = 1
     join: Literal["ticket", "open"] = "ticket"
@@ -180,6 +181,11 @@ class Settings(BaseSettings):
     def authkeys(self) -> tuple[str, ...]:
         """The keys in clear, the signing one first. Never log or show them."""
         return tuple(k.get_secret_value() for k in self.authkey or ())
+
+    @property
+    def all_keys(self) -> tuple[str, ...]:
+        """Every key in clear. Each opens `/metrics`, and none may stand in a URL."""
+        return self.authkeys if self.metrics_key is None else (*self.authkeys, self.metrics_key.get_secret_value())
 
     @property
     def rules(self) -> Rules:
@@ -257,8 +263,11 @@ def warnings(settings: Settings, environ: Mapping[str, str] | None = None) -> li
         shortest = min(t for t in (settings.idle_timeout, settings.absolute_timeout) if t is not None)
         if settings.warn_before >= shortest:
             found.append(f"warn_before {settings.warn_before:g} s is not shorter than the time-out of {shortest:g} s")
-    if any(len(set(key)) < 10 for key in settings.authkeys):
-        found.append("authkey has few different characters; `enforcer genkey` makes a strong one")
+    found += [
+        f"{name} has few different characters; `enforcer genkey` makes a strong one"
+        for name, keys in _named_keys(settings).items()
+        if any(len(set(key)) < 10 for key in keys)
+    ]
     if settings.join == "open":
         found.append("join is open: whoever knows a user's name can listen for that user's logouts")
     if settings.demo:
@@ -292,7 +301,7 @@ def _read_file(path: Path, problems: list[str]) -> dict[str, Any]:
     if not isinstance(values, dict):
         problems.append(f"{path} must hold a JSON object")
         return {}
-    if exposed and "authkey" in values:
+    if exposed and any(values.get(name) is not None for name in ("authkey", "metrics_key")):
         problems.append(f"{path} holds a key and every user of this machine can read it; run: chmod 600 {path}")
     return values
 
@@ -331,16 +340,26 @@ def _with_keys(settings: Settings, path: Path | None, problems: list[str]) -> Se
         settings = settings.model_copy(update={"authkey": tuple(SecretStr(line) for line in lines)})
     if not settings.authkeys:
         problems.append("authkey is missing; run `enforcer genkey` and put its output into the configuration")
-    for key in settings.authkeys:
-        if key == SAMPLE_AUTHKEY:
-            problems.append("authkey is still the sample value; run `enforcer genkey` and put its output there")
-        elif len(key) < MIN_KEY_LENGTH:
-            problems.append(
-                f"authkey has {len(key)} characters, at least {MIN_KEY_LENGTH} are needed; run `enforcer genkey`"
-            )
-        elif not key.isascii() or not key.isprintable() or key != key.strip() or " " in key:
-            problems.append("authkey must be printable ASCII without spaces, so that it fits into a header")
+    for name, keys in _named_keys(settings).items():
+        for key in keys:
+            problems.extend(_wrong_with(name, key))
+    if settings.metrics_key is not None and settings.metrics_key.get_secret_value() in settings.authkeys:
+        problems.append("metrics_key is an authkey too; run `enforcer genkey` and give it one of its own")
     return settings
+
+
+def _named_keys(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The keys in clear by their settings."""
+    return {"authkey": settings.authkeys, "metrics_key": settings.all_keys[len(settings.authkeys) :]}
+
+
+def _wrong_with(name: str, key: str) -> Iterator[str]:
+    if key == SAMPLE_AUTHKEY:
+        yield f"{name} is still the sample value; run `enforcer genkey` and put its output there"
+    elif len(key) < MIN_KEY_LENGTH:
+        yield f"{name} has {len(key)} characters, at least {MIN_KEY_LENGTH} are needed; run `enforcer genkey`"
+    elif not key.isascii() or not key.isprintable() or key != key.strip() or " " in key:
+        yield f"{name} must be printable ASCII without spaces, so that it fits into a header"
 
 
 def _sentences(error: ValidationError) -> list[str]:

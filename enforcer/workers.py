@@ -8,10 +8,14 @@ this process does, however it does: it holds the other end of their standard inp
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from enforcer import metrics
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +44,9 @@ class Workers:
 
     async def run(self) -> int:
         """Returns when all have ended after `stop`; the exit status. A worker that cannot start ends them all."""
-        keepers = [asyncio.create_task(self._keep(number)) for number in range(1, self._count + 1)]
-        await asyncio.gather(*keepers)
+        with metrics.make_directory() as directory:
+            keepers = [asyncio.create_task(self._keep(number, Path(directory))) for number in range(1, self._count + 1)]
+            await asyncio.gather(*keepers)
         return self._failed or 0
 
     def stop(self) -> None:
@@ -55,12 +60,13 @@ class Workers:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(number)
 
-    async def _keep(self, number: int) -> None:
-        """Runs one worker again and again."""
+    async def _keep(self, number: int, figures: Path) -> None:
+        """Runs one worker again and again; its metrics are in `figures`."""
         loop, wait = asyncio.get_running_loop(), RESTART_FROM
         while not self._stopping.is_set():
             began = loop.time()
-            status, was_ready = await self._run(number)
+            status, was_ready = await self._run(number, figures)
+            metrics.worker_ended(figures, number)
             if self._stopping.is_set():
                 return
             if not was_ready and status == 2:  # it has said why: a mistake in the configuration, which stays
@@ -72,12 +78,13 @@ class Workers:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
 
-    async def _run(self, number: int) -> tuple[int, bool]:
+    async def _run(self, number: int, figures: Path) -> tuple[int, bool]:
         """One life of a worker: its exit status, and whether it was ready once."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "enforcer", "serve", *self._arguments, "--worker", str(number)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, metrics.DIRECTORY: str(figures)},
             start_new_session=True,  # Ctrl-C is for us, and we pass it on
         )
         self._running[number] = process

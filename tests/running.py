@@ -77,6 +77,7 @@ class EnforcerProcess:
         self.log = directory / "enforcer.log"
         self.url = f"http://127.0.0.1:{self.port}"
         self.headers = {"Authorization": f"Bearer {self.authkey}"}
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("ENFORCER_")}
         self.popen: subprocess.Popen[bytes] | None = None
 
     def write_config(self) -> None:
@@ -87,12 +88,11 @@ class EnforcerProcess:
     def start(self) -> Self:
         """Returns when it answers. Raises AssertionError with its log if it does not."""
         self.write_config()
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("ENFORCER_")}
         with self.log.open("ab") as log:
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", "enforcer", "--config", str(self.config)],
                 cwd=self.directory,
-                env=environment | {"PYTHONPATH": str(ROOT)},
+                env=self.environment | {"PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

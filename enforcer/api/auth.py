@@ -1,4 +1,4 @@
-"""Who may call: the authkey of app servers and operators, and a limit on guessing it."""
+"""Who may call: the authkey of app servers and operators, the key for `/metrics`, and a limit on guessing them."""
 
 import hmac
 from collections import OrderedDict
@@ -16,23 +16,23 @@ class AuthKeys:
     A right key is never refused because of others' failures. `clock` gives seconds of any steady kind.
     """
 
-    def __init__(self, authkeys: Sequence[str], clock: Callable[[], float]) -> None:
-        self.configure(authkeys)
+    def __init__(self, authkeys: Sequence[str], all_keys: Sequence[str], clock: Callable[[], float]) -> None:
+        self.configure(authkeys, all_keys)
         self._clock = clock
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
-    def configure(self, authkeys: Sequence[str]) -> None:
+    def configure(self, authkeys: Sequence[str], all_keys: Sequence[str]) -> None:
         """Other keys, from now on."""
-        self._keys = [key.encode() for key in authkeys]
+        self._authkeys = [key.encode() for key in authkeys]
+        self._all_keys = [key.encode() for key in all_keys]
 
     def right(self, given: str) -> bool:
-        """Whether it is one of the keys."""
-        try:
-            raw = given.encode()
-        except UnicodeEncodeError:  # lone surrogates: no key has any
-            raw = b""
-        matches = [hmac.compare_digest(raw, key) for key in self._keys]
-        return any(matches)
+        """Whether it is an authkey."""
+        return _is_one_of(self._authkeys, given)
+
+    def may_scrape(self, given: str) -> bool:
+        """Whether it is any key: each opens `/metrics`."""
+        return _is_one_of(self._all_keys, given)
 
     def failed(self, ip: str) -> float | None:
         """Counts a wrong key from `ip`; the seconds to wait if there were too many, else None."""
@@ -44,3 +44,12 @@ class AuthKeys:
         if len(self._failures) > _REMEMBERED:
             self._failures.popitem(last=False)
         return since + WINDOW - now if count >= MAX_FAILURES else None
+
+
+def _is_one_of(keys: Sequence[bytes], given: str) -> bool:
+    try:
+        raw = given.encode()
+    except UnicodeEncodeError:  # lone surrogates: no key has any
+        raw = b""
+    matches = [hmac.compare_digest(raw, key) for key in keys]
+    return any(matches)

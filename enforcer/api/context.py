@@ -6,6 +6,7 @@ from aiohttp import web
 
 from enforcer.api.auth import AuthKeys
 from enforcer.edge import Proxies
+from enforcer.metrics import Metrics
 from enforcer.registry import Registry
 from enforcer.settings import Settings
 from enforcer.tickets import TicketOffice
@@ -20,12 +21,13 @@ class Context:
     office: TicketOffice
     authkeys: AuthKeys
     proxies: Proxies
+    metrics: Metrics
 
     def configure(self, settings: Settings) -> None:
         """New keys, origins, proxies and redirects."""
         self.settings = settings
         self.office = TicketOffice(settings.authkeys, settings.ticket_lifetime)
-        self.authkeys.configure(settings.authkeys)
+        self.authkeys.configure(settings.authkeys, settings.all_keys)
         self.proxies = Proxies(settings.trusted_proxies)
 
     def client_ip(self, request: web.Request) -> str:

@@ -165,7 +165,10 @@ class Health(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call: what it takes and what it answers. `answers` are the good ones, `errors` the statuses of problems."""
+    """One call: what it takes and what it answers. `answers` are the good ones, `errors` the statuses of problems.
+
+    `text` is the media type of an answer that is no JSON.
+    """
 
     method: str
     path: str
@@ -175,8 +178,9 @@ class Operation:
     body: type[BaseModel] | None = None
     body_optional: bool = False
     query: type[BaseModel] | None = None
-    caller: Literal["app", "page", "login", "anyone"] = "app"
+    caller: Literal["app", "page", "login", "operator", "anyone"] = "app"
     streams: bool = field(default=False)
+    text: str | None = None
 
 
 _APP = (400, 401, 422, 429, 503)
@@ -232,12 +236,17 @@ OPERATIONS = (
     ),
     Operation("get", "/healthz", "Does the process serve?", {200: Health}, (400,), caller="anyone"),
     Operation("get", "/readyz", "Does the store answer?", {200: Health}, (400, 503), caller="anyone"),
+    Operation(
+        "get", "/metrics", "What Prometheus is told", {200: None}, (400, 401, 422, 429), caller="operator",
+        text="text/plain",
+    ),
 )  # fmt: skip
 
 _SECURITY: Mapping[str, list[dict[str, list[str]]]] = {
     "app": [{"authkey": []}],
     "login": [{"authkey": []}, {}],
     "page": [{"ticket": []}],
+    "operator": [{"authkey": []}, {"metrics_key": []}],
     "anyone": [],
 }
 _PARAMETERS: Mapping[str, Any] = {"session": bodies.SessionId, "room": bodies.Room}
@@ -265,6 +274,11 @@ def document() -> dict[str, Any]:
             "schemas": schemas["$defs"],
             "securitySchemes": {
                 "authkey": {"type": "http", "scheme": "bearer", "description": "The authkey of the configuration"},
+                "metrics_key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The metrics_key, likewise",
+                },
                 "ticket": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A page's ticket"},
             },
         },
@@ -281,7 +295,7 @@ def _operation(o: Operation) -> dict[str, Any]:
         "summary": o.summary,
         "security": _SECURITY[o.caller],
         "parameters": [*_path_parameters(o.path), *_query_parameters(o.query)],
-        "responses": {str(status): _answer(model, o.streams) for status, model in o.answers.items()}
+        "responses": {str(status): _answer(model, o) for status, model in o.answers.items()}
         | {str(status): _problem(status) for status in sorted(o.errors)},
     }
     if o.body is not None:
@@ -296,11 +310,13 @@ def _reference(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
-def _answer(model: type[BaseModel] | None, streams: bool) -> dict[str, Any]:
+def _answer(model: type[BaseModel] | None, o: Operation) -> dict[str, Any]:
+    if o.text is not None:
+        return {"description": o.summary, "content": {o.text: {"schema": {"type": "string"}}}}
     if model is None:
         return {"description": "Done"}
     content: dict[str, Any] = {"application/json": {"schema": _reference(model)}}
-    if streams:
+    if o.streams:
         content |= {kind: {"schema": {"type": "string"}} for kind in (logs.CSV, logs.JSON_LINES[0])}
     return {"description": (model.__doc__ or "").strip(), "content": content}
 

@@ -10,7 +10,7 @@ from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.guard import app_call, bearer, judge_key
 from enforcer.api.problems import ended, invalid, unauthorized
-from enforcer.errors import SessionEnded, SessionUnknown
+from enforcer.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
 from enforcer.model import EndReason, LoginAnswer, Snapshot
 from enforcer.policy import Login
 from enforcer.registry import by_app, new_session_id
@@ -71,10 +71,18 @@ async def log_in(context: Context, body: bodies.LoginBody) -> protocol.JSON:
         request_id=body.request_id,
         fingerprint=body.fingerprint() if body.request_id is not None else "",
     )
+    logins = context.metrics.logins
     try:
         answer = await context.registry.login(body.room, login)
-    except SessionEnded as e:
-        raise ended(e, 409) from None  # for a login it is a conflict: the id cannot be used again
+    except StoreUnavailable:
+        logins["unavailable"].inc()
+        raise
+    except Refused as e:
+        logins[e.code].inc()
+        if isinstance(e, SessionEnded):
+            raise ended(e, 409) from None  # for a login it is a conflict: the id cannot be used again
+        raise
+    logins["pending" if answer.session is None else "created" if answer.created else "renewed"].inc()
     return login_answer(context, body.room, answer)
 
 

@@ -6,6 +6,7 @@ judgement, which is why nothing here ever says what is wrong with a request.
 """
 
 import re
+import time
 from collections.abc import Coroutine
 from email.utils import formatdate
 from http import HTTPStatus
@@ -23,6 +24,9 @@ from enforcer.http1 import Headers, WholeRequest
 from enforcer.model import Snapshot
 
 _VALIDATE = re.compile(r"/v1/sessions/([^/]+)")
+_VALIDATION = ("GET", "/v1/sessions/{session}")
+_LOGIN = ("POST", "/notify")
+"""The method and route of what is taken, as the handlers' routes have them."""
 _OK = {"Content-Type": "application/json", **sessions.NO_STORE}
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -35,28 +39,32 @@ class ShortPath:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._dated = (0, "")
+        self._validated = context.metrics.answers(*_VALIDATION, 200)
 
     def take(self, request: WholeRequest) -> bytes | Coroutine[Any, Any, bytes] | None:
         """The bytes to send, or the work that leads to them; None leaves the request to the handlers."""
+        began = time.perf_counter()
         if request.method == "GET":
-            return self._take_validate(request.path, request.headers)
+            return self._take_validate(request.path, request.headers, began)
         if request.path == "/notify":
-            return self._take_notify(request.headers, request.body)
+            return self._take_notify(request.headers, request.body, began)
         return None
 
-    def _take_validate(self, path: str, headers: Headers) -> bytes | Coroutine[Any, Any, bytes] | None:
+    def _take_validate(self, path: str, headers: Headers, began: float) -> bytes | Coroutine[Any, Any, bytes] | None:
         found = _VALIDATE.fullmatch(path)
         if found is None or headers.content_length or not self._right(headers.authorization):
             return None
         session = found[1]
-        if not protocol.valid_session(session) or credentials_in_url((), path, self._context.settings.authkeys):
+        if not protocol.valid_session(session) or credentials_in_url((), path, self._context.settings.all_keys):
             return None
         snapshot = self._context.registry.at_hand(session)
         if snapshot is not None:
-            return self._message(*self._shown(snapshot))
-        return self._answered("GET", path, self._validate(session))
+            answer = self._message(*self._shown(snapshot))
+            self._validated.observe(time.perf_counter() - began)
+            return answer
+        return self._answered(_VALIDATION, path, self._validate(session), began)
 
-    def _take_notify(self, headers: Headers, body: bytes) -> Coroutine[Any, Any, bytes] | None:
+    def _take_notify(self, headers: Headers, body: bytes, began: float) -> Coroutine[Any, Any, bytes] | None:
         if headers.content_type != "application/json" or len(body) > bodies.MAX_BODY:
             return None
         try:
@@ -75,7 +83,7 @@ class ShortPath:
             login = bodies.NotifyBody.model_validate(members)
         except ValidationError:
             return None
-        return self._answered("POST", "/notify", self._notify(login))
+        return self._answered(_LOGIN, "/notify", self._notify(login), began)
 
     def _right(self, authorization: str | None) -> bool:
         """Whether the field is `Bearer` and a right key, written as everybody writes it."""
@@ -92,12 +100,16 @@ class ShortPath:
     async def _notify(self, login: bodies.NotifyBody) -> Answer:
         return 200, _OK, orjson.dumps(await sessions.log_in(self._context, login))
 
-    async def _answered(self, method: str, path: str, work: Coroutine[Any, Any, Answer]) -> bytes:
+    async def _answered(
+        self, route: tuple[str, str], path: str, work: Coroutine[Any, Any, Answer], began: float
+    ) -> bytes:
         try:
             status, headers, body = await work
         except Exception as error:
-            status, headers, body = problem_for(error, method, path).parts()
-        return self._message(status, headers, body)
+            status, headers, body = problem_for(error, route[0], path).parts()
+        answer = self._message(status, headers, body)
+        self._context.metrics.answered(*route, status, began)
+        return answer
 
     def _message(self, status: int, headers: dict[str, str], body: bytes) -> bytes:
         """An answer as it goes over the wire; the connection stays open (RFC 9112 §9.3)."""

@@ -99,7 +99,7 @@ class Door:
 
     def _judge(self, request: "web.Request | _Knock", query: _Query) -> None:
         """Where the request comes from, and what it shows in its URL."""
-        if credentials_in_url((name for name, _ in query), request.path_qs, self._settings.authkeys):
+        if credentials_in_url((name for name, _ in query), request.path_qs, self._settings.all_keys):
             raise _Refused("credentials-in-url", "keys and tickets do not belong into a URL; send them in auth")
         if not origin_allowed(request.headers.get("Origin"), request.host, self._settings.origins):
             raise _Refused("origin-not-allowed", "pages of this origin may not connect; see the setting origins")

@@ -14,6 +14,7 @@ from enforcer.errors import Refused, SessionEnded, StoreUnavailable
 from enforcer.gateway.kick import Kick
 from enforcer.gateway.link import Link, view_of
 from enforcer.gateway.socket import JSON, News, Refusal, Socket
+from enforcer.metrics import JOINED, Metrics
 from enforcer.model import Actor, ActorKind, Change, EndReason, Session, Snapshot
 from enforcer.registry import Registry, new_session_id
 from enforcer.settings import Settings
@@ -28,10 +29,11 @@ RETRY_MS = 1000
 class Hub:
     """Joins sockets to sessions and tells them what was committed. One per process, on the event loop."""
 
-    def __init__(self, registry: Registry, office: TicketOffice, settings: Settings) -> None:
+    def __init__(self, registry: Registry, office: TicketOffice, settings: Settings, metrics: Metrics) -> None:
         self._registry = registry
         self._office = office
         self._settings = settings
+        self._metrics = metrics
         self._rooms: dict[str, tuple[Link, ...]] = {}  # a room has few sockets, and a tuple is small
         self._by_ip: dict[str, int] = {}
         self._links = 0
@@ -51,8 +53,12 @@ class Hub:
         Raises:
             Refusal: goes out as CONNECT_ERROR.
         """
-        room, session, ticket = self._identify(auth)
-        self._check_limits(socket, room)
+        try:
+            room, session, ticket = self._identify(auth)
+            self._check_limits(socket, room)
+        except Refusal as refusal:
+            self._metrics.connects[refusal.code].inc()
+            raise
         link = Link(socket, room, session, ticket)
         self._rooms[room] = (*self._rooms.get(room, ()), link)
         self._by_ip[socket.ip] = self._by_ip.get(socket.ip, 0) + 1
@@ -65,6 +71,13 @@ class Hub:
         Raises:
             Refusal: goes out as CONNECT_ERROR; the link is taken out again.
         """
+        try:
+            return await self._join(link)
+        except Refusal as refusal:
+            self._metrics.connects[refusal.code].inc()
+            raise
+
+    async def _join(self, link: Link) -> Snapshot:
         try:
             await self._hold(link)
             if link.by_ticket:
@@ -97,6 +110,8 @@ class Hub:
         if link.gone:
             return
         link.joined = True
+        self._metrics.connects[JOINED].inc()
+        self._metrics.open_sockets.inc()
         self._registry.arrived(snapshot.session)
         if link.ended is not None:
             self._kick(link, self._news_of_end(link.ended))
@@ -123,6 +138,7 @@ class Hub:
             del self._by_ip[ip]
         self._links -= 1
         if link.joined:
+            self._metrics.open_sockets.dec()
             self._registry.left(link.session, ended=link.ended is not None)
 
     def close(self) -> None:
@@ -251,7 +267,18 @@ class Hub:
     def _kick(self, link: Link, news: News) -> None:
         ended = link.ended
         if link.kick is None and ended is not None:
-            link.kick = Kick(link.socket, news, self._settings.ack_timeout, lambda: self._registry.acked(ended))
+            link.kick = Kick(
+                link.socket,
+                news,
+                self._settings.ack_timeout,
+                lambda: self._acked(ended),
+                self._metrics.kicks_unacked.inc,
+            )
+
+    def _acked(self, ended: Session) -> None:
+        self._registry.acked(ended)
+        if ended.ended_at is not None:
+            self._metrics.kick_delivery.observe(max(0.0, self._registry.now() - ended.ended_at))
 
     async def _tell(self, link: Link, always: bool = False) -> None:
         """Sends `session` if it says something new about the session."""

@@ -12,17 +12,27 @@ REPEAT_AFTER = (1.0, 3.0)
 class Kick:
     """Sends at once, repeats, and cuts the socket after `ack_timeout` seconds; an ack ends it with a disconnect.
 
+    `acked` is called once if the page does, `unacked` if it has not in time; neither if it leaves before.
+
     The state of it is only about this socket: the end itself is in the store, and whoever misses the news is refused
     on return. There is one timer at a time: almost every ack comes before the first repeat.
     """
 
-    __slots__ = ("_ack_timeout", "_acked", "_news", "_socket", "_started", "_timer", "_told")
+    __slots__ = ("_ack_timeout", "_acked", "_news", "_socket", "_started", "_timer", "_told", "_unacked")
 
-    def __init__(self, socket: Socket, news: News, ack_timeout: float, acked: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        socket: Socket,
+        news: News,
+        ack_timeout: float,
+        acked: Callable[[], None],
+        unacked: Callable[[], None],
+    ) -> None:
         self._socket = socket
         self._news = news
         self._ack_timeout = ack_timeout
         self._acked: Callable[[], None] | None = acked
+        self._unacked = unacked
         self._started = asyncio.get_running_loop().time()
         self._told = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -51,4 +61,5 @@ class Kick:
 
     def _give_up(self) -> None:
         self._timer = None
+        self._unacked()
         self._socket.cut()

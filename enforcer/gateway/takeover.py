@@ -6,6 +6,7 @@ that aiohttp keeps for one.
 """
 
 import asyncio
+from http import HTTPStatus
 from typing import Any, cast
 
 from aiohttp import web
@@ -31,6 +32,9 @@ def take_over(request: web.Request, protocol: asyncio.Protocol) -> tuple[asyncio
 
 class TakenOver(web.StreamResponse):
     """What a handler returns when there is nobody to answer any more."""
+
+    def __init__(self) -> None:
+        super().__init__(status=HTTPStatus.SWITCHING_PROTOCOLS)  # that is what was answered
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Nothing to send."""

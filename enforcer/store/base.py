@@ -39,6 +39,16 @@ class AuditQuery:
     limit: int = 100
 
 
+class Transact(Protocol):
+    """As `Store.transact`, or something around it."""
+
+    async def __call__(
+        self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
+    ) -> T:
+        """See `Store.transact`."""
+        ...
+
+
 class Store(Protocol):
     """Rooms, sessions, and the logs of what happened to them.
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 import pytest
@@ -105,63 +106,72 @@ async def test_tls(tmp_path: Path) -> None:
         await untrusting.close()
 
 
-async def test_a_cluster_that_loses_a_master_for_a_while(tmp_path: Path) -> None:
+class TwoOnACluster(NamedTuple):
+    """Two stores on a Cluster of their own, and what the first has heard."""
+
+    cluster: RedisCluster
+    store: RedisStore
+    other: RedisStore
+    heard: asyncio.Queue[Change]
+
+
+@pytest.fixture
+async def two_on_a_cluster(tmp_path: Path) -> AsyncIterator[TwoOnACluster]:
+    """Open, and on a Cluster that a test may harm."""
+    with RedisCluster(tmp_path) as cluster:
+        store, other = (RedisStore(redis_address(cluster.url)) for _ in range(2))
+        await store.open()
+        await other.open()
+        heard: asyncio.Queue[Change] = asyncio.Queue()
+        store.listen(heard.put_nowait)
+        yield TwoOnACluster(cluster, store, other, heard)
+        await store.close()
+        await other.close()
+
+
+async def test_a_cluster_that_loses_a_master_for_a_while(two_on_a_cluster: TwoOnACluster) -> None:
     """Unavailable within a bounded time meanwhile; when the master is back, so is everything."""
-    with RedisCluster(tmp_path) as cluster:
-        store, other = (RedisStore(redis_address(cluster.url)) for _ in range(2))
-        await store.open()
-        await other.open()
-        heard: asyncio.Queue[Change] = asyncio.Queue()
-        store.listen(heard.put_nowait)
-        rooms = [f"room-{n}" for n in range(12)]
+    cluster, store, other, heard = two_on_a_cluster
+    rooms = [f"room-{n}" for n in range(12)]
+    for room in rooms:
+        await store.hold(room)
+    cluster.servers[0].kill()
+    failed = 0
+    async with asyncio.timeout(60):
         for room in rooms:
-            await store.hold(room)
-        cluster.servers[0].kill()
-        failed = 0
-        async with asyncio.timeout(60):
-            for room in rooms:
-                try:
-                    await put(other, session(f"s-{room}", room))
-                except StoreUnavailable:
-                    failed += 1
-            assert failed > 0
-            await asyncio.to_thread(cluster.servers[0].start)
-            await asyncio.to_thread(until, cluster.whole, 20)
-            for room in rooms:
-                await again(other, session(f"t-{room}", room))
-            told: set[str] = set()
-            while len(told) < len(rooms):
-                told |= {s.room for s in (await heard.get()).sessions if s.id.startswith("t-")}
-        await store.close()
-        await other.close()
+            try:
+                await put(other, session(f"s-{room}", room))
+            except StoreUnavailable:
+                failed += 1
+        assert failed > 0
+        await asyncio.to_thread(cluster.servers[0].start)
+        await asyncio.to_thread(until, cluster.whole, 20)
+        for room in rooms:
+            await again(other, session(f"t-{room}", room))
+        told: set[str] = set()
+        while len(told) < len(rooms):
+            told |= {s.room for s in (await heard.get()).sessions if s.id.startswith("t-")}
 
 
-async def test_a_master_that_stands_still_keeps_nobody_from_the_others(tmp_path: Path) -> None:
+async def test_a_master_that_stands_still_keeps_nobody_from_the_others(two_on_a_cluster: TwoOnACluster) -> None:
     """A message of another master is lost meanwhile: it is made up for as soon as ever."""
-    with RedisCluster(tmp_path) as cluster:
-        store, other = (RedisStore(redis_address(cluster.url)) for _ in range(2))
-        await store.open()
-        await other.open()
-        heard: asyncio.Queue[Change] = asyncio.Queue()
-        store.listen(heard.put_nowait)
-        rooms = [f"room-{n}" for n in range(60)]
-        for room in rooms:
-            await put(other, session(f"s-{room}", room))
-            await store.hold(room)
-        well = cluster.master_of(Keys("enf").channel(rooms[0]))
-        next(server for server in cluster.servers if server is not well).pause()
-        await asyncio.sleep(1)  # by now each bucket has been asked for once
-        with well.client() as client:
-            client.client_kill_filter(_type="pubsub")
-        over = ended(session(f"s-{rooms[0]}", rooms[0]))
-        await other.transact(rooms[0], lambda state, now: Decision(None, changed=(over,)))
-        async with asyncio.timeout(2):
-            while over.id not in {s.id for s in (await heard.get()).sessions if s.ended}:
-                pass
-        for server in cluster.servers:
-            server.resume()
-        await store.close()
-        await other.close()
+    cluster, store, other, heard = two_on_a_cluster
+    rooms = [f"room-{n}" for n in range(60)]
+    for room in rooms:
+        await put(other, session(f"s-{room}", room))
+        await store.hold(room)
+    well = cluster.master_of(Keys("enf").channel(rooms[0]))
+    next(server for server in cluster.servers if server is not well).pause()
+    await asyncio.sleep(1)  # by now each bucket has been asked for once
+    with well.client() as client:
+        client.client_kill_filter(_type="pubsub")
+    over = ended(session(f"s-{rooms[0]}", rooms[0]))
+    await other.transact(rooms[0], lambda state, now: Decision(None, changed=(over,)))
+    async with asyncio.timeout(2):
+        while over.id not in {s.id for s in (await heard.get()).sessions if s.ended}:
+            pass
+    for server in cluster.servers:
+        server.resume()
 
 
 async def again(store: RedisStore, record: Session) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from prometheus_client.parser import text_string_to_metric_families
 
 from enforcer import protocol
-from enforcer.api import logs, openapi, pages, sessions, site
+from enforcer.api import logs, measure, openapi, pages, sessions, site
+from enforcer.metrics import Metrics
 from enforcer.model import AuditEvent, EndReason
 from enforcer.settings import SAMPLE_AUTHKEY, Settings
 from tests.running import ROOT
@@ -16,7 +18,8 @@ from tests.running import ROOT
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 CLIENT_CODES = (ROOT / "client-js/src/codes.ts").read_text()
-ROUTES = [r for part in (sessions, logs, pages, site, openapi) for r in part.ROUTES if isinstance(r, web.RouteDef)]
+PARTS = (sessions, logs, pages, site, measure, openapi)
+ROUTES = [r for part in PARTS for r in part.ROUTES if isinstance(r, web.RouteDef)]
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -32,6 +35,29 @@ def test_the_example_and_the_documentation_have_no_other_settings() -> None:
     assert example.keys() == Settings.model_fields.keys()
     assert set(re.findall(r"^\| `(\w+)` \|", CONFIGURATION, re.MULTILINE)) == set(Settings.model_fields)
     assert example["authkey"] == SAMPLE_AUTHKEY, "a server refuses to start with the example's key"
+
+
+async def test_each_metric_has_an_entry() -> None:
+    """A row in the table of metrics, with its labels; and what is described exists."""
+    manual = (ROOT / "docs/operations.md").read_text()
+    rows = re.findall(r"^\| (`(?:enforcer|process|python)_.*?) \|(.*?)\|", manual, re.MULTILINE)
+    described = {
+        name: set(re.findall(r"`(\w+)`", labels)) - {"worker"}
+        for names, labels in rows
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    assert described == await _metrics()
+
+
+async def _metrics() -> dict[str, set[str]]:
+    """The metrics of one process in which everything has happened, and their labels."""
+    metrics = Metrics()
+    metrics.answered("GET", "/", 200, 0.0)
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families((await metrics.exposition()).decode()):
+        name = family.name + ("_total" if family.type == "counter" else "")
+        found[name] = {label for sample in family.samples for label in sample.labels if label != "le"}
+    return found
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda r: f"{r.method} {r.path}")

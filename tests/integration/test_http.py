@@ -1,6 +1,5 @@
 """The HTTP face as callers meet it: who is let in, in what order a request is judged, what every refusal looks like."""
 
-import base64
 import csv
 import io
 import json
@@ -8,25 +7,12 @@ import socket
 from typing import Any
 
 import httpx
-import jwt
 import pytest
 
-from enforcer.tickets import PAGE, PROXY, derive_key
+from tests.integration.problems import problem
 from tests.running import EnforcerProcess
 
 JSON = {"Content-Type": "application/json"}
-
-
-def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """The problem document, which must be this one and look as all do."""
-    assert (response.status_code, response.json()["code"]) == (status, code), response.text
-    assert response.headers["Content-Type"] == "application/problem+json"
-    assert response.headers["Cache-Control"] == "no-store"
-    assert response.headers["X-Content-Type-Options"] == "nosniff"
-    document: dict[str, Any] = response.json()
-    assert document["status"] == status
-    assert document.keys() >= {"type", "title", "detail"}
-    return document
 
 
 def post(server: EnforcerProcess, body: Any, **kwargs: Any) -> httpx.Response:
@@ -114,46 +100,6 @@ def test_reject_says_who_is_there(tmp_path: Any) -> None:
         assert server.record(first["session"])["active"] is True
         assert server.login("ann", replaces=first["session"])["displaced"] == []
         assert server.record(first["session"])["end_reason"] == "replaced"
-
-
-def test_guessing_the_key_is_slowed_and_hurts_nobody_else(tmp_path: Any) -> None:
-    """After too many wrong keys 429; the right key works all the same."""
-    with EnforcerProcess(tmp_path) as server:
-        statuses = [post(server, {"room": "a", "key": f"wrong-{n}"}).status_code for n in range(40)]
-        assert statuses[0] == 401
-        assert statuses[-1] == 429
-        assert server.login("a")["created"] is True
-        assert server.authkey not in server.read_log()
-
-
-def forged(server: EnforcerProcess, session: str, **how: Any) -> str:
-    """A ticket that is wrong in one way."""
-    claims = {"iss": "enforcer", "aud": PAGE, "sub": "mallory", "sid": session, "iat": 1, **how.get("claims", {})}
-    if how.get("alg") == "none":
-        head = base64.urlsafe_b64encode(b'{"alg":"none"}').rstrip(b"=")
-        return b".".join((head, base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"="), b"")).decode()
-    return jwt.encode(claims, how.get("key") or derive_key(server.authkey), algorithm="HS256")
-
-
-def test_forged_and_foreign_tickets_are_refused(shared: EnforcerProcess) -> None:
-    """No signature, another key, another purpose, another room, expired, or simply not one."""
-    session = shared.login("mallory")["session"]
-
-    def status(token: str) -> httpx.Response:
-        return httpx.get(f"{shared.url}/session/status", headers={"Authorization": f"Bearer {token}"})
-
-    assert status(forged(shared, session)).status_code == 200, "the right one is let in, so the others can be wrong"
-    problem(status(forged(shared, session, alg="none")), 401, "ticket-invalid")
-    problem(status(forged(shared, session, key=derive_key("another key"))), 401, "ticket-invalid")
-    problem(status(forged(shared, session, key=shared.authkey.encode())), 401, "ticket-invalid")
-    problem(status(forged(shared, session, claims={"aud": PROXY})), 401, "ticket-invalid")
-    problem(status(forged(shared, session, claims={"exp": 100})), 401, "ticket-expired")
-    problem(status(forged(shared, session, claims={"sub": "alice"})), 401, "session-unknown")
-    problem(status("nonsense"), 401, "ticket-invalid")
-    problem(httpx.get(f"{shared.url}/session/status?ticket={forged(shared, session)}"), 400, "credentials-in-url")
-    shared.call("DELETE", f"/v1/sessions/{session}")
-    told = problem(status(forged(shared, session)), 401, "session-ended")
-    assert (told["reason"], told["session"]) == ("logout", session)
 
 
 def test_pages_of_other_origins_read_nothing(shared: EnforcerProcess) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from enforcer.gateway.hub import Hub
 from enforcer.gateway.socket import News, Refusal
+from enforcer.metrics import Metrics
 from enforcer.model import Actor, ActorKind, EndReason
 from enforcer.policy import Login
 from enforcer.registry import Registry, new_session_id
@@ -55,7 +56,7 @@ class House:
         self.store = MemoryStore(lambda: 1_800_000_000.0 + next(self.ticks) / 1000)
         self.registry = Registry(self.store, self.settings.rules, time.monotonic)
         self.office = TicketOffice(self.settings.authkeys, None)
-        self.hub = Hub(self.registry, self.office, self.settings)
+        self.hub = Hub(self.registry, self.office, self.settings, Metrics())
 
     async def login(self, room: str = "alice", **more: Any) -> tuple[str, dict[str, str]]:
         """The session, and the `auth` of its pages."""

@@ -1,6 +1,7 @@
 """What attackers try, each on a real server: refused, nobody else hurt, nothing secret in the log."""
 
 import asyncio
+import base64
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +12,9 @@ import httpx
 import jwt
 import pytest
 
-from enforcer.tickets import derive_key
+from enforcer.tickets import PROXY, derive_key
 from tests.integration.pages import Opener
+from tests.integration.problems import problem
 from tests.integration.raw import RawSocket, exchange, refusal
 from tests.running import EnforcerProcess, until
 
@@ -46,44 +48,62 @@ def claims(room: str, session: str, **changes: Any) -> dict[str, Any]:
     return {"iss": "enforcer", "aud": "enforcer:page", "sub": room, "sid": session, "iat": 1_700_000_000, **changes}
 
 
+def signed(server: EnforcerProcess, room: str, session: str, **changes: Any) -> str:
+    """A ticket of the server's own, but for what it claims."""
+    return jwt.encode(claims(room, session, **changes), derive_key(server.authkey), algorithm="HS256")
+
+
+def bare(server: EnforcerProcess, room: str, session: str) -> str:
+    """A ticket whose header says nothing but that there is no signature."""
+    parts = (b'{"alg":"none"}', json.dumps(claims(room, session)).encode(), b"")
+    return b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts).decode()
+
+
 FORGERIES: dict[str, Callable[[EnforcerProcess, str, str], str]] = {
     "alg none": lambda s, r, i: jwt.encode(claims(r, i), None, algorithm="none"),  # type: ignore[arg-type]
+    "alg none alone": bare,
     "other key": lambda s, r, i: jwt.encode(claims(r, i), derive_key("x" * 40), algorithm="HS256"),
     "the authkey itself": lambda s, r, i: jwt.encode(claims(r, i), s.authkey, algorithm="HS256"),
     "other algorithm": lambda s, r, i: jwt.encode(claims(r, i), derive_key(s.authkey) * 2, algorithm="HS512"),
-    "for a proxy": lambda s, r, i: jwt.encode(
-        claims(r, i, aud="enforcer:proxy"), derive_key(s.authkey), algorithm="HS256"
-    ),
-    "other issuer": lambda s, r, i: jwt.encode(claims(r, i, iss="me"), derive_key(s.authkey), algorithm="HS256"),
+    "for a proxy": lambda s, r, i: signed(s, r, i, aud=PROXY),
+    "other issuer": lambda s, r, i: signed(s, r, i, iss="me"),
+    "no ticket at all": lambda s, r, i: "nonsense",
 }
+
+
+def status(server: EnforcerProcess, ticket: str) -> httpx.Response:
+    """What the page that has this ticket is told of its session."""
+    return httpx.get(f"{server.url}/session/status", headers={"Authorization": f"Bearer {ticket}"})
+
+
+async def turned_away(server: EnforcerProcess, engine: str, ticket: str, code: str) -> dict[str, Any]:
+    """Neither a socket nor a call is let in with this ticket; what the call is told."""
+    async with RawSocket(server, engine) as page:
+        assert refusal(await page.connect({"ticket": ticket}))["message"] == code
+    return problem(status(server, ticket), 401, code)
 
 
 @pytest.mark.parametrize("forged", FORGERIES)
 async def test_forged_tickets_are_refused(server: EnforcerProcess, engine: str, room: str, forged: str) -> None:
-    """For a session that is live: neither a socket nor a call is let in."""
+    """For a session that is live."""
     session = server.login(room)["session"]
-    ticket = FORGERIES[forged](server, room, session)
-    async with RawSocket(server, engine) as page:
-        assert refusal(await page.connect({"ticket": ticket}))["message"] == "ticket-invalid"
-    answer = httpx.get(f"{server.url}/session/status", headers={"Authorization": f"Bearer {ticket}"})
-    assert (answer.status_code, answer.json()["code"]) == (401, "ticket-invalid")
+    assert status(server, signed(server, room, session)).status_code == 200, (
+        "the right one must do, or nothing is shown"
+    )
+    await turned_away(server, engine, FORGERIES[forged](server, room, session), "ticket-invalid")
 
 
 async def test_an_expired_ticket_is_refused_as_such(server: EnforcerProcess, engine: str, room: str) -> None:
     """The session lives, so the page is to ask for a new ticket, and must not log out."""
     session = server.login(room)["session"]
-    ticket = jwt.encode(claims(room, session, exp=1_700_000_000), derive_key(server.authkey), algorithm="HS256")
-    async with RawSocket(server, engine) as page:
-        assert refusal(await page.connect({"ticket": ticket}))["message"] == "ticket-expired"
+    await turned_away(server, engine, signed(server, room, session, exp=1_700_000_000), "ticket-expired")
     assert server.record(session)["active"] is True
 
 
 async def test_a_ticket_joins_its_own_room_only(server: EnforcerProcess, engine: str, room: str) -> None:
     """A signed ticket for a session of another room opens neither; what else stands in `auth` does not count."""
     victim, mine = server.login(room), server.login(room + "-mine")
-    crossed = jwt.encode(claims(room, mine["session"]), derive_key(server.authkey), algorithm="HS256")
-    async with RawSocket(server, engine) as page:
-        assert refusal(await page.connect({"ticket": crossed}))["message"] == "session-unknown"
+    await turned_away(server, engine, signed(server, room, mine["session"]), "session-unknown")
     async with RawSocket(server, engine) as page:
         answer = await page.connect({"ticket": mine["ticket"], "room": room, "session": victim["session"]})
         assert answer.startswith("40{")
@@ -91,13 +111,25 @@ async def test_a_ticket_joins_its_own_room_only(server: EnforcerProcess, engine:
         assert (told["room"], told["session"]) == (room + "-mine", mine["session"])
 
 
-async def test_a_ticket_is_worth_nothing_after_its_session(server: EnforcerProcess, engine: str, room: str) -> None:
-    """Replayed after the end it is refused, as often as it is tried."""
+@pytest.mark.parametrize("reason", ["displaced", "logout"])
+async def test_a_ticket_is_worth_nothing_after_its_session(
+    server: EnforcerProcess, engine: str, room: str, reason: str
+) -> None:
+    """Replayed after the end it is refused, as often as it is tried, and told why."""
     old = server.login(room)
-    server.login(room)
+    if reason == "displaced":
+        server.login(room)
+    else:
+        server.call("DELETE", f"/v1/sessions/{old['session']}")
     for _ in range(3):
-        async with RawSocket(server, engine) as page:
-            assert refusal(await page.connect({"ticket": old["ticket"]}))["message"] == "session-ended"
+        told = await turned_away(server, engine, old["ticket"], "session-ended")
+        assert (told["reason"], told["session"]) == (reason, old["session"])
+
+
+def test_a_ticket_does_not_belong_into_a_url(server: EnforcerProcess, room: str) -> None:
+    """It would be in logs and histories."""
+    ticket = server.login(room)["ticket"]
+    problem(httpx.get(f"{server.url}/session/status?ticket={ticket}"), 400, "credentials-in-url")
 
 
 # ---- rooms and sockets ------------------------------------------------------------------------------
@@ -419,18 +451,26 @@ async def test_a_list_of_origins_is_exact(tmp_path: Path) -> None:
 
 
 def test_guessing_the_key_is_slowed_down_and_the_right_one_still_works(tmp_path: Path) -> None:
-    """After too many wrong keys: 429 with `Retry-After`; a right key is never refused for others' failures."""
+    """After too many wrong keys, in headers and bodies alike: 429 with `Retry-After`; a right key is never refused for
+    others' failures."""
     with EnforcerProcess(tmp_path / "guessed", store="memory://") as server:
         with httpx.Client(base_url=server.url) as http:
-            answers = [http.get("/v1/sessions/x", headers={"Authorization": f"Bearer guess-{n}"}) for n in range(40)]
-            assert [a.status_code for a in answers] == [401] * 30 + [429] * 10
-            assert answers[-1].json()["code"] == "rate-limited"
-            assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
-            in_body = http.post("/notify", json={"room": "alice", "key": "guess"})
-            assert in_body.status_code == 429
+
+            def guess(n: int) -> httpx.Response:
+                if n % 2:
+                    return http.post("/notify", json={"room": "alice", "key": f"guess-{n}"})
+                return http.get("/v1/sessions/x", headers={"Authorization": f"Bearer guess-{n}"})
+
+            answers = [guess(n) for n in range(40)]
+        assert [a.status_code for a in answers] == [401] * 30 + [429] * 10
+        for refused in answers[-2:]:
+            problem(refused, 429, "rate-limited")
+            assert 1 <= int(refused.headers["Retry-After"]) <= 60
         assert server.login("alice")["created"] is True
         assert server.call("GET", "/v1/users/alice/sessions").status_code == 200
-        assert "guess-" not in server.read_log()
+        log = server.read_log()
+        assert "guess-" not in log
+        assert server.authkey not in log
 
 
 @pytest.mark.parametrize("key", ["é" * 40, "\ud800" * 40, "x" * 5000, "", "0"])

@@ -15,7 +15,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"policy", "noticed", "presence", "protocol", "tickets", "settings"}),
     frozenset({"store"}),
     frozenset({"outages", "registry"}),
-    frozenset({"api", "gateway", "jobs", "logs"}),
+    frozenset({"api", "gateway", "jobs", "logs", "metrics"}),
     frozenset({"app"}),
     frozenset({"cli", "console", "garbage", "workers", "__main__"}),
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from enforcer.errors import ConfigError
 from enforcer.settings import SAMPLE_AUTHKEY, Settings, load, warnings
@@ -106,6 +107,25 @@ def test_a_bad_key_is_refused_without_being_shown(config: Path, authkey: object,
     assert problems(written(config, {"authkey": authkey})).startswith(sentence)
 
 
+@pytest.mark.parametrize(
+    ("metrics_key", "sentence"),
+    [
+        ("too-short", "metrics_key has 9 characters, at least 32 are needed; run `enforcer genkey`"),
+        (SAMPLE_AUTHKEY, "metrics_key is still the sample value"),
+        (KEY[::-1] + "é", "metrics_key must be printable ASCII without spaces"),
+        (KEY, "metrics_key is an authkey too"),
+        (KEY + "2", "metrics_key is an authkey too"),
+        (5, "metrics_key: "),
+        ([KEY[::-1]], "metrics_key: "),
+    ],
+)
+def test_a_bad_metrics_key_is_refused_without_being_shown(config: Path, metrics_key: object, sentence: str) -> None:
+    """As an authkey, from which it must differ."""
+    text = problems(written(config, {"authkey": [KEY, KEY + "2"], "metrics_key": metrics_key}))
+    assert text.startswith(sentence)
+    assert KEY[::-1] not in text
+
+
 def test_several_problems_are_all_told(config: Path) -> None:
     """An operator mends everything in one go."""
     text = problems(written(config, {"authkey": "short", "port": -1, "polcy": "reject", "join": "x"}, mode=0o644))
@@ -119,6 +139,9 @@ def test_a_key_that_others_can_read_is_refused(config: Path) -> None:
         written(config, {"authkey": KEY}, mode=0o644)
     )
     assert load(written(config, {"authkey": KEY}, mode=0o640), environ={})
+    alone = written(config, {"metrics_key": KEY[::-1]}, mode=0o644)
+    with pytest.raises(ConfigError, match="every user of this machine can read it"):
+        load(alone, environ={"ENFORCER_AUTHKEY": KEY})
 
 
 @pytest.mark.parametrize(
@@ -169,6 +192,7 @@ def test_flags_override_the_environment_which_overrides_the_file(config: Path) -
         ("IDLE_TIMEOUT", "15m", 900),
         ("LOST_TIMEOUT", "none", None),
         ("DEMO", "true", True),
+        ("METRICS_KEY", KEY + "x", SecretStr(KEY + "x")),
     ],
 )
 def test_everything_can_come_from_the_environment(name: str, text: str, value: object) -> None:
@@ -235,8 +259,10 @@ def test_a_bad_key_file_is_refused(
 
 def test_the_settings_do_not_show_the_key(config: Path) -> None:
     """Whoever prints or logs the settings shows no key."""
-    s = load(written(config, {"authkey": KEY}), environ={})
-    assert KEY not in f"{s!r} {s!s} {s.model_dump_json()}"
+    s = load(written(config, {"authkey": KEY, "metrics_key": KEY[::-1]}), environ={})
+    assert s.all_keys == (KEY, KEY[::-1])
+    for key in s.all_keys:
+        assert key not in f"{s!r} {s!s} {s.model_dump_json()}"
 
 
 @pytest.mark.parametrize(
@@ -247,7 +273,8 @@ def test_the_settings_do_not_show_the_key(config: Path) -> None:
         ({"join": "open"}, "join is open"),
         ({"demo": True}, "demo is on"),
         ({"store": "memory://"}, "forgotten at a restart"),
-        ({"authkey": "ab" * 20}, "few different characters"),
+        ({"authkey": "ab" * 20}, "authkey has few different characters"),
+        ({"metrics_key": "ab" * 20}, "metrics_key has few different characters"),
     ],
 )
 def test_what_works_but_deserves_a_second_thought_is_a_warning(config: Path, values: dict[str, Any], part: str) -> None:
