@@ -19,6 +19,7 @@ from pathlib import Path
 
 import uvloop
 
+from enforcer import garbage
 from enforcer.deadlines import IDLE_SLACK, Rules
 from enforcer.policy import Login
 from enforcer.registry import Registry, new_session_id
@@ -125,6 +126,7 @@ def percentile(values: list[float], share: float) -> float:
 
 async def run(arguments: argparse.Namespace) -> None:
     """Prints a table a store."""
+    garbage.settle()  # as the server does it
     print(f"{platform.machine()}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
     with tempfile.TemporaryDirectory(prefix="enforcer-bench-", dir=arguments.directory) as directory:
         urls: dict[str, Callable[[int], str]] = {

@@ -221,12 +221,13 @@ def _claim(draft: "_Draft", target: Session | None, login: Login, rules: Rules) 
     if refusal := _limit(draft, others, login, rules):
         return refusal
     created = target is None or not target.claimed
+    epoch = draft.next_epoch()
     if target is None or created:
-        target = Session(
+        newest = Session(
             id=target.id if target is not None else login.session or login.new_id,
             room=draft.state.room,
             claimed=True,
-            epoch=0,
+            epoch=epoch,
             started_at=now,
             last_seen_at=now,
             last_active_at=now,
@@ -238,7 +239,8 @@ def _claim(draft: "_Draft", target: Session | None, login: Login, rules: Rules) 
             entry=login.entry,
         )
     else:
-        target = target._replace(
+        newest = target._replace(
+            epoch=epoch,
             last_seen_at=now,
             last_active_at=now,
             seen_until=max(target.seen_until, now + rules.alive_window),
@@ -247,7 +249,7 @@ def _claim(draft: "_Draft", target: Session | None, login: Login, rules: Rules) 
             device=login.device or target.device,
             entry=login.entry or target.entry,
         )
-    newest = draft.claim(target, AuditEvent.STARTED if created else AuditEvent.CLAIMED)
+    draft.claim(newest, AuditEvent.STARTED if created else AuditEvent.CLAIMED)
     by = Actor(ActorKind.LOGIN, newest.id, newest.device)
     replaced = draft.live.get(login.replaces) if login.replaces is not None else None
     if replaced is not None and replaced.id != newest.id:
@@ -294,13 +296,15 @@ class _Draft:
     def put(self, session: Session) -> None:
         self.live[session.id] = self.changed[session.id] = session
 
-    def claim(self, session: Session, event: AuditEvent) -> Session:
-        """Makes the session the newest of the room: the epoch grows strictly, and with the clock if it can."""
-        self.epoch = max(self.epoch + 1, int(self.now * 1e6))
-        claimed = session._replace(epoch=self.epoch)
-        self.put(claimed)
-        self.audit.append(AuditEntry(self.now, event, claimed.room, claimed.id, None, self.epoch, None, claimed.device))
-        return claimed
+    def next_epoch(self) -> int:
+        """The epoch of a claim made now: it grows strictly, and with the clock if it can."""
+        return max(self.epoch + 1, int(self.now * 1e6))
+
+    def claim(self, newest: Session, event: AuditEvent) -> None:
+        """Puts a session that has the next epoch: it is the newest of the room from now on."""
+        self.epoch = newest.epoch
+        self.put(newest)
+        self.audit.append(AuditEntry(self.now, event, newest.room, newest.id, None, newest.epoch, None, newest.device))
 
     def end(self, session: Session, reason: EndReason, by: Actor) -> Session:
         """Ends a live session: the record keeps who and why, and the audit row says the same."""

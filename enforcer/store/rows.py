@@ -105,12 +105,14 @@ def audit_of(row: tuple[Any, ...]) -> AuditRow:
 
 
 def waiting_text(waiting: tuple[WaitingLogin, ...]) -> str:
+    if not waiting:  # nearly always
+        return "[]"
     rows = [[w.at, _device_list(w.device), w.entry, w.replaces] for w in waiting]
     return orjson.dumps(rows).decode()
 
 
 def waiting_of(text: str) -> tuple[WaitingLogin, ...]:
-    if text == "[]":  # nearly always
+    if text == "[]":
         return ()
     return tuple(
         WaitingLogin(at, None if device is None else Device(*device), entry, replaces)
