@@ -23,7 +23,7 @@ export const texts = {
   },
 };
 
-export const MINIFY = { ecma: 2022, compress: { passes: 3, unsafe_arrows: true, pure_getters: true, keep_fargs: false, inline: 1, sequences: false } };
+export const MINIFY = { ecma: 2022, compress: { passes: 3, unsafe_arrows: true, pure_getters: true, keep_fargs: false, inline: 1, sequences: false, hoist_funs: true, lhs_constants: false } };
 const { version } = JSON.parse(await readFile(`${root}package.json`, "utf8"));
 
 /**
@@ -32,7 +32,7 @@ const { version } = JSON.parse(await readFile(`${root}package.json`, "utf8"));
  */
 const OWN = [
   "asking", "checkQuietly", "checkSoon", "cloak", "dropped", "durable", "heard", "human", "mine",
-  "onInput", "onWake", "openLink", "openPoll", "openTabs", "randomId", "reached", "releaseLogout", "renewed", "restart",
+  "onInput", "onWake", "openLink", "openPoll", "openTabs", "reached", "releaseLogout", "renewed", "restart",
   "restored", "seenAt", "settle", "takeLogout", "wake", "warnMs", "wasReloaded",
 ];
 const PUBLIC = ["types.ts", "core/wire.ts", "tabs.ts", "newest.ts", "transport/link.ts", "transport/packet.ts", "clock.ts", "http/poll.ts", "http/watch.ts"];
@@ -94,7 +94,7 @@ export async function served() {
 /** What the script loads only where it is needed, by file name: beside it, minified. */
 export async function parts() {
   const languages = (await readdir(`${root}src/lang`)).map((name) => [name.replace(".ts", ""), `src/lang/${name}`]);
-  const named = [["http", "src/http/index.ts"], ...languages];
+  const named = [["http", "src/http/index.ts"], ["credentials", "src/credentials/index.ts"], ["warning", "src/ui/warning.ts"], ...languages];
   const files = await Promise.all(
     named.map(async ([name, entry]) => {
       const [file] = await bundle({ entryPoints: [entry], format: "esm", minify: true });

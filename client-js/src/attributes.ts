@@ -1,6 +1,6 @@
-/** Options out of attributes: of the `<script data-…>` line, and of the `<session-guard>` element. Pure but for `fetch`. */
+/** Options out of attributes: of the `<script data-…>` line, and of the `<session-guard>` element. Pure but for the tickets. */
 
-import { ticketFrom } from "./ticket.ts";
+import type { Parts } from "./parts.ts";
 import type { SessionGuardOptions, WatchHttp } from "./types.ts";
 
 /** Attribute values by their names in camel case, as a `dataset` has them. */
@@ -8,7 +8,7 @@ export type Attributes = Readonly<Record<string, string | undefined>>;
 
 const PLAIN = ["url", "path", "logoutUrl", "redirect", "loginUrl", "lang", "scope", "worker", "notice", "warn", "activity"] as const;
 
-export function optionsFrom(attributes: Attributes): SessionGuardOptions {
+export function optionsFrom(attributes: Attributes, parts: Pick<Parts, "credentials">): SessionGuardOptions {
   const { ticket, ticketUrl, room, csrfHeader, csrfToken, freshLogin, logoutMethod } = attributes;
   const options: SessionGuardOptions = {
     freshLogin: freshLogin !== undefined && freshLogin !== "false",
@@ -18,7 +18,14 @@ export function optionsFrom(attributes: Attributes): SessionGuardOptions {
     },
     watchHttp: watchedBy(attributes),
   };
-  if (ticketUrl) options.ticket = ticketFrom(ticketUrl, ticket || null, (url, init) => fetch(url, init));
+  if (ticketUrl) {
+    let spare = ticket;
+    options.ticket = async () => {
+      const first = spare;
+      spare = "";
+      return first || (await parts.credentials()).fetchTicket(ticketUrl, fetch);
+    };
+  }
   else if (ticket) options.ticket = ticket;
   else if (room) options.room = room;
   for (const name of PLAIN) {
@@ -27,6 +34,11 @@ export function optionsFrom(attributes: Attributes): SessionGuardOptions {
     if (value) options[name] = value as "off";
   }
   return options;
+}
+
+/** Of `on`, `off`, and what else an option may be; both ways of saying it. */
+export function isOff(option: unknown): boolean {
+  return option === false || option === "off";
 }
 
 function watchedBy({ watchHttp = "off", watchHttpHeader }: Attributes): WatchHttp {

@@ -19,10 +19,10 @@ const createSessionGuard = (options: SessionGuardOptions): SessionGuard => creat
 
 function run({ dataset, src }: HTMLScriptElement): void {
   if (window.sessionGuard) {
-    console.warn("session-guard: the script is on this page twice; the first one stays");
+    console.warn("session-guard: on this page twice; the first one stays");
     return;
   }
-  const options = { url: serverOfScript(src), ...optionsFrom(dataset) };
+  const options = { url: serverOfScript(src), ...optionsFrom(dataset, parts) };
   window.sessionGuard = createSessionGuard(options);
   // A layout that is shown to visitors, too, leaves these empty: then there is nothing to guard.
   if ((options.ticket || options.room) && !("manual" in dataset)) window.sessionGuard.start();

@@ -22,10 +22,9 @@ export function browserEnvironment(parts: Parts, options: SessionGuardOptions): 
   return {
     clock,
     random: () => Math.random(),
-    // Not randomUUID: pages served over plain http have none.
-    randomId: () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(""),
     local,
     session: safeStore(() => sessionStorage),
+    credentials: () => parts.credentials(),
     openTabs: (space, receive) =>
       createTabs(
         space,

@@ -17,7 +17,7 @@ import type { EndSource } from "./core/machine.ts";
 import type { Environment } from "./environment.ts";
 import type { Latch } from "./latch.ts";
 import { isNewer, type Login, type Newest } from "./newest.ts";
-import { forgetOpenSession } from "./open-session.ts";
+import { isOff } from "./attributes.ts";
 import type { SessionEnd, SessionGuardOptions } from "./types.ts";
 
 /** Milliseconds for `beforeForcedLogout`. */
@@ -30,7 +30,8 @@ export const REPLACED_DELAY = 1_000;
 export const LOGOUT_LIMIT = 6_000;
 
 export interface Ending {
-  run(end: SessionEnd, source: EndSource, mine: Login): Promise<void>;
+  /** @param forget lets go of what open mode keeps of the session */
+  run(end: SessionEnd, source: EndSource, mine: Login, forget: () => void): Promise<void>;
   /** Something was heard of the newest login of this browser, or may have been missed. */
   look(): void;
   /** The ended page was taken out of the back-forward cache. */
@@ -87,7 +88,7 @@ export function createEnding(
   };
 
   const notice = (end: SessionEnd): void => {
-    if (told || options.notice === false || options.notice === "off") return;
+    if (told || isOff(options.notice)) return;
     told = true;
     env.screen.ended(end, target(options.loginUrl) ?? away);
   };
@@ -152,7 +153,7 @@ export function createEnding(
   };
 
   return {
-    async run(end, source, mine) {
+    async run(end, source, mine, forget) {
       heldBy = mine;
       away = target(end.redirect ?? options.redirect);
       if (end.reason === "replaced") {
@@ -172,7 +173,7 @@ export function createEnding(
         if (open && source !== "self") await newerWithin(OPEN_DELAY);
         if (!byNavigation) await logOut(end, logoutUrl);
       }
-      if (open) forgetOpenSession(space, env.local, end.room, end.session);
+      forget();
       if (superseded()) {
         reloadOnce(end);
         return;

@@ -1,6 +1,7 @@
 /** Everything that the guard needs of the outside, as seams. `browser.ts` has the real ones, the tests bring their own. */
 
 import type { Clock } from "./clock.ts";
+import type { Parts } from "./parts.ts";
 import type { Store } from "./storage.ts";
 import type { OpenTabs } from "./tabs.ts";
 import type { OpenLink } from "./transport/link.ts";
@@ -48,6 +49,8 @@ export interface PromptActions {
 export interface Screen {
   /** Hides the content, with or without saying why, or shows it again. */
   cloak(how: "off" | "checking" | "unreachable"): void;
+  /** There will be a warning at some time: what shows it is loaded, because then the server may be out of reach. */
+  expectPrompt(): void;
   /** Shows, brings up to date, or (`null`) takes away the warning. */
   prompt(prompt: Prompt | null, actions: PromptActions): void;
   /** Whether the warning is on the screen and waits for the user's decision. */
@@ -61,12 +64,12 @@ export interface Environment {
   readonly clock: Clock;
   /** Evenly distributed in [0, 1). */
   readonly random: () => number;
-  /** 128 random bits as 32 hexadecimal digits. */
-  readonly randomId: () => string;
   readonly local: Store;
   /** Of this tab alone. */
   readonly session: Store;
   readonly openTabs: OpenTabs;
+  /** What a page needs that does not bring its ticket along. Rejects when it could not be loaded. */
+  credentials: Parts["credentials"];
   /** @param address from `socketAddress` */
   openLink(address: string): OpenLink;
   /** @param server http(s) address of the server, without a slash at its end */

@@ -21,7 +21,7 @@ export function createGuard(options: SessionGuardOptions, environment: () => Env
 
   /** @throws SessionGuardError */
   const started = (): Run => {
-    if (!run) throw new SessionGuardError("stopped", "the guard is not running");
+    if (!run) throw new SessionGuardError("stopped");
     return run;
   };
 

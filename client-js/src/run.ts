@@ -2,6 +2,7 @@
 
 import { createActivity } from "./activity.ts";
 import { createAsking } from "./asking.ts";
+import { isOff } from "./attributes.ts";
 import { safeTarget, serverRoot, socketAddress } from "./address.ts";
 import { EVENT_ACTIVITY, EVENT_LOGOUT, EVENT_SESSION } from "./codes.ts";
 import { CLOCK_SLACK, concerns, INITIAL, nextTick, promptOf, running, step, view, type Effect, type Input } from "./core/machine.ts";
@@ -10,15 +11,12 @@ import { createEnding } from "./ending.ts";
 import type { Environment } from "./environment.ts";
 import { createLatch } from "./latch.ts";
 import { createNewest, type Login } from "./newest.ts";
-import { openSession } from "./open-session.ts";
-import { obtainTicket, readTicket } from "./ticket.ts";
+import { obtain, readTicket } from "./ticket.ts";
 import type { Credentials } from "./transport/link.ts";
 import { keepInReach } from "./transport/reach.ts";
 import { SessionGuardError, type SessionGuard, type SessionGuardOptions, type SessionState } from "./types.ts";
 
 export type Run = Omit<SessionGuard, "getState" | "subscribe">;
-
-const isOff = (option: unknown): boolean => option === false || option === "off";
 
 /**
  * @param listeners told of every new state
@@ -28,7 +26,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   const { clock, page, screen } = env;
   const { watchHttp = "off" } = options;
   const server = safeTarget(options.url ?? "/", page.base);
-  if (!server) throw new SessionGuardError("bad-url", `not an http(s) address: ${String(options.url)}`);
+  if (!server) throw new SessionGuardError("bad-url", `bad-url: ${String(options.url)}`);
   const address = socketAddress(server, options.path ?? "socket.io/");
   const space = `session-guard/${options.scope ?? ""}/${address}`;
   const latch = createLatch(space, env.local);
@@ -39,6 +37,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   let credentials: Credentials | null = null;
   /** This page's login, as far as it is known: see `Login`. */
   let held = { epoch: 0, at: 0 };
+  let forget = (): void => undefined;
   let announced = "";
   let tickAt = Infinity;
   let pingedAt = 0;
@@ -84,7 +83,10 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         for (const listener of [...listeners]) safely(listener, now);
         safely(options.onStateChange, now);
         page.emit("session-guard:state", now);
-        if (!isOff(options.warn)) screen.prompt(promptOf(state, clock.now()), { stay: extend, leave: () => logout() });
+        if (!isOff(options.warn)) {
+          if (now.idleEndsAt ?? now.absoluteEndsAt) screen.expectPrompt();
+          screen.prompt(promptOf(state, clock.now()), { stay: extend, leave: () => logout() });
+        }
       }
     }
     stepping = false;
@@ -114,7 +116,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     switch (effect.type) {
       case "connect":
         if (credentials) connection.connect();
-        else void getTicket();
+        else void getCredentials();
         break;
       case "disconnect":
         activity.stop();
@@ -130,7 +132,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         });
         break;
       case "renew":
-        if (typeof options.ticket === "function") void getTicket();
+        if (typeof options.ticket === "function") void getCredentials();
         else dispatch({ type: "stop", code: effect.code });
         break;
       case "error":
@@ -146,7 +148,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         latch.close(end);
         if (source !== "latch") tabs.publish({ room, session, end });
         asking.settle();
-        void ending.run(end, source, { room, session, at: held.at, epoch: state.epoch || held.epoch });
+        void ending.run(end, source, { room, session, at: held.at, epoch: state.epoch || held.epoch }, forget);
       }
     }
   };
@@ -164,15 +166,20 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     dispatch({ type: "ended", end: endOf(state.session, state.room, reason, clock.now()), source: "self" });
   };
 
-  const getTicket = async (): Promise<void> => {
-    const { ticket: source } = options;
-    const ticket =
-      typeof source !== "function"
-        ? source
-        : await obtainTicket(source, clock, env.random, isRunning, (cause, failures) => {
-            if (!failures) report("ticket-unavailable", cause);
-            unreachable("no ticket");
-          });
+  /** Waits for what `source` has, for as long as it takes. */
+  const obtained = async <Wanted>(source: () => Wanted | Promise<Wanted>): Promise<Wanted | null> =>
+    obtain(source, clock, env.random, isRunning, (cause, failures) => {
+      if (!failures) report("ticket-unavailable", cause);
+      unreachable("no ticket");
+    });
+
+  const getCredentials = async (): Promise<void> => {
+    const { ticket: source, room } = options;
+    if (room !== undefined) {
+      await openRoom(room);
+      return;
+    }
+    const ticket = typeof source === "function" ? await obtained(source) : source;
     if (!isRunning()) return;
     if (ticket === null) dispatch({ type: "stop" });
     else if (!ticket) dispatch({ type: "stop", code: "ticket-required" });
@@ -192,6 +199,21 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       }
       if (isRunning()) connection.connect();
     }
+  };
+
+  /** Open mode: the browser itself knows who it is. */
+  const openRoom = async (room: string): Promise<void> => {
+    const part = await obtained(env.credentials);
+    if (!part || !isRunning()) return;
+    const opened = part.openSession(space, env.local, latch, room, options.freshLogin === true, clock.now());
+    const { login } = opened;
+    ({ forget } = opened);
+    held = login;
+    credentials = { room, session: login.session };
+    dispatch({ type: "identity", room, session: login.session });
+    // Said before the server knows of it: a kick of this browser's older id may land any moment.
+    announce(login);
+    connection.connect();
   };
 
   /** The server said that the session is live: the `session` event, or an ack. */
@@ -337,21 +359,13 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
 
   return {
     start() {
-      const { room, ticket } = options;
-      if (room !== undefined) {
-        const login = openSession(space, env.local, latch, room, options.freshLogin === true, clock.now(), env.randomId);
-        credentials = { room, session: login.session };
-        held = login;
-        dispatch({ type: "start", room, session: login.session, ended: null });
-        // Said before the server knows of it: a kick of this browser's older id may land any moment.
-        announce(login);
-        return;
-      }
+      const { room = null } = options;
+      const ticket = room === null && options.ticket;
       const claims = typeof ticket === "string" ? readTicket(ticket) : null;
       if (claims) held = { epoch: claims.epoch, at: 0 };
       if (typeof ticket === "string" && ticket) credentials = { ticket };
-      const { session, room: named } = claims ?? { session: null, room: null };
-      dispatch({ type: "start", session, room: named, ended: session === null ? null : latch.read(session) });
+      const session = claims && claims.session;
+      dispatch({ type: "start", session, room: claims ? claims.room : room, ended: session === null ? null : latch.read(session) });
     },
     stop() {
       if (state.end) leave();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { REPORT_EVERY } from "../src/activity.ts";
 import { ACK_LIMIT, BURST, CHECK_LIMIT } from "../src/asking.ts";
-import { NoTicket } from "../src/ticket.ts";
+import { NoTicket } from "../src/credentials/fetch-ticket.ts";
 import type { SessionState } from "../src/types.ts";
 import { endFor, FakeBrowser, payloadFor, settled, START, ticketFor } from "./world.ts";
 

@@ -1,6 +1,7 @@
 /** Fakes of the seams: one browser with tabs, its storage, and the server's end of every link. */
 
 import type { Clock } from "../src/clock.ts";
+import * as credentials from "../src/credentials/index.ts";
 import type { Environment, Prompt, PromptActions } from "../src/environment.ts";
 import { createGuard } from "../src/guard.ts";
 import type { Store } from "../src/storage.ts";
@@ -116,6 +117,8 @@ export class FakeTab {
   /** The warning on the screen, and its buttons. */
   prompt: Prompt | null = null;
   actions: PromptActions | null = null;
+  /** Whether the page knows that it will need a warning. */
+  expectsPrompt = false;
   /** What the page's own requests are watched for. */
   watched: WatchHttp | null = null;
   noticed: () => void = () => undefined;
@@ -152,7 +155,11 @@ export class FakeTab {
     return {
       clock: browser.clock,
       random: () => 0.5,
-      randomId: () => `made-${++browser.made}`,
+      credentials: () =>
+        Promise.resolve({
+          ...credentials,
+          openSession: (space, store, latch, room, fresh, now) => credentials.openSession(space, store, latch, room, fresh, now, () => `made-${++browser.made}`),
+        }),
       local: browser.local,
       session: this.sessionStore,
       openTabs: (space, receive) => {
@@ -232,6 +239,9 @@ export class FakeTab {
         ended: (end, loginUrl) => {
           this.events.push(`notice ${end.reason}`);
           this.screen.push(`notice ${end.reason} ${String(loginUrl)}`);
+        },
+        expectPrompt: () => {
+          this.expectsPrompt = true;
         },
         prompt: (prompt, actions) => {
           this.prompt = prompt;

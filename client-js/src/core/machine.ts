@@ -72,7 +72,7 @@ export const LONGEST_TICK = 15_000;
 /** The same with a live socket: there the server's pings are ticks, too, and an idle page is woken by nothing else. */
 export const LONGEST_LIVE_TICK = 600_000;
 
-export const INITIAL: CoreState = {
+const NOTHING_YET: SessionState = {
   phase: "stopped",
   session: null,
   room: null,
@@ -81,6 +81,10 @@ export const INITIAL: CoreState = {
   absoluteEndsAt: null,
   connected: false,
   end: null,
+};
+
+export const INITIAL: CoreState = {
+  ...NOTHING_YET,
   epoch: 0,
   warnMs: 0,
   reached: false,
@@ -252,7 +256,7 @@ export function nextTick(state: CoreState, now: number): number | null {
   return Math.min(due > now ? due : now + (state.reached ? RECHECK : LONGEST_TICK), now + longest);
 }
 
-const PUBLIC = ["phase", "session", "room", "newest", "idleEndsAt", "absoluteEndsAt", "connected", "end"] as const;
+const PUBLIC = Object.keys(NOTHING_YET) as readonly (keyof SessionState)[];
 
 /** The public part of the state; the very same object while nothing in it has changed. */
 export function view(state: CoreState, last: SessionState | null): SessionState {

@@ -39,7 +39,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
       socket.onmessage = socket.onclose = null;
       socket.close();
     }
-    for (const settle of pending.values()) settle(null, new Error("connection lost"));
+    for (const settle of pending.values()) settle(null, new Error("not connected"));
   };
   const fail = (why: string): void => {
     if (over) return;
@@ -56,25 +56,23 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
     });
   };
 
+  const hear = (): void => {
+    heardAt = clock.now();
+    // Set anew, it never fires as long as all is well: that costs less than being woken.
+    watch();
+  };
+
   const receive = ({ type, id, data }: Packet): void => {
-    if (joined) {
-      heardAt = clock.now();
-      // Set anew, it never fires as long as all is well: that costs less than being woken.
-      watch();
-    }
+    if (joined) hear();
     const [first, second] = Array.isArray(data) ? (data as unknown[]) : [];
     if (type === OPEN) {
       const { pingInterval, pingTimeout } = data as { pingInterval: number; pingTimeout: number };
       pingLimit = pingInterval + pingTimeout || JOIN_LIMIT;
       socket?.send(encode(CONNECT, credentials));
-    } else if (type === PING) {
-      socket?.send(PONG);
-      events.pinged?.();
     } else if (type === CONNECT) {
       joined = true;
       limit = pingLimit;
-      heardAt = clock.now();
-      watch();
+      hear();
       events.joined();
     } else if (type === CONNECT_ERROR) {
       end();
@@ -85,7 +83,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
     } else if (type === ACK) {
       pending.get(id)?.(first);
     } else if (type === DISCONNECT || type === CLOSE) {
-      fail("closed by the server");
+      fail("closed");
     }
   };
 
@@ -93,6 +91,13 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
   try {
     socket = open(`${url}?EIO=4&transport=websocket`);
     socket.onmessage = ({ data }) => {
+      // All that an idle page hears: answered without a detour.
+      if (data === PING) {
+        if (joined) hear();
+        socket?.send(PONG);
+        events.pinged?.();
+        return;
+      }
       let packet: Packet;
       try {
         packet = decode(String(data));

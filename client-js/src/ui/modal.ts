@@ -20,14 +20,15 @@ export interface Modal {
  * @param name of the host element
  * @param lang BCP 47 tag of its texts; says the direction, too
  * @param escaped the user pressed Escape; the dialog stays
+ * @param moreCss further rules
  */
-export function createModal(name: string, lang: string, title: string, text: string, escaped: () => void): Modal {
+export function createModal(name: string, lang: string, title: string, text: string, escaped: () => void, moreCss = ""): Modal {
   const host = document.createElement(name);
   host.lang = lang;
   host.dir = directionOf(lang);
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(css);
+  sheet.replaceSync(css + moreCss);
   root.adoptedStyleSheets = [sheet];
   const dialog = root.appendChild(document.createElement("dialog"));
   dialog.role = "alertdialog";
@@ -64,6 +65,8 @@ export function createModal(name: string, lang: string, title: string, text: str
     },
   };
 }
+
+export type CreateModal = typeof createModal;
 
 function directionOf(lang: string): "rtl" | "ltr" {
   return /^(ar|fa|he|ur|ps|yi)\b/i.test(lang) ? "rtl" : "ltr";

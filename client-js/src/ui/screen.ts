@@ -1,13 +1,13 @@
 /** All that the user gets to see, one thing at a time: the cover, the warning, the notice. */
 
 import type { Clock } from "../clock.ts";
-import type { Prompt, PromptActions, Screen } from "../environment.ts";
+import type { Screen } from "../environment.ts";
 import type { Parts } from "../parts.ts";
 import type { SessionGuardOptions } from "../types.ts";
-import type { Modal } from "./modal.ts";
+import { createModal, type Modal } from "./modal.ts";
 import { showNotice, showUnreachable } from "./notice.ts";
 import { textsFrom, type Texts } from "./texts.ts";
-import { showWarning, type Warning } from "./warning.ts";
+import type { showWarning as ShowWarning, Warning } from "./warning.ts";
 
 export function createScreen(options: SessionGuardOptions, parts: Parts, clock: Clock): Screen {
   const lang = options.lang ?? (document.documentElement.lang || navigator.language);
@@ -15,6 +15,11 @@ export function createScreen(options: SessionGuardOptions, parts: Parts, clock: 
   let modal: Modal | null = null;
   let warning: Warning | null = null;
   let dismissed = false;
+  /** What shows the warning, once it is loaded. */
+  let showWarning: typeof ShowWarning | null = null;
+  let loading: Promise<void> | null = null;
+  /** Takes in the latest prompt once more. */
+  let askAgain = (): void => undefined;
   let visibility: string | null = null;
   /** Shows what is on the screen once more, in other words. */
   let again = (): void => undefined;
@@ -44,15 +49,25 @@ export function createScreen(options: SessionGuardOptions, parts: Parts, clock: 
     };
   };
 
-  const warn = (prompt: Prompt, actions: PromptActions): void => {
-    clear();
-    warning = showWarning(texts, prompt, clock, actions, () => {
-      dismissed = true;
-      clear();
-    });
-    again = () => {
-      warn(prompt, actions);
+  const prompt: Screen["prompt"] = (next, actions) => {
+    askAgain = () => {
+      prompt(next, actions);
     };
+    if (!next) {
+      dismissed = false;
+      if (warning) clear();
+    } else if (warning) {
+      warning.update(next);
+    } else if (showWarning && !dismissed && !modal) {
+      warning = showWarning(createModal, texts, next, clock, actions, () => {
+        dismissed = true;
+        clear();
+      });
+      again = () => {
+        clear();
+        askAgain();
+      };
+    }
   };
 
   return {
@@ -68,16 +83,19 @@ export function createScreen(options: SessionGuardOptions, parts: Parts, clock: 
       style.visibility = "hidden";
       if (how === "unreachable") show(() => showUnreachable(texts));
     },
-    prompt(prompt, actions) {
-      if (!prompt) {
-        dismissed = false;
-        if (warning) clear();
-      } else if (warning) {
-        warning.update(prompt);
-      } else if (!dismissed && !modal) {
-        warn(prompt, actions);
-      }
+    expectPrompt() {
+      loading ??= parts.warning().then(
+        (part) => {
+          ({ showWarning } = part);
+          askAgain();
+        },
+        (cause: unknown) => {
+          loading = null;
+          console.warn("session-guard: no warning", cause);
+        },
+      );
     },
+    prompt,
     asking: () => warning !== null,
     ended(end, loginUrl) {
       // Without its fragment the page's own address is a reload.
