@@ -48,6 +48,7 @@ export function createEnding(
   report: (code: string, cause?: unknown) => void,
   safely: <Value>(callback: ((value: Value) => void) | undefined, value: Value) => void,
 ): Ending {
+  const { location } = env.page;
   const byNavigation = options.logout?.method === "GET";
   let heldBy: Login | null = null;
   let settled = false;
@@ -59,7 +60,7 @@ export function createEnding(
 
   const superseded = (): boolean => {
     const login = heldBy && newest.read(heldBy.room);
-    return heldBy !== null && !!login && isNewer(login, heldBy) && latch.read(login.session) === null;
+    return !!heldBy && !!login && isNewer(login, heldBy) && !latch.read(login.session);
   };
 
   const newerWithin = (ms: number): Promise<void> =>
@@ -76,9 +77,7 @@ export function createEnding(
   /** Loops are stopped by this tab's storage, and without one by what else gives a loop away. */
   const once = (what: string, session: string, looksLikeLoop: boolean): boolean => {
     const key = `${space}/${what}/${session}`;
-    if (env.session.get(key) !== null || (!env.session.durable && looksLikeLoop)) return false;
-    env.session.set(key, "1");
-    return true;
+    return env.session.get(key) === null && (env.session.set(key, "1") || !looksLikeLoop);
   };
 
   const target = (url: string | null | undefined): string | null => {
@@ -95,7 +94,7 @@ export function createEnding(
 
   const reloadOnce = (end: SessionEnd): void => {
     settled = true;
-    if (once("reloaded", end.session, env.page.wasReloaded())) env.page.reload();
+    if (once("reloaded", end.session, env.page.wasReloaded())) location.reload();
     else notice(end);
   };
 
@@ -144,11 +143,11 @@ export function createEnding(
       const url = new URL(logoutUrl);
       url.searchParams.set("session", end.session);
       url.searchParams.set("reason", end.reason);
-      env.page.go(url.href);
+      location.assign(url.href);
       return;
     }
-    left = away !== null && once("left", end.session, away === env.page.url);
-    if (left && away) env.page.go(away);
+    left = away !== null && once("left", end.session, away === location.href);
+    if (left && away) location.assign(away);
     else notice(end);
   };
 
@@ -185,11 +184,11 @@ export function createEnding(
     },
     look() {
       heard();
-      if (settled && !kept && heldBy && superseded() && once("reloaded", heldBy.session, env.page.wasReloaded())) env.page.reload();
+      if (settled && !kept && heldBy && superseded() && once("reloaded", heldBy.session, env.page.wasReloaded())) location.reload();
     },
     restored() {
       // Back to a page that had left: its content is still the ended session's.
-      if (left && away) env.page.go(away);
+      if (left && away) location.assign(away);
     },
   };
 }

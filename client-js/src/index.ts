@@ -8,6 +8,7 @@ export { SessionGuardError } from "./types.ts";
 export type {
   EndReason,
   Messages,
+  Paths,
   Phase,
   SessionEnd,
   SessionGuard,

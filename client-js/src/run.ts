@@ -5,7 +5,7 @@ import { createAsking } from "./asking.ts";
 import { isOff } from "./attributes.ts";
 import { safeTarget, serverRoot, socketAddress } from "./address.ts";
 import { EVENT_ACTIVITY, EVENT_LOGOUT, EVENT_SESSION } from "./codes.ts";
-import { CLOCK_SLACK, concerns, INITIAL, nextTick, promptOf, running, step, view, type Effect, type Input } from "./core/machine.ts";
+import { CLOCK_SLACK, concerns, INITIAL, nextTick, NOTHING_YET, promptOf, running, step, view, type Effect, type Input } from "./core/machine.ts";
 import { endOf, isEnd, isSession } from "./core/wire.ts";
 import { createEnding } from "./ending.ts";
 import type { Environment } from "./environment.ts";
@@ -24,7 +24,7 @@ export type Run = Omit<SessionGuard, "getState" | "subscribe">;
  */
 export function createRun(options: SessionGuardOptions, env: Environment, listeners: ReadonlySet<(state: SessionState) => void>): Run {
   const { clock, page, screen } = env;
-  const { watchHttp = "off" } = options;
+  const { watchHttp } = options;
   const server = safeTarget(options.url ?? "/", page.base);
   if (!server) throw new SessionGuardError("bad-url", `bad-url: ${String(options.url)}`);
   const address = socketAddress(server, options.path ?? "socket.io/");
@@ -33,7 +33,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   const newest = createNewest(space, env.local);
 
   let state = INITIAL;
-  let shown = view(state, null);
+  let shown = NOTHING_YET;
   let credentials: Credentials | null = null;
   /** This page's login, as far as it is known: see `Login`. */
   let held = { epoch: 0, at: 0 };
@@ -77,16 +77,15 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       if (after.cloak !== state.cloak) screen.cloak(after.cloak === "unreachable" && isOff(options.notice) ? "off" : after.cloak);
       state = after;
       effects.forEach(perform);
-      const now = view(state, shown);
+      // What came together is told together.
+      const now = queue.length ? shown : view(state, shown);
       if (now !== shown) {
         shown = now;
         for (const listener of [...listeners]) safely(listener, now);
         safely(options.onStateChange, now);
         page.emit("session-guard:state", now);
-        if (!isOff(options.warn)) {
-          if (now.idleEndsAt ?? now.absoluteEndsAt) screen.expectPrompt();
-          screen.prompt(promptOf(state, clock.now()), { stay: extend, leave: () => logout() });
-        }
+        if (now.idleEndsAt ?? now.absoluteEndsAt) env.expectDeadline();
+        if (!isOff(options.warn)) screen.prompt(promptOf(state, clock.now()), { stay: extend, leave: () => logout() });
       }
     }
     stepping = false;
@@ -115,8 +114,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   const perform = (effect: Effect): void => {
     switch (effect.type) {
       case "connect":
-        if (credentials) connection.connect();
-        else void getCredentials();
+        void getCredentials();
         break;
       case "disconnect":
         activity.stop();
@@ -157,7 +155,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     asking.settle(new SessionGuardError("stopped"));
     cancelTick();
     asking.stop();
-    for (const stop of listening) stop();
+    env.close();
     tabs.close();
     screen.clear();
   };
@@ -195,9 +193,12 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         held = { epoch: claims.epoch, at: 0 };
         dispatch({ type: "identity", session: claims.session, room: claims.room });
         const end = latch.read(claims.session);
-        if (end) dispatch({ type: "ended", end, source: "latch" });
+        if (end) {
+          dispatch({ type: "ended", end, source: "latch" });
+          return;
+        }
       }
-      if (isRunning()) connection.connect();
+      connection.connect();
     }
   };
 
@@ -348,24 +349,13 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     if (message.room === state.room && message.session !== state.session && isRunning()) asking.checkQuietly();
   });
   const ending = createEnding(env, options, space, latch, newest, report, safely);
-  const listening = [
-    page.onWake(woke),
-    isOff(options.activity) ? () => undefined : page.onInput(sawInput, options.activity === "media"),
-    isOff(watchHttp) ? () => undefined : env.watchHttp(watchHttp, asking.checkSoon),
-    () => {
-      env.close();
-    },
-  ];
+  page.onWake(woke);
+  if (!isOff(options.activity)) page.onInput(sawInput, options.activity === "media");
+  if (watchHttp && !isOff(watchHttp)) env.watchHttp(watchHttp, asking.checkSoon);
 
   return {
     start() {
-      const { room = null } = options;
-      const ticket = room === null && options.ticket;
-      const claims = typeof ticket === "string" ? readTicket(ticket) : null;
-      if (claims) held = { epoch: claims.epoch, at: 0 };
-      if (typeof ticket === "string" && ticket) credentials = { ticket };
-      const session = claims && claims.session;
-      dispatch({ type: "start", session, room: claims ? claims.room : room, ended: session === null ? null : latch.read(session) });
+      dispatch({ type: "start" });
     },
     stop() {
       if (state.end) leave();

@@ -67,6 +67,14 @@ describe("the face of a guard", () => {
     });
   });
 
+  it("asks for what a deadline needs as soon as there is one", async () => {
+    const browser = new FakeBrowser();
+    const endless = await browser.liveTab(A, live);
+    assert.equal(endless.expectsDeadline, false);
+    const tab = await browser.liveTab(A, payloadFor("A", 10, { absolute_ms: 900_000 }));
+    assert.equal(tab.expectsDeadline, true);
+  });
+
   it("refuses a server address that is none", () => {
     const tab = new FakeBrowser().tab({ ...A, url: "javascript:1" });
     assert.throws(() => { tab.guard.start(); }, { code: "bad-url" });

@@ -8,9 +8,10 @@ import fr from "../src/lang/fr.ts";
 import it_ from "../src/lang/it.ts";
 import pl from "../src/lang/pl.ts";
 import pt from "../src/lang/pt.ts";
+import { ENGLISH } from "../src/deadline/texts.ts";
+import { clockFace, spokenTime } from "../src/deadline/warning.ts";
 import { LANGUAGES } from "../src/parts.ts";
 import { textsFrom, timeOf } from "../src/ui/texts.ts";
-import { clockFace, ENGLISH, spokenTime } from "../src/ui/warning.ts";
 
 const all = { ar, de, es, fr, it: it_, pl, pt };
 const REASONS = ["absolute", "admin", "displaced", "idle", "logout", "lost"];

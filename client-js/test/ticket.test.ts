@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { optionsFrom } from "../src/attributes.ts";
+import * as credentials from "../src/credentials/index.ts";
 import { fetchTicket, NoTicket } from "../src/credentials/fetch-ticket.ts";
+import type { Parts } from "../src/parts.ts";
 import { readTicket } from "../src/ticket.ts";
 import { ticketFor } from "./world.ts";
 
@@ -23,7 +25,7 @@ it("gives the first ticket without asking, then asks the app", async () => {
     asked.push(url);
     return Promise.resolve("second");
   };
-  const parts = { credentials: async () => ({ ...(await import("../src/credentials/index.ts")), fetchTicket: fetching }) };
+  const parts = { load: () => Promise.resolve({ ...credentials, fetchTicket: fetching }) } as unknown as Parts;
   const { ticket: source } = optionsFrom({ ticket: "first", ticketUrl: "/ticket" }, parts);
   assert.ok(typeof source === "function");
   assert.equal(await source(), "first");

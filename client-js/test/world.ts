@@ -60,9 +60,10 @@ export class FakeStore implements Store {
   readonly entries = new Map<string, string>();
   onSet: (key: string) => void = () => undefined;
   get = (key: string): string | null => this.entries.get(key) ?? null;
-  set = (key: string, value: string): void => {
+  set = (key: string, value: string): boolean => {
     this.entries.set(key, value);
     this.onSet(key);
+    return this.durable;
   };
   remove = (key: string): void => {
     this.entries.delete(key);
@@ -117,8 +118,8 @@ export class FakeTab {
   /** The warning on the screen, and its buttons. */
   prompt: Prompt | null = null;
   actions: PromptActions | null = null;
-  /** Whether the page knows that it will need a warning. */
-  expectsPrompt = false;
+  /** Whether the page knows that its session will end by itself. */
+  expectsDeadline = false;
   /** What the page's own requests are watched for. */
   watched: WatchHttp | null = null;
   noticed: () => void = () => undefined;
@@ -181,15 +182,17 @@ export class FakeTab {
         if (!this.http) setImmediate(() => { events.closed("blocked"); });
         return link;
       },
+      expectDeadline: () => {
+        this.expectsDeadline = true;
+      },
       watchHttp: (watched, noticed) => {
         this.watched = watched;
         this.noticed = noticed;
-        return () => {
-          this.watched = null;
-        };
       },
       close: () => {
         this.closed = true;
+        this.wake = this.input = this.noticed = () => undefined;
+        this.watched = null;
       },
       locks: {
         exclusive: (name, _limit, work) => {
@@ -207,14 +210,16 @@ export class FakeTab {
         get base() {
           return address();
         },
-        get url() {
-          return address();
-        },
-        reload: () => {
-          this.events.push("reload");
-        },
-        go: (url) => {
-          this.events.push(`go ${url}`);
+        location: {
+          get href() {
+            return address();
+          },
+          reload: () => {
+            this.events.push("reload");
+          },
+          assign: (url) => {
+            this.events.push(`go ${String(url)}`);
+          },
         },
         wasReloaded: () => this.reloaded,
         emit: (name) => {
@@ -223,15 +228,9 @@ export class FakeTab {
         },
         onWake: (woke) => {
           this.wake = woke;
-          return () => {
-            this.wake = () => undefined;
-          };
         },
         onInput: (human) => {
           this.input = human;
-          return () => {
-            this.input = () => undefined;
-          };
         },
       },
       screen: {
@@ -239,9 +238,6 @@ export class FakeTab {
         ended: (end, loginUrl) => {
           this.events.push(`notice ${end.reason}`);
           this.screen.push(`notice ${end.reason} ${String(loginUrl)}`);
-        },
-        expectPrompt: () => {
-          this.expectsPrompt = true;
         },
         prompt: (prompt, actions) => {
           this.prompt = prompt;

@@ -3,7 +3,7 @@
 import type { Clock } from "../clock.ts";
 import { isMembers } from "../core/wire.ts";
 import type { Credentials, Link, LinkEvents } from "./link.ts";
-import { ACK, CLOSE, CONNECT, CONNECT_ERROR, decode, DISCONNECT, encode, EVENT, OPEN, PING, PONG, type Packet } from "./packet.ts";
+import { ACK, CLOSE, CONNECT, CONNECT_ERROR, decode, DISCONNECT, encode, EVENT, OPEN, PING, PONG, type Handshake, type Packet } from "./packet.ts";
 
 /** Milliseconds from the start of the attempt to the server's yes or no. */
 export const JOIN_LIMIT = 10_000;
@@ -39,7 +39,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
       socket.onmessage = socket.onclose = null;
       socket.close();
     }
-    for (const settle of pending.values()) settle(null, new Error("not connected"));
+    for (const settle of pending.values()) settle(null, new Error("connection lost"));
   };
   const fail = (why: string): void => {
     if (over) return;
@@ -66,7 +66,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
     if (joined) hear();
     const [first, second] = Array.isArray(data) ? (data as unknown[]) : [];
     if (type === OPEN) {
-      const { pingInterval, pingTimeout } = data as { pingInterval: number; pingTimeout: number };
+      const { pingInterval, pingTimeout } = data as Handshake;
       pingLimit = pingInterval + pingTimeout || JOIN_LIMIT;
       socket?.send(encode(CONNECT, credentials));
     } else if (type === CONNECT) {
@@ -83,7 +83,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
     } else if (type === ACK) {
       pending.get(id)?.(first);
     } else if (type === DISCONNECT || type === CLOSE) {
-      fail("closed");
+      fail("closed by the server");
     }
   };
 

@@ -19,10 +19,10 @@ export interface Modal {
 /**
  * @param name of the host element
  * @param lang BCP 47 tag of its texts; says the direction, too
- * @param escaped the user pressed Escape; the dialog stays
  * @param moreCss further rules
+ * @param escaped the user pressed Escape; the dialog stays
  */
-export function createModal(name: string, lang: string, title: string, text: string, escaped: () => void, moreCss = ""): Modal {
+export function createModal(name: string, lang: string, title: string, text: string, moreCss = "", escaped?: () => void): Modal {
   const host = document.createElement(name);
   host.lang = lang;
   host.dir = directionOf(lang);
@@ -33,12 +33,11 @@ export function createModal(name: string, lang: string, title: string, text: str
   const dialog = root.appendChild(document.createElement("dialog"));
   dialog.role = "alertdialog";
   dialog.part = "dialog";
-  dialog.dir = host.dir;
   dialog.setAttribute("aria-labelledby", "title");
   dialog.setAttribute("aria-describedby", "text");
   dialog.addEventListener("cancel", (event) => {
     event.preventDefault();
-    escaped();
+    escaped?.();
   });
   // A browser may close it all the same at the second Escape.
   dialog.addEventListener("close", () => {
@@ -47,7 +46,7 @@ export function createModal(name: string, lang: string, title: string, text: str
   const add: Modal["add"] = (tag, part, content = "", parent = dialog) => {
     const element = parent.appendChild(document.createElement(tag));
     element.id = part;
-    element.setAttribute("part", part);
+    element.part = part;
     element.textContent = content;
     return element;
   };

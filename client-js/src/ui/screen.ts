@@ -1,28 +1,31 @@
 /** All that the user gets to see, one thing at a time: the cover, the warning, the notice. */
 
 import type { Clock } from "../clock.ts";
+import type * as Deadline from "../deadline/index.ts";
+import type { Prompter } from "../deadline/prompter.ts";
 import type { Screen } from "../environment.ts";
 import type { Parts } from "../parts.ts";
 import type { SessionGuardOptions } from "../types.ts";
 import { createModal, type Modal } from "./modal.ts";
-import { showNotice, showUnreachable } from "./notice.ts";
+import { showNotice } from "./notice.ts";
 import { textsFrom, type Texts } from "./texts.ts";
-import type { showWarning as ShowWarning, Warning } from "./warning.ts";
 
-export function createScreen(options: SessionGuardOptions, parts: Parts, clock: Clock): Screen {
+export interface LateScreen extends Screen {
+  /** What shows warning and cover is here. */
+  loaded(part: typeof Deadline): void;
+}
+
+export function createScreen(options: SessionGuardOptions, parts: Parts, clock: Clock): LateScreen {
   const lang = options.lang ?? (document.documentElement.lang || navigator.language);
   let texts: Texts = textsFrom(options.messages && { lang, ...options.messages });
   let modal: Modal | null = null;
-  let warning: Warning | null = null;
-  let dismissed = false;
-  /** What shows the warning, once it is loaded. */
-  let showWarning: typeof ShowWarning | null = null;
-  let loading: Promise<void> | null = null;
+  let deadline: typeof Deadline | null = null;
+  let prompter: Prompter | null = null;
+  let visibility: string | null = null;
+  /** Shows the modal that is on the screen once more, in other words. */
+  let again = (): void => undefined;
   /** Takes in the latest prompt once more. */
   let askAgain = (): void => undefined;
-  let visibility: string | null = null;
-  /** Shows what is on the screen once more, in other words. */
-  let again = (): void => undefined;
 
   // At once, because at the end the network may be gone.
   parts.texts(lang.toLowerCase().split("-")[0] ?? "").then(
@@ -30,14 +33,16 @@ export function createScreen(options: SessionGuardOptions, parts: Parts, clock: 
       if (!language) return;
       texts = textsFrom({ ...language, lang }, options.messages);
       again();
+      prompter?.close();
+      askAgain();
     },
     () => undefined,
   );
 
   const clear = (): void => {
     modal?.close();
-    warning?.close();
-    modal = warning = null;
+    prompter?.close();
+    modal = null;
     again = () => undefined;
   };
 
@@ -49,28 +54,12 @@ export function createScreen(options: SessionGuardOptions, parts: Parts, clock: 
     };
   };
 
-  const prompt: Screen["prompt"] = (next, actions) => {
-    askAgain = () => {
-      prompt(next, actions);
-    };
-    if (!next) {
-      dismissed = false;
-      if (warning) clear();
-    } else if (warning) {
-      warning.update(next);
-    } else if (showWarning && !dismissed && !modal) {
-      warning = showWarning(createModal, texts, next, clock, actions, () => {
-        dismissed = true;
-        clear();
-      });
-      again = () => {
-        clear();
-        askAgain();
-      };
-    }
-  };
-
   return {
+    loaded(part) {
+      deadline = part;
+      prompter = part.createPrompter(createModal, clock);
+      askAgain();
+    },
     cloak(how) {
       const { style } = document.documentElement;
       if (how === "off") {
@@ -81,22 +70,16 @@ export function createScreen(options: SessionGuardOptions, parts: Parts, clock: 
       }
       visibility ??= style.visibility;
       style.visibility = "hidden";
-      if (how === "unreachable") show(() => showUnreachable(texts));
+      const part = deadline;
+      if (part && how === "unreachable") show(() => part.showCover(createModal, texts));
     },
-    expectPrompt() {
-      loading ??= parts.warning().then(
-        (part) => {
-          ({ showWarning } = part);
-          askAgain();
-        },
-        (cause: unknown) => {
-          loading = null;
-          console.warn("session-guard: no warning", cause);
-        },
-      );
+    prompt(prompt, actions) {
+      askAgain = () => {
+        prompter?.prompt(prompt, actions, modal ? null : texts);
+      };
+      askAgain();
     },
-    prompt,
-    asking: () => warning !== null,
+    asking: () => !!prompter?.asking(),
     ended(end, loginUrl) {
       // Without its fragment the page's own address is a reload.
       show(() => showNotice(texts, end, loginUrl ?? location.href.replace(/#.*/, "")));

@@ -1,14 +1,24 @@
 /**
- * The texts on the screen. English here, and that of the warning in `warning.ts`; other languages are files of their own,
+ * The texts on the screen. English here, and that of what a deadline brings in `deadline/texts.ts`; other languages are files of their own,
  * in `lang/`, or come by the option.
  */
 
 import type { Messages } from "../types.ts";
 
-/** Those of the warning, where nobody has translated them, are left to it. */
-export type Texts = Messages & Required<Omit<Messages, WarningText>>;
+/** Those that a deadline brings are optional here: its part has the English ones. */
+export type Texts = Messages & Required<Omit<Messages, DeadlineText>>;
 
-export type WarningText = "warningTitle" | "warningIdle" | "warningAbsolute" | "warningLeft" | "stay" | "dismiss" | "leave" | "stayFailed";
+export type DeadlineText =
+  | "unreachableTitle"
+  | "unreachable"
+  | "warningTitle"
+  | "warningIdle"
+  | "warningAbsolute"
+  | "warningLeft"
+  | "stay"
+  | "dismiss"
+  | "leave"
+  | "stayFailed";
 
 /** @param languages later ones win, text by text */
 export function textsFrom(...languages: readonly (Messages | undefined)[]): Texts {
@@ -31,8 +41,6 @@ const ENGLISH: Texts = {
   when: "When",
   device: "Newer login",
   logInAgain: "Log in again",
-  unreachableTitle: "No connection",
-  unreachable: "This page is hidden until the server confirms that you are still logged in.",
 };
 
 /** Date and time in the user's zone; as it is where `lang` or `at` cannot be understood. */

@@ -1,6 +1,4 @@
 /**
- * What is loaded where a session ends by itself, as soon as the server has said so, which is long before it is shown.
- *
  * The warning: counts down, and lets the user stay or leave (WCAG 2.2.1, 2.2.6).
  *
  * The visible seconds are hidden from screen readers, which hear a sentence now and then instead: once a minute, and
@@ -9,9 +7,10 @@
 
 import type { Clock } from "../clock.ts";
 import type { Prompt, PromptActions } from "../environment.ts";
-import type { CreateModal } from "./modal.ts";
-import type { Texts, WarningText } from "./texts.ts";
-import css from "./warning.css";
+import type { CreateModal } from "../ui/modal.ts";
+import type { Texts } from "../ui/texts.ts";
+import css from "./style.css";
+import { ENGLISH } from "./texts.ts";
 
 /** Milliseconds between two spoken times of the last minute. */
 export const SPOKEN_EVERY = 20_000;
@@ -20,17 +19,6 @@ export interface Warning {
   update(prompt: Prompt): void;
   close(): void;
 }
-
-export const ENGLISH: Readonly<Record<WarningText, string>> = {
-  warningTitle: "Are you still there?",
-  warningIdle: "You will be logged out because you were inactive.",
-  warningAbsolute: "Your session is about to end. Save your work.",
-  warningLeft: "You will be logged out in {time}.",
-  stay: "Stay logged in",
-  dismiss: "OK",
-  leave: "Log out now",
-  stayFailed: "That did not work. Try again.",
-};
 
 /**
  * @param createModal of the script itself, which is here already
@@ -64,7 +52,7 @@ export function showWarning(createModal: CreateModal, translated: Texts, first: 
   };
 
   const text = extendable ? texts.warningIdle : texts.warningAbsolute;
-  const modal = createModal("session-guard-warning", texts.lang, texts.warningTitle, text, stay, css);
+  const modal = createModal("session-guard-warning", texts.lang, texts.warningTitle, text, css, stay);
   const time = modal.add("time", "time");
   time.role = "timer";
   time.ariaHidden = "true";
