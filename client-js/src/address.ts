@@ -15,16 +15,16 @@ export function socketAddress(server: string, path: string): string {
   return `${serverRoot(server)}/${path.replace(/^\/+/, "")}`.replace("http", "ws");
 }
 
-/** Where the script came from, as a server: `…/client/session-guard.js` is taken off. */
-export function serverOfScript(src: string): string {
-  return src.replace(/[?#].*/, "").replace(/(\/client)?\/[^/]*$/, "");
+/** The server, by the directory that the script came from: `/client/` is taken off. */
+export function serverOf(directory: string): string {
+  return directory.replace(/(\/client)?\/$/, "");
 }
 
 /** The absolute form of a target that may be navigated to, or `null`: only http and https, never `javascript:`. */
 export function safeTarget(target: string, base: string): string | null {
   try {
-    const { protocol, href } = new URL(target, base);
-    return /^https?:$/.test(protocol) ? href : null;
+    const { href } = new URL(target, base);
+    return /^https?:/.test(href) ? href : null;
   } catch {
     return null;
   }

@@ -1,6 +1,6 @@
 /** The `<script data-…>` line: reads its own attributes, starts a guard, and leaves it at `window.sessionGuard`. */
 
-import { serverOfScript } from "./address.ts";
+import { serverOf } from "./address.ts";
 import { optionsFrom } from "./attributes.ts";
 import { createWith } from "./create.ts";
 import { partsBeside } from "./parts.ts";
@@ -14,15 +14,16 @@ declare global {
 }
 
 const script = document.currentScript instanceof HTMLScriptElement ? document.currentScript : null;
-const parts = partsBeside(script?.src.replace(/[?#].*/, "").replace(/[^/]*$/, "") ?? "");
+const directory = script ? new URL(".", script.src).href : "";
+const parts = partsBeside(directory);
 const createSessionGuard = (options: SessionGuardOptions): SessionGuard => createWith(parts, options);
 
-function run({ dataset, src }: HTMLScriptElement): void {
+function run({ dataset }: HTMLScriptElement): void {
   if (window.sessionGuard) {
-    console.warn("session-guard: the script is on this page twice; the first one stays");
+    console.warn("session-guard: twice on this page");
     return;
   }
-  const options = { url: serverOfScript(src), ...optionsFrom(dataset) };
+  const options = { url: serverOf(directory), ...optionsFrom(dataset, parts) };
   window.sessionGuard = createSessionGuard(options);
   // A layout that is shown to visitors, too, leaves these empty: then there is nothing to guard.
   if ((options.ticket || options.room) && !("manual" in dataset)) window.sessionGuard.start();

@@ -5,7 +5,6 @@ import type { Environment, Locks, Page } from "./environment.ts";
 import type { Parts } from "./parts.ts";
 import { safeStore } from "./storage.ts";
 import { createTabs } from "./tabs.ts";
-import { startTicker } from "./ticker.ts";
 import { lateLink } from "./transport/late.ts";
 import { sioLink, type Socket } from "./transport/sio-lite.ts";
 import type { SessionGuardOptions } from "./types.ts";
@@ -14,52 +13,73 @@ import { createScreen } from "./ui/screen.ts";
 /** Milliseconds for a call to the app. */
 const POST_LIMIT = 5_000;
 
+/** Milliseconds until a part that is needed, and could not be loaded, is asked for again. */
+const RELOAD = 60_000;
+
+/** Milliseconds that a page is left hidden before it gets the worker that keeps time then. */
+const HIDDEN_FOR = 5_000;
+
+const notLoaded = (cause: unknown): void => {
+  console.warn("session-guard: not loaded", cause);
+};
+
 export function browserEnvironment(parts: Parts, options: SessionGuardOptions): Environment {
   const local = safeStore(() => localStorage);
-  const ticker = options.worker === "off" ? null : startTicker(options.worker ? new URL(options.worker, document.baseURI).href : parts.worker);
   const over = new AbortController();
-  const clock = createClock(ticker, document, over.signal);
+  const { signal } = over;
+  const clock = createClock();
+  let loading: Promise<void> | null = null;
+  const screen = createScreen(options, parts, clock);
+  const expectDeadline = (): void => {
+    loading ??= parts.load("deadline").then(
+      (part) => {
+        if (signal.aborted) return;
+        part.startTicker(clock, options.worker, parts.worker, signal);
+        screen.loaded(part);
+      },
+      (cause: unknown) => {
+        notLoaded(cause);
+        clock.after(RELOAD, () => {
+          loading = null;
+        });
+      },
+    );
+  };
+  // The timers of a hidden page are late, but not at once; and one that is being left is hidden, too.
+  const hidden = (): void => {
+    clock.after(HIDDEN_FOR, expectDeadline);
+  };
+  if (document.hidden) hidden();
+  listen(document, ["visibilitychange"], signal, hidden);
   return {
     clock,
-    random: () => Math.random(),
-    // Not randomUUID: pages served over plain http have none.
-    randomId: () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(""),
+    random: Math.random,
     local,
     session: safeStore(() => sessionStorage),
+    credentials: () => parts.load("credentials"),
     openTabs: (space, receive) =>
-      createTabs(
-        space,
-        typeof BroadcastChannel === "function" ? (name) => new BroadcastChannel(name) : null,
-        local,
-        (changed) =>
-          listen(window, ["storage"], (event) => {
-            const { key, newValue } = event as StorageEvent;
-            if (key !== null && newValue !== null) changed(key, newValue);
-          }),
-        receive,
-      ),
+      createTabs((async () => (typeof BroadcastChannel === "function" ? new BroadcastChannel(space) : (await parts.load("tabs")).storageChannel(space, local, window)))(), receive),
     openLink: (address) => (credentials, events) => sioLink(address, (url) => new WebSocket(url) as Socket, clock, credentials, events),
     openPoll: (server) =>
       lateLink(async () => {
-        const { call, pollLink } = await parts.http();
+        const { call, pollLink } = await parts.load("http");
         return (credentials, events) => pollLink(server, call, clock, Math.random, credentials, events);
       }),
     watchHttp(watched, noticed) {
-      const watching = parts.http().then(({ watchHttp }) => watchHttp(window, watched, noticed));
-      watching.catch((error: unknown) => {
-        console.warn("session-guard: requests are not watched", error);
-      });
-      return () => {
-        watching.then((stop) => { stop(); }, () => undefined);
-      };
+      parts.load("http").then(
+        ({ watchHttp }) => {
+          watchHttp(window, watched, noticed, signal);
+        },
+        notLoaded,
+      );
     },
     locks: createLocks(clock),
     post,
-    page: currentPage(),
-    screen: createScreen(options, parts, clock),
+    page: currentPage(signal),
+    screen,
+    expectDeadline,
     close() {
       over.abort();
-      ticker?.terminate();
     },
   };
 }
@@ -67,44 +87,33 @@ export function browserEnvironment(parts: Parts, options: SessionGuardOptions): 
 type Listener = (event: Event) => void;
 
 /** Passive and in the capture phase: it neither delays the page nor misses what the page stops. */
-function listen(target: EventTarget, names: readonly string[], listener: Listener): () => void {
-  const options = { capture: true, passive: true };
-  for (const name of names) target.addEventListener(name, listener, options);
-  return () => {
-    for (const name of names) target.removeEventListener(name, listener, options);
-  };
+function listen(target: EventTarget, names: readonly string[], signal: AbortSignal, listener: Listener): void {
+  for (const name of names) target.addEventListener(name, listener, { capture: true, passive: true, signal });
 }
 
-function currentPage(): Page {
+function currentPage(over: AbortSignal): Page {
   return {
     get base() {
       return document.baseURI;
     },
-    get url() {
-      return location.href;
-    },
-    reload() {
-      location.reload();
-    },
-    go(url) {
-      location.assign(url);
-    },
+    location,
     wasReloaded() {
       const [entry] = performance.getEntriesByType("navigation");
       return (entry as PerformanceNavigationTiming | undefined)?.type === "reload";
     },
     emit: (name, detail, cancelable = false) => !document.dispatchEvent(new CustomEvent(name, { detail, cancelable })),
-    onWake: (woke) =>
+    onWake(woke) {
       // On `window` in the capture phase all of them pass, also those that are the document's.
-      listen(window, ["pageshow", "focus", "online", "visibilitychange", "resume"], (event) => {
+      listen(window, ["pageshow", "focus", "online", "visibilitychange", "resume"], over, (event) => {
         // So do the focus events of the page's own fields.
         if (event.type === "focus" ? event.target === window : !document.hidden) woke("persisted" in event && event.persisted === true);
-      }),
+      });
+    },
     onInput(human, media) {
       let last = "";
       // While a film plays its time goes on, several times a second.
       const names = ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "mousemove", "focus", ...(media ? ["timeupdate"] : [])];
-      return listen(window, names, (event) => {
+      listen(window, names, over, (event) => {
         if (!event.isTrusted || (event.type === "focus" && event.target !== window)) return;
         if (event.type === "mousemove") {
           // Browsers make mouse moves of their own, for instance when content moves under a resting pointer.

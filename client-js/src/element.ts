@@ -6,6 +6,7 @@
  */
 
 import { optionsFrom } from "./attributes.ts";
+import { PARTS } from "./bundled.ts";
 import { createSessionGuard, type SessionGuard } from "./index.ts";
 
 const NAME = "session-guard";
@@ -51,7 +52,7 @@ export class SessionGuardElement extends Base {
       this.guard = null;
       if (!this.isConnected) return;
       this.#running = described;
-      const options = optionsFrom(attributes);
+      const options = optionsFrom(attributes, PARTS);
       if (!options.ticket && !options.room) return;
       this.guard = createSessionGuard(options);
       if (!this.hasAttribute("manual")) this.guard.start();

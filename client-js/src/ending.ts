@@ -17,7 +17,7 @@ import type { EndSource } from "./core/machine.ts";
 import type { Environment } from "./environment.ts";
 import type { Latch } from "./latch.ts";
 import { isNewer, type Login, type Newest } from "./newest.ts";
-import { forgetOpenSession } from "./open-session.ts";
+import { isOff } from "./attributes.ts";
 import type { SessionEnd, SessionGuardOptions } from "./types.ts";
 
 /** Milliseconds for `beforeForcedLogout`. */
@@ -30,7 +30,8 @@ export const REPLACED_DELAY = 1_000;
 export const LOGOUT_LIMIT = 6_000;
 
 export interface Ending {
-  run(end: SessionEnd, source: EndSource, mine: Login): Promise<void>;
+  /** @param forget lets go of what open mode keeps of the session */
+  run(end: SessionEnd, source: EndSource, mine: Login, forget: () => void): Promise<void>;
   /** Something was heard of the newest login of this browser, or may have been missed. */
   look(): void;
   /** The ended page was taken out of the back-forward cache. */
@@ -47,6 +48,7 @@ export function createEnding(
   report: (code: string, cause?: unknown) => void,
   safely: <Value>(callback: ((value: Value) => void) | undefined, value: Value) => void,
 ): Ending {
+  const { location } = env.page;
   const byNavigation = options.logout?.method === "GET";
   let heldBy: Login | null = null;
   let settled = false;
@@ -58,7 +60,7 @@ export function createEnding(
 
   const superseded = (): boolean => {
     const login = heldBy && newest.read(heldBy.room);
-    return heldBy !== null && !!login && isNewer(login, heldBy) && latch.read(login.session) === null;
+    return !!heldBy && !!login && isNewer(login, heldBy) && !latch.read(login.session);
   };
 
   const newerWithin = (ms: number): Promise<void> =>
@@ -75,9 +77,7 @@ export function createEnding(
   /** Loops are stopped by this tab's storage, and without one by what else gives a loop away. */
   const once = (what: string, session: string, looksLikeLoop: boolean): boolean => {
     const key = `${space}/${what}/${session}`;
-    if (env.session.get(key) !== null || (!env.session.durable && looksLikeLoop)) return false;
-    env.session.set(key, "1");
-    return true;
+    return env.session.get(key) === null && (env.session.set(key, "1") || !looksLikeLoop);
   };
 
   const target = (url: string | null | undefined): string | null => {
@@ -87,14 +87,14 @@ export function createEnding(
   };
 
   const notice = (end: SessionEnd): void => {
-    if (told || options.notice === false || options.notice === "off") return;
+    if (told || isOff(options.notice)) return;
     told = true;
     env.screen.ended(end, target(options.loginUrl) ?? away);
   };
 
   const reloadOnce = (end: SessionEnd): void => {
     settled = true;
-    if (once("reloaded", end.session, env.page.wasReloaded())) env.page.reload();
+    if (once("reloaded", end.session, env.page.wasReloaded())) location.reload();
     else notice(end);
   };
 
@@ -143,16 +143,16 @@ export function createEnding(
       const url = new URL(logoutUrl);
       url.searchParams.set("session", end.session);
       url.searchParams.set("reason", end.reason);
-      env.page.go(url.href);
+      location.assign(url.href);
       return;
     }
-    left = away !== null && once("left", end.session, away === env.page.url);
-    if (left && away) env.page.go(away);
+    left = away !== null && once("left", end.session, away === location.href);
+    if (left && away) location.assign(away);
     else notice(end);
   };
 
   return {
-    async run(end, source, mine) {
+    async run(end, source, mine, forget) {
       heldBy = mine;
       away = target(end.redirect ?? options.redirect);
       if (end.reason === "replaced") {
@@ -172,7 +172,7 @@ export function createEnding(
         if (open && source !== "self") await newerWithin(OPEN_DELAY);
         if (!byNavigation) await logOut(end, logoutUrl);
       }
-      if (open) forgetOpenSession(space, env.local, end.room, end.session);
+      forget();
       if (superseded()) {
         reloadOnce(end);
         return;
@@ -184,11 +184,11 @@ export function createEnding(
     },
     look() {
       heard();
-      if (settled && !kept && heldBy && superseded() && once("reloaded", heldBy.session, env.page.wasReloaded())) env.page.reload();
+      if (settled && !kept && heldBy && superseded() && once("reloaded", heldBy.session, env.page.wasReloaded())) location.reload();
     },
     restored() {
       // Back to a page that had left: its content is still the ended session's.
-      if (left && away) env.page.go(away);
+      if (left && away) location.assign(away);
     },
   };
 }

@@ -1,6 +1,6 @@
 /** The public face of a guard: it can be created anywhere, and started, stopped and started again in a browser. */
 
-import { INITIAL, view } from "./core/machine.ts";
+import { NOTHING_YET } from "./core/machine.ts";
 import type { Environment } from "./environment.ts";
 import { createRun, type Run } from "./run.ts";
 import { SessionGuardError, type SessionGuard, type SessionGuardOptions, type SessionState } from "./types.ts";
@@ -9,7 +9,7 @@ export type Listener = (state: SessionState) => void;
 
 /** @param environment makes the outside world; called by `start()`, so that creating a guard touches nothing */
 export function createGuard(options: SessionGuardOptions, environment: () => Environment): SessionGuard {
-  let shown = view(INITIAL, null);
+  let shown = NOTHING_YET;
   let run: Run | null = null;
   // First in the set, so that every other listener finds `getState()` up to date.
   const listeners = new Set<Listener>([
@@ -21,7 +21,7 @@ export function createGuard(options: SessionGuardOptions, environment: () => Env
 
   /** @throws SessionGuardError */
   const started = (): Run => {
-    if (!run) throw new SessionGuardError("stopped", "the guard is not running");
+    if (!run) throw new SessionGuardError("stopped");
     return run;
   };
 

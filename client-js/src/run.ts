@@ -2,23 +2,21 @@
 
 import { createActivity } from "./activity.ts";
 import { createAsking } from "./asking.ts";
+import { isOff } from "./attributes.ts";
 import { safeTarget, serverRoot, socketAddress } from "./address.ts";
 import { EVENT_ACTIVITY, EVENT_LOGOUT, EVENT_SESSION } from "./codes.ts";
-import { CLOCK_SLACK, concerns, INITIAL, nextTick, promptOf, running, step, view, type Effect, type Input } from "./core/machine.ts";
+import { CLOCK_SLACK, concerns, INITIAL, nextTick, NOTHING_YET, promptOf, running, step, view, type Effect, type Input } from "./core/machine.ts";
 import { endOf, isEnd, isSession } from "./core/wire.ts";
 import { createEnding } from "./ending.ts";
 import type { Environment } from "./environment.ts";
 import { createLatch } from "./latch.ts";
 import { createNewest, type Login } from "./newest.ts";
-import { openSession } from "./open-session.ts";
-import { obtainTicket, readTicket } from "./ticket.ts";
+import { obtain, readTicket } from "./ticket.ts";
 import type { Credentials } from "./transport/link.ts";
 import { keepInReach } from "./transport/reach.ts";
 import { SessionGuardError, type SessionGuard, type SessionGuardOptions, type SessionState } from "./types.ts";
 
 export type Run = Omit<SessionGuard, "getState" | "subscribe">;
-
-const isOff = (option: unknown): boolean => option === false || option === "off";
 
 /**
  * @param listeners told of every new state
@@ -26,19 +24,20 @@ const isOff = (option: unknown): boolean => option === false || option === "off"
  */
 export function createRun(options: SessionGuardOptions, env: Environment, listeners: ReadonlySet<(state: SessionState) => void>): Run {
   const { clock, page, screen } = env;
-  const { watchHttp = "off" } = options;
+  const { watchHttp } = options;
   const server = safeTarget(options.url ?? "/", page.base);
-  if (!server) throw new SessionGuardError("bad-url", `not an http(s) address: ${String(options.url)}`);
+  if (!server) throw new SessionGuardError("bad-url", `bad-url: ${String(options.url)}`);
   const address = socketAddress(server, options.path ?? "socket.io/");
   const space = `session-guard/${options.scope ?? ""}/${address}`;
   const latch = createLatch(space, env.local);
   const newest = createNewest(space, env.local);
 
   let state = INITIAL;
-  let shown = view(state, null);
+  let shown = NOTHING_YET;
   let credentials: Credentials | null = null;
   /** This page's login, as far as it is known: see `Login`. */
   let held = { epoch: 0, at: 0 };
+  let forget = (): void => undefined;
   let announced = "";
   let tickAt = Infinity;
   let pingedAt = 0;
@@ -78,12 +77,14 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       if (after.cloak !== state.cloak) screen.cloak(after.cloak === "unreachable" && isOff(options.notice) ? "off" : after.cloak);
       state = after;
       effects.forEach(perform);
-      const now = view(state, shown);
+      // What came together is told together.
+      const now = queue.length ? shown : view(state, shown);
       if (now !== shown) {
         shown = now;
         for (const listener of [...listeners]) safely(listener, now);
         safely(options.onStateChange, now);
         page.emit("session-guard:state", now);
+        if (now.idleEndsAt ?? now.absoluteEndsAt) env.expectDeadline();
         if (!isOff(options.warn)) screen.prompt(promptOf(state, clock.now()), { stay: extend, leave: () => logout() });
       }
     }
@@ -113,8 +114,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   const perform = (effect: Effect): void => {
     switch (effect.type) {
       case "connect":
-        if (credentials) connection.connect();
-        else void getTicket();
+        void getCredentials();
         break;
       case "disconnect":
         activity.stop();
@@ -130,7 +130,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         });
         break;
       case "renew":
-        if (typeof options.ticket === "function") void getTicket();
+        if (typeof options.ticket === "function") void getCredentials();
         else dispatch({ type: "stop", code: effect.code });
         break;
       case "error":
@@ -146,7 +146,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         latch.close(end);
         if (source !== "latch") tabs.publish({ room, session, end });
         asking.settle();
-        void ending.run(end, source, { room, session, at: held.at, epoch: state.epoch || held.epoch });
+        void ending.run(end, source, { room, session, at: held.at, epoch: state.epoch || held.epoch }, forget);
       }
     }
   };
@@ -155,7 +155,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     asking.settle(new SessionGuardError("stopped"));
     cancelTick();
     asking.stop();
-    for (const stop of listening) stop();
+    env.close();
     tabs.close();
     screen.clear();
   };
@@ -164,15 +164,20 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     dispatch({ type: "ended", end: endOf(state.session, state.room, reason, clock.now()), source: "self" });
   };
 
-  const getTicket = async (): Promise<void> => {
-    const { ticket: source } = options;
-    const ticket =
-      typeof source !== "function"
-        ? source
-        : await obtainTicket(source, clock, env.random, isRunning, (cause, failures) => {
-            if (!failures) report("ticket-unavailable", cause);
-            unreachable("no ticket");
-          });
+  /** Waits for what `source` has, for as long as it takes. */
+  const obtained = async <Wanted>(source: () => Wanted | Promise<Wanted>): Promise<Wanted | null> =>
+    obtain(source, clock, env.random, isRunning, (cause, failures) => {
+      if (!failures) report("ticket-unavailable", cause);
+      unreachable("no ticket");
+    });
+
+  const getCredentials = async (): Promise<void> => {
+    const { ticket: source, room } = options;
+    if (room !== undefined) {
+      await openRoom(room);
+      return;
+    }
+    const ticket = typeof source === "function" ? await obtained(source) : source;
     if (!isRunning()) return;
     if (ticket === null) dispatch({ type: "stop" });
     else if (!ticket) dispatch({ type: "stop", code: "ticket-required" });
@@ -188,10 +193,28 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         held = { epoch: claims.epoch, at: 0 };
         dispatch({ type: "identity", session: claims.session, room: claims.room });
         const end = latch.read(claims.session);
-        if (end) dispatch({ type: "ended", end, source: "latch" });
+        if (end) {
+          dispatch({ type: "ended", end, source: "latch" });
+          return;
+        }
       }
-      if (isRunning()) connection.connect();
+      connection.connect();
     }
+  };
+
+  /** Open mode: the browser itself knows who it is. */
+  const openRoom = async (room: string): Promise<void> => {
+    const part = await obtained(env.credentials);
+    if (!part || !isRunning()) return;
+    const opened = part.openSession(space, env.local, latch, room, options.freshLogin === true, clock.now());
+    const { login } = opened;
+    ({ forget } = opened);
+    held = login;
+    credentials = { room, session: login.session };
+    dispatch({ type: "identity", room, session: login.session });
+    // Said before the server knows of it: a kick of this browser's older id may land any moment.
+    announce(login);
+    connection.connect();
   };
 
   /** The server said that the session is live: the `session` event, or an ack. */
@@ -326,32 +349,13 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     if (message.room === state.room && message.session !== state.session && isRunning()) asking.checkQuietly();
   });
   const ending = createEnding(env, options, space, latch, newest, report, safely);
-  const listening = [
-    page.onWake(woke),
-    isOff(options.activity) ? () => undefined : page.onInput(sawInput, options.activity === "media"),
-    isOff(watchHttp) ? () => undefined : env.watchHttp(watchHttp, asking.checkSoon),
-    () => {
-      env.close();
-    },
-  ];
+  page.onWake(woke);
+  if (!isOff(options.activity)) page.onInput(sawInput, options.activity === "media");
+  if (watchHttp && !isOff(watchHttp)) env.watchHttp(watchHttp, asking.checkSoon);
 
   return {
     start() {
-      const { room, ticket } = options;
-      if (room !== undefined) {
-        const login = openSession(space, env.local, latch, room, options.freshLogin === true, clock.now(), env.randomId);
-        credentials = { room, session: login.session };
-        held = login;
-        dispatch({ type: "start", room, session: login.session, ended: null });
-        // Said before the server knows of it: a kick of this browser's older id may land any moment.
-        announce(login);
-        return;
-      }
-      const claims = typeof ticket === "string" ? readTicket(ticket) : null;
-      if (claims) held = { epoch: claims.epoch, at: 0 };
-      if (typeof ticket === "string" && ticket) credentials = { ticket };
-      const { session, room: named } = claims ?? { session: null, room: null };
-      dispatch({ type: "start", session, room: named, ended: session === null ? null : latch.read(session) });
+      dispatch({ type: "start" });
     },
     stop() {
       if (state.end) leave();

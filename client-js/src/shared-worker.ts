@@ -4,7 +4,7 @@ import { createClock } from "./clock.ts";
 import { createSharing } from "./sharing.ts";
 import { sioLink, type Socket } from "./transport/sio-lite.ts";
 
-const clock = createClock(null);
+const clock = createClock();
 const take = createSharing(
   (address) => (credentials, events) => sioLink(address, (url) => new WebSocket(url) as Socket, clock, credentials, events),
   (lock, gone) => {

@@ -2,14 +2,11 @@
 
 import { isMembers, type Members } from "./core/wire.ts";
 
-/**
- * Contract: nothing here throws. What was set is read back by this page at least; by other tabs and later pages only
- * while `durable`.
- */
+/** Contract: nothing here throws. What was set is read back by this page at least. */
 export interface Store {
-  readonly durable: boolean;
   get(key: string): string | null;
-  set(key: string, value: string): void;
+  /** @returns whether other tabs and later pages will read it, too */
+  set(key: string, value: string): boolean;
   remove(key: string): void;
   keys(): readonly string[];
 }
@@ -24,8 +21,7 @@ export function safeStore(open: () => Storage): Store {
       return undefined;
     }
   };
-  const store: Store = {
-    durable: false,
+  return {
     get: (key) => memory.get(key) ?? attempt((storage) => storage.getItem(key)) ?? null,
     set(key, value) {
       memory.set(key, value);
@@ -34,6 +30,7 @@ export function safeStore(open: () => Storage): Store {
         // What the browser holds now can be changed by other tabs, so the memory must not hide it.
         memory.delete(key);
       });
+      return !memory.has(key);
     },
     remove(key) {
       memory.delete(key);
@@ -43,11 +40,6 @@ export function safeStore(open: () => Storage): Store {
     },
     keys: () => [...memory.keys(), ...(attempt((storage) => Object.keys(storage)) ?? [])],
   };
-  const probe = "session-guard/probe";
-  store.set(probe, "");
-  const durable = !memory.has(probe);
-  store.remove(probe);
-  return { ...store, durable };
 }
 
 /** A stored JSON object, or `null` when there is none or when it is not one. */

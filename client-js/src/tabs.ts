@@ -2,7 +2,6 @@
 
 import { isEnd, namesSession } from "./core/wire.ts";
 import type { Login } from "./newest.ts";
-import type { Store } from "./storage.ts";
 import type { SessionEnd } from "./types.ts";
 
 /** A login that is the newest of its room here, the end of one (`end`), or that its user was there (`activeAt`). */
@@ -21,49 +20,32 @@ export type OpenTabs = (space: string, receive: (message: TabMessage) => void) =
 
 /** The part of a `BroadcastChannel` that is used. */
 export interface Channel {
-  onmessage: unknown;
+  onmessage: ((event: MessageEvent) => void) | null;
   postMessage(message: unknown): void;
   close(): void;
 }
 
-/**
- * @param openChannel makes the channel; `null` when the browser has none
- * @param onStorage calls back with every key and value that another tab has stored; returns its unsubscribe
- */
-export function createTabs(
-  space: string,
-  openChannel: ((name: string) => Channel) | null,
-  store: Store,
-  onStorage: (changed: (key: string, value: string) => void) => () => void,
-  receive: (message: TabMessage) => void,
-): Tabs {
-  const accept = (data: unknown): void => {
-    if (isTabMessage(data)) receive(data);
+/** @param opening what is said meanwhile is said then; if it rejects, each tab is on its own */
+export function createTabs(opening: Promise<Channel>, receive: (message: TabMessage) => void): Tabs {
+  const once = (work: (channel: Channel) => void): void => {
+    opening.then(work, () => undefined);
   };
-  if (openChannel) {
-    const channel = openChannel(space);
-    channel.onmessage = ({ data }: { data: unknown }) => {
-      accept(data);
+  once((channel) => {
+    channel.onmessage = ({ data }) => {
+      if (isTabMessage(data)) receive(data);
     };
-    return {
-      publish(message) {
-        channel.postMessage(message);
-      },
-      close() {
-        channel.close();
-      },
-    };
-  }
-  const key = `${space}/message`;
+  });
   return {
     publish(message) {
-      store.set(key, JSON.stringify(message));
-      // Removed at once: the same message twice must be an event twice, and nothing may lie about.
-      store.remove(key);
+      once((channel) => {
+        channel.postMessage(message);
+      });
     },
-    close: onStorage((changed, value) => {
-      if (changed === key) accept(JSON.parse(value));
-    }),
+    close() {
+      once((channel) => {
+        channel.close();
+      });
+    },
   };
 }
 

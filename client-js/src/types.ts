@@ -110,8 +110,11 @@ export interface Messages {
   readonly stayFailed?: string;
 }
 
-/** All same-origin requests, or those of some path prefixes; `header` is a response header that means the same as a 401. */
-export type WatchHttp = boolean | "on" | "off" | readonly string[] | { readonly paths?: readonly string[]; readonly header?: string };
+/** Path prefixes, in a string separated by blanks; what does not begin with a slash is left out. */
+export type Paths = string | readonly string[];
+
+/** `on`: all same-origin requests; or those of some paths, or `off`. `header` is a response header that means the same as a 401. */
+export type WatchHttp = boolean | Paths | { readonly paths?: Paths; readonly header?: string };
 
 /** Makes what opens links to the socket at `address`; `own` opens the page's own. */
 export type SocketSource = (address: string, own: OpenLink) => OpenLink;

@@ -183,6 +183,9 @@ describe("watching the page's requests", () => {
 
   it("is for everything, or for some path prefixes, or a header", () => {
     assert.deepEqual(rulesOf("on"), { paths: [], header: null });
+    assert.deepEqual(rulesOf(true), { paths: [], header: null });
+    assert.deepEqual(rulesOf("/a /b,/c"), { paths: ["/a", "/b", "/c"], header: null });
+    assert.deepEqual(rulesOf({ paths: "on", header: "X-Ended" }), { paths: [], header: "X-Ended" });
     assert.deepEqual(rulesOf(["/a"]), { paths: ["/a"], header: null });
     assert.deepEqual(rulesOf({ header: "X-Ended" }), { paths: [], header: "X-Ended" });
   });

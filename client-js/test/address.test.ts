@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { safeTarget, serverOfScript, socketAddress } from "../src/address.ts";
+import { safeTarget, serverOf, socketAddress } from "../src/address.ts";
 
 it("finds the socket under the server's own path", () => {
   assert.equal(socketAddress("https://e.example/", "/socket.io/"), "wss://e.example/socket.io/");
@@ -10,9 +10,9 @@ it("finds the socket under the server's own path", () => {
 });
 
 it("takes the server from where the script came from", () => {
-  assert.equal(serverOfScript("https://e.example/client/session-guard.js"), "https://e.example");
-  assert.equal(serverOfScript("https://e.example/sub/client/session-guard.js?v=2"), "https://e.example/sub");
-  assert.equal(serverOfScript("https://cdn.example/js/session-guard.js"), "https://cdn.example/js");
+  assert.equal(serverOf("https://e.example/client/"), "https://e.example");
+  assert.equal(serverOf("https://e.example/sub/client/"), "https://e.example/sub");
+  assert.equal(serverOf("https://cdn.example/js/"), "https://cdn.example/js");
 });
 
 it("navigates to http and https only", () => {

@@ -3,8 +3,9 @@ import { describe, it } from "node:test";
 import { createLatch, REMEMBERED } from "../src/latch.ts";
 import { createNewest, isNewer, type Login } from "../src/newest.ts";
 import { readJson, safeStore } from "../src/storage.ts";
+import { storageChannel } from "../src/storage-channel.ts";
 import { createTabs, type Channel, type TabMessage } from "../src/tabs.ts";
-import { endFor, FakeStore } from "./world.ts";
+import { endFor, FakeStore, settled } from "./world.ts";
 
 describe("storage", () => {
   const forbidden = (): Storage => {
@@ -21,8 +22,7 @@ describe("storage", () => {
     const full = Object.create(new Full()) as Storage;
     for (const open of [forbidden, () => full]) {
       const store = safeStore(open);
-      assert.equal(store.durable, false);
-      store.set("key", "value");
+      assert.equal(store.set("key", "value"), false);
       assert.equal(store.get("key"), "value");
       assert.deepEqual(store.keys(), ["key"]);
       store.remove("key");
@@ -34,9 +34,7 @@ describe("storage", () => {
     const entries: Record<string, string> = {};
     const storage = { setItem: (key: string, value: string) => { entries[key] = value; }, getItem: (key: string) => entries[key] ?? null, removeItem: (key: string) => { Reflect.deleteProperty(entries, key); } } as unknown as Storage;
     const store = safeStore(() => storage);
-    assert.equal(store.durable, true);
-    assert.deepEqual(entries, {});
-    store.set("key", "mine");
+    assert.equal(store.set("key", "mine"), true);
     entries["key"] = "theirs";
     assert.equal(store.get("key"), "theirs");
   });
@@ -114,37 +112,49 @@ describe("news between tabs", () => {
   ];
   const bad: unknown[] = [null, "text", {}, { room: "alice" }, { room: "alice", session: "A" }, { room: "alice", session: "A", end: {} }, { room: "alice", session: "A", end: endFor("B") }];
 
-  it("travels by a channel, and only what is well formed arrives", () => {
+  it("travels by a channel, and only what is well formed arrives", async () => {
     const got: unknown[] = [];
     const sent: unknown[] = [];
     let closed = false;
     const channel: Channel = { onmessage: null, postMessage: (message) => sent.push(message), close: () => { closed = true; } };
-    const names: string[] = [];
-    const tabs = createTabs("space", (name) => { names.push(name); return channel; }, new FakeStore(), () => () => undefined, (message) => got.push(message));
-    const deliver = channel.onmessage as (event: { data: unknown }) => void;
-    for (const data of [...bad, ...good]) deliver({ data });
+    const tabs = createTabs(Promise.resolve(channel), (message) => got.push(message));
+    await settled();
+    for (const data of [...bad, ...good]) channel.onmessage?.({ data } as MessageEvent);
     assert.deepEqual(got, good);
     tabs.publish(good[0]!);
+    await settled();
     assert.deepEqual(sent, [good[0]]);
-    assert.deepEqual(names, ["space"]);
     tabs.close();
+    await settled();
     assert.ok(closed);
+  });
+
+  it("does without a channel that cannot be had", async () => {
+    const tabs = createTabs(Promise.reject(new Error("not loaded")), () => assert.fail());
+    tabs.publish(good[0]!);
+    tabs.close();
+    await settled();
   });
 
   it("travels by storage where there is no channel, and leaves nothing behind", () => {
     const store = new FakeStore();
-    const written: [string, string][] = [];
-    store.onSet = (key) => written.push([key, store.get(key) ?? ""]);
+    const written: StorageEvent[] = [];
+    store.onSet = (key) => written.push({ key, newValue: store.get(key) } as StorageEvent);
     const got: unknown[] = [];
-    let changed: (key: string, value: string) => void = () => undefined;
-    let listening = true;
-    const tabs = createTabs("space", null, store, (listener) => { changed = listener; return () => { listening = false; }; }, (message) => got.push(message));
-    tabs.publish(good[1]!);
+    const page = new EventTarget();
+    const arrive = (event: StorageEvent): void => {
+      page.dispatchEvent(Object.assign(new Event("storage"), { key: event.key, newValue: event.newValue }));
+    };
+    const channel = storageChannel("space", store, page as Window);
+    channel.onmessage = ({ data }) => got.push(data);
+    channel.postMessage(good[1]);
     assert.equal(store.entries.size, 0);
-    for (const [key, value] of written) changed(key, value);
-    changed("something else", JSON.stringify(good[0]));
+    written.forEach(arrive);
+    arrive({ key: "something else", newValue: JSON.stringify(good[0]) } as StorageEvent);
+    arrive({ key: written[0]!.key, newValue: null } as StorageEvent);
     assert.deepEqual(got, [good[1]]);
-    tabs.close();
-    assert.equal(listening, false);
+    channel.close();
+    written.forEach(arrive);
+    assert.equal(got.length, 1);
   });
 });

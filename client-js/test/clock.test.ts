@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createClock, type Ticker } from "../src/clock.ts";
+import { createClock, type PageClock } from "../src/clock.ts";
+import { keepTime, type Ticker, type Visibility } from "../src/deadline/ticker.ts";
 
 /** A worker's end, moved by hand. */
 class HandTicker implements Ticker {
@@ -14,10 +15,17 @@ class HandTicker implements Ticker {
   }
 }
 
+/** The page's clock with `ticker` beside it. */
+function clockWith(ticker: Ticker, page: Visibility = { hidden: true, addEventListener: () => undefined }): PageClock {
+  const clock = createClock();
+  keepTime(clock, ticker, page, new AbortController().signal);
+  return clock;
+}
+
 describe("the clock with a worker beside it", () => {
   it("fires by whichever is first, once", async () => {
     const ticker = new HandTicker();
-    const clock = createClock(ticker);
+    const clock = clockWith(ticker);
     let fired = 0;
     clock.after(1_000, () => fired++);
     assert.deepEqual(ticker.got, [[0, 1_000]]);
@@ -30,14 +38,14 @@ describe("the clock with a worker beside it", () => {
   });
 
   it("goes on by itself when the worker keeps silent, or when there is none", async () => {
-    for (const ticker of [new HandTicker(), null]) {
-      await new Promise<void>((resolve) => createClock(ticker).after(950, resolve));
+    for (const clock of [clockWith(new HandTicker()), createClock()]) {
+      await new Promise<void>((resolve) => clock.after(950, resolve));
     }
   });
 
   it("is cancelled on both sides, and bothers no worker with short waits", () => {
     const ticker = new HandTicker();
-    const clock = createClock(ticker);
+    const clock = clockWith(ticker);
     let fired = 0;
     const cancel = clock.after(5_000, () => fired++);
     cancel();
@@ -48,10 +56,21 @@ describe("the clock with a worker beside it", () => {
     assert.deepEqual(ticker.got, [[0, 5_000], [0, undefined]]);
   });
 
+  it("hands over what waited before the worker came", () => {
+    const clock = createClock();
+    let fired = 0;
+    clock.after(5_000, () => fired++);
+    const ticker = new HandTicker();
+    keepTime(clock, ticker, { hidden: true, addEventListener: () => undefined }, new AbortController().signal);
+    assert.deepEqual(ticker.got.map(([id]) => id), [0]);
+    ticker.fire(0);
+    assert.equal(fired, 1);
+  });
+
   it("leaves the worker alone while the page is in front, and hands over what waits when it is hidden", () => {
     const ticker = new HandTicker();
     const page = { hidden: false, changed: (): void => undefined, addEventListener: (_name: string, run: () => void): void => { page.changed = run; } };
-    const clock = createClock(ticker, page);
+    const clock = clockWith(ticker, page);
     let fired = 0;
     const cancel = clock.after(5_000, () => fired++);
     clock.after(5_000, () => undefined)();

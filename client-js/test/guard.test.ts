@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { REPORT_EVERY } from "../src/activity.ts";
 import { ACK_LIMIT, BURST, CHECK_LIMIT } from "../src/asking.ts";
-import { NoTicket } from "../src/ticket.ts";
+import { NoTicket } from "../src/credentials/fetch-ticket.ts";
 import type { SessionState } from "../src/types.ts";
 import { endFor, FakeBrowser, payloadFor, settled, START, ticketFor } from "./world.ts";
 
@@ -65,6 +65,14 @@ describe("the face of a guard", () => {
     assert.deepEqual(tab.guard.getState(), {
       phase: "active", session: "A", room: "alice", newest: false, idleEndsAt: START + 900_000, absoluteEndsAt: null, connected: true, end: null,
     });
+  });
+
+  it("asks for what a deadline needs as soon as there is one", async () => {
+    const browser = new FakeBrowser();
+    const endless = await browser.liveTab(A, live);
+    assert.equal(endless.expectsDeadline, false);
+    const tab = await browser.liveTab(A, payloadFor("A", 10, { absolute_ms: 900_000 }));
+    assert.equal(tab.expectsDeadline, true);
   });
 
   it("refuses a server address that is none", () => {

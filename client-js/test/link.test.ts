@@ -292,6 +292,7 @@ describe("a guard whose sockets are blocked", () => {
   it("stays out of reach in open mode, where HTTP needs a ticket", async () => {
     const tab = new FakeBrowser().tab({ room: "alice" });
     tab.guard.start();
+    await settled();
     tab.link.events.closed("blocked");
     await settled();
     assert.equal(tab.guard.getState().phase, "unreachable");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { CLOCK_SLACK, INITIAL, LONGEST_LIVE_TICK, LONGEST_TICK, nextTick, RECHECK, step, view, type CoreState, type Effect, type Input } from "../src/core/machine.ts";
+import { CLOCK_SLACK, INITIAL, LONGEST_LIVE_TICK, LONGEST_TICK, nextTick, NOTHING_YET, RECHECK, step, view, type CoreState, type Effect, type Input } from "../src/core/machine.ts";
 import type { SessionPayload } from "../src/core/wire.ts";
 import { endFor, payloadFor, START } from "./world.ts";
 
@@ -18,7 +18,8 @@ function feed(inputs: readonly (readonly [ms: number, input: Input])[], from: Co
   return { state, effects, last };
 }
 
-const start: Input = { type: "start", session: "s1", room: "alice", ended: null };
+const start: Input = { type: "start" };
+const mine: Input = { type: "identity", session: "s1", room: "alice" };
 const joined: Input = { type: "joined", live: true };
 const live = (more: object = {}): Input => ({ type: "session", payload: payload(more) });
 const tick: Input = { type: "tick" };
@@ -26,7 +27,7 @@ const types = (effects: readonly Effect[]): string[] => effects.map(({ type }) =
 
 describe("life of a session", () => {
   it("starts, becomes active with the server's answer, and anchors the deadlines to the given time", () => {
-    const { state, effects } = feed([[0, start], [10, joined], [20, live({ idle_ms: 900_000, absolute_ms: 3_600_000 })]]);
+    const { state, effects } = feed([[0, start], [0, mine], [10, joined], [20, live({ idle_ms: 900_000, absolute_ms: 3_600_000 })]]);
     assert.equal(state.phase, "active");
     assert.equal(state.idleEndsAt, START + 20 + 900_000);
     assert.equal(state.absoluteEndsAt, START + 20 + 3_600_000);
@@ -34,19 +35,19 @@ describe("life of a session", () => {
   });
 
   it("ends at once when the latch of its session is closed already", () => {
-    const { state, effects } = feed([[0, { ...start, ended: endFor("s1") }]]);
+    const { state, effects } = feed([[0, start], [0, mine], [0, { type: "ended", end: endFor("s1"), source: "latch" }]]);
     assert.equal(state.phase, "expired");
-    assert.deepEqual(types(effects), ["end", "disconnect"]);
+    assert.deepEqual(types(effects), ["connect", "end", "disconnect"]);
   });
 
   it("stays ended, whatever comes", () => {
-    const { state } = feed([[0, start], [1, { type: "ended", end: endFor("s1"), source: "server" }]]);
+    const { state } = feed([[0, start], [0, mine], [1, { type: "ended", end: endFor("s1"), source: "server" }]]);
     const inputs: Input[] = [start, { type: "stop" }, joined, live(), { type: "dropped" }, { type: "unreachable" }, { type: "refused", code: "unavailable", data: null }, { type: "ended", end: endFor("s1", "idle"), source: "tab" }, { type: "restored" }, tick];
     for (const input of inputs) assert.deepEqual(step(state, input, START + 5), [state, []], input.type);
   });
 
   it("ignores news about another session or room", () => {
-    const before = feed([[0, start], [1, joined], [2, live()]]).state;
+    const before = feed([[0, start], [0, mine], [1, joined], [2, live()]]).state;
     for (const end of [endFor("s2"), endFor("s1", "displaced", { room: "bob" })]) {
       const [after, effects] = step(before, { type: "ended", end, source: "tab" }, START + 3);
       assert.equal(after.phase, "active");
@@ -56,9 +57,9 @@ describe("life of a session", () => {
   });
 
   it("stops and starts again with nothing left over", () => {
-    const { state } = feed([[0, start], [1, joined], [2, live({ idle_ms: 5_000 })], [3, { type: "stop" }]]);
+    const { state } = feed([[0, start], [0, mine], [1, joined], [2, live({ idle_ms: 5_000 })], [3, { type: "stop" }]]);
     assert.equal(state.phase, "stopped");
-    assert.equal(feed([[4, start]], state).state.idleEndsAt, null);
+    assert.equal(feed([[4, start], [4, mine]], state).state.idleEndsAt, null);
   });
 });
 
@@ -66,15 +67,15 @@ describe("refusals", () => {
   const refused = (code: string, data: unknown = null): Input => ({ type: "refused", code, data });
 
   it("ends on session-ended with what the server says, and on session-unknown as lost", () => {
-    const ended = feed([[0, start], [1, refused("session-ended", endFor("s1", "admin"))]]).state;
+    const ended = feed([[0, start], [0, mine], [1, refused("session-ended", endFor("s1", "admin"))]]).state;
     assert.equal(ended.end?.reason, "admin");
-    const unknown = feed([[0, start], [1, refused("session-unknown", {})]]).state;
+    const unknown = feed([[0, start], [0, mine], [1, refused("session-unknown", {})]]).state;
     assert.equal(unknown.phase, "expired");
     assert.deepEqual(unknown.end, { session: "s1", room: "alice", reason: "lost", message: "", at: "2026-11-21T08:30:00.001Z", by: null, redirect: null });
   });
 
   it("asks for a new ticket once, then it is an error and no logout", () => {
-    const first = feed([[0, start], [1, refused("ticket-expired")]]);
+    const first = feed([[0, start], [0, mine], [1, refused("ticket-expired")]]);
     assert.deepEqual(types(first.last), ["renew"]);
     const second = feed([[2, refused("ticket-invalid")]], first.state);
     assert.deepEqual(second.last, [{ type: "disconnect" }, { type: "error", code: "ticket-invalid" }]);
@@ -83,20 +84,20 @@ describe("refusals", () => {
   });
 
   it("may ask again after the new ticket was good", () => {
-    const { state } = feed([[0, start], [1, refused("ticket-expired")], [2, joined], [3, live()], [4, { type: "dropped" }]]);
+    const { state } = feed([[0, start], [0, mine], [1, refused("ticket-expired")], [2, joined], [3, live()], [4, { type: "dropped" }]]);
     assert.deepEqual(types(feed([[5, refused("ticket-expired")]], state).last), ["renew"]);
   });
 
   it("stops with an error on mistakes of the set-up", () => {
     for (const code of ["ticket-required", "room-required", "session-conflict"]) {
-      const { state, last } = feed([[0, start], [1, refused(code)]]);
+      const { state, last } = feed([[0, start], [0, mine], [1, refused(code)]]);
       assert.equal(state.phase, "stopped");
       assert.deepEqual(last.at(-1), { type: "error", code });
     }
   });
 
   it("never logs out on what it does not know", () => {
-    const { state, last } = feed([[0, start], [1, refused("something-new")]]);
+    const { state, last } = feed([[0, start], [0, mine], [1, refused("something-new")]]);
     assert.equal(state.phase, "unreachable");
     assert.deepEqual(last, []);
   });
@@ -105,7 +106,7 @@ describe("refusals", () => {
 describe("time", () => {
   const IDLE = 900_000;
   const WARN = 120_000;
-  const begun = (): CoreState => feed([[0, start], [0, joined], [0, live({ idle_ms: IDLE })]]).state;
+  const begun = (): CoreState => feed([[0, start], [0, mine], [0, joined], [0, live({ idle_ms: IDLE })]]).state;
 
   it("asks the server before it warns, and warns by its answer, once", () => {
     const asked = feed([[IDLE - WARN, tick]], begun());
@@ -153,7 +154,7 @@ describe("time", () => {
   });
 
   it("asks over HTTP as well: a page without a socket is not covered while the server answers", () => {
-    const polled = feed([[0, start], [0, { type: "joined", live: false }], [0, live({ idle_ms: IDLE })]]).state;
+    const polled = feed([[0, start], [0, mine], [0, { type: "joined", live: false }], [0, live({ idle_ms: IDLE })]]).state;
     const { state, last } = feed([[IDLE, tick]], polled);
     assert.deepEqual([state.phase, state.cloak, state.connected], ["active", "off", false]);
     assert.deepEqual(types(last), ["check"]);
@@ -171,7 +172,7 @@ describe("time", () => {
   });
 
   it("takes the earlier deadline, and says which", () => {
-    const { last } = feed([[0, start], [0, joined], [0, live({ idle_ms: 100_000, absolute_ms: 60_000 })]]);
+    const { last } = feed([[0, start], [0, mine], [0, joined], [0, live({ idle_ms: 100_000, absolute_ms: 60_000 })]]);
     assert.deepEqual(last, [{ type: "warn", warning: { kind: "absolute", endsAt: START + 60_000, remainingMs: 60_000 } }]);
   });
 
@@ -185,19 +186,19 @@ describe("time", () => {
     assert.equal(at(0, { ...state, connected: false }), LONGEST_TICK);
     assert.equal(at(IDLE - 5), IDLE);
     assert.equal(at(IDLE + 5), IDLE + 5 + RECHECK);
-    assert.equal(at(0, feed([[0, start], [0, joined], [0, live()]]).state), null);
+    assert.equal(at(0, feed([[0, start], [0, mine], [0, joined], [0, live()]]).state), null);
   });
 
   it("is woken by nothing but the server's pings while a socket is live and nothing is due", () => {
-    const state = feed([[0, start], [0, joined], [0, live({ idle_ms: 30 * 86_400_000 })]]).state;
+    const state = feed([[0, start], [0, mine], [0, joined], [0, live({ idle_ms: 30 * 86_400_000 })]]).state;
     assert.equal(nextTick(state, START), START + LONGEST_LIVE_TICK);
     assert.equal(nextTick(begun(), START + IDLE / 2), START + IDLE - WARN);
   });
 });
 
 it("shows the same object until something public changes", () => {
-  const { state } = feed([[0, start], [1, joined], [2, live()]]);
-  const shown = view(state, null);
+  const { state } = feed([[0, start], [0, mine], [1, joined], [2, live()]]);
+  const shown = view(state, NOTHING_YET);
   assert.equal(view({ ...state, seenAt: 1, checking: true }, shown), shown);
   assert.notEqual(view({ ...state, connected: false }, shown), shown);
   assert.ok(Object.isFrozen(shown));

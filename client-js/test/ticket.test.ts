@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { NoTicket, readTicket, ticketFrom } from "../src/ticket.ts";
+import { optionsFrom } from "../src/attributes.ts";
+import * as credentials from "../src/credentials/index.ts";
+import { fetchTicket, NoTicket } from "../src/credentials/fetch-ticket.ts";
+import type { Parts } from "../src/parts.ts";
+import { readTicket } from "../src/ticket.ts";
 import { ticketFor } from "./world.ts";
 
 it("reads what a ticket names, also beyond ASCII", () => {
@@ -16,16 +20,29 @@ it("reads nothing from what is no ticket", () => {
 const answering = (status: number, body: string): typeof fetch => () => Promise.resolve(new Response(body, { status }));
 
 it("gives the first ticket without asking, then asks the app", async () => {
-  const source = ticketFrom("/ticket", "first", answering(200, '{"ticket": "second"}'));
+  const asked: string[] = [];
+  const fetching = (url: string): Promise<string> => {
+    asked.push(url);
+    return Promise.resolve("second");
+  };
+  const parts = { load: () => Promise.resolve({ ...credentials, fetchTicket: fetching }) } as unknown as Parts;
+  const { ticket: source } = optionsFrom({ ticket: "first", ticketUrl: "/ticket" }, parts);
+  assert.ok(typeof source === "function");
   assert.equal(await source(), "first");
+  assert.deepEqual(asked, []);
   assert.equal(await source(), "second");
+  assert.deepEqual(asked, ["/ticket"]);
+});
+
+it("takes the ticket out of the app's answer", async () => {
+  assert.equal(await fetchTicket("/ticket", answering(200, '{"ticket": "second"}')), "second");
 });
 
 it("knows an app without a session from one that is ill", async () => {
   for (const [status, body] of [[401, "{}"], [404, "nothing here"], [200, "{}"], [200, "<html>log in</html>"]] as const) {
-    await assert.rejects(ticketFrom("/ticket", null, answering(status, body))(), NoTicket);
+    await assert.rejects(fetchTicket("/ticket", answering(status, body)), NoTicket);
   }
   for (const status of [500, 503, 429]) {
-    await assert.rejects(ticketFrom("/ticket", null, answering(status, ""))(), (error) => !(error instanceof NoTicket));
+    await assert.rejects(fetchTicket("/ticket", answering(status, "")), (error) => !(error instanceof NoTicket));
   }
 });

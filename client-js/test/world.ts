@@ -1,6 +1,7 @@
 /** Fakes of the seams: one browser with tabs, its storage, and the server's end of every link. */
 
 import type { Clock } from "../src/clock.ts";
+import * as credentials from "../src/credentials/index.ts";
 import type { Environment, Prompt, PromptActions } from "../src/environment.ts";
 import { createGuard } from "../src/guard.ts";
 import type { Store } from "../src/storage.ts";
@@ -59,9 +60,10 @@ export class FakeStore implements Store {
   readonly entries = new Map<string, string>();
   onSet: (key: string) => void = () => undefined;
   get = (key: string): string | null => this.entries.get(key) ?? null;
-  set = (key: string, value: string): void => {
+  set = (key: string, value: string): boolean => {
     this.entries.set(key, value);
     this.onSet(key);
+    return this.durable;
   };
   remove = (key: string): void => {
     this.entries.delete(key);
@@ -116,6 +118,8 @@ export class FakeTab {
   /** The warning on the screen, and its buttons. */
   prompt: Prompt | null = null;
   actions: PromptActions | null = null;
+  /** Whether the page knows that its session will end by itself. */
+  expectsDeadline = false;
   /** What the page's own requests are watched for. */
   watched: WatchHttp | null = null;
   noticed: () => void = () => undefined;
@@ -152,7 +156,11 @@ export class FakeTab {
     return {
       clock: browser.clock,
       random: () => 0.5,
-      randomId: () => `made-${++browser.made}`,
+      credentials: () =>
+        Promise.resolve({
+          ...credentials,
+          openSession: (space, store, latch, room, fresh, now) => credentials.openSession(space, store, latch, room, fresh, now, () => `made-${++browser.made}`),
+        }),
       local: browser.local,
       session: this.sessionStore,
       openTabs: (space, receive) => {
@@ -174,15 +182,17 @@ export class FakeTab {
         if (!this.http) setImmediate(() => { events.closed("blocked"); });
         return link;
       },
+      expectDeadline: () => {
+        this.expectsDeadline = true;
+      },
       watchHttp: (watched, noticed) => {
         this.watched = watched;
         this.noticed = noticed;
-        return () => {
-          this.watched = null;
-        };
       },
       close: () => {
         this.closed = true;
+        this.wake = this.input = this.noticed = () => undefined;
+        this.watched = null;
       },
       locks: {
         exclusive: (name, _limit, work) => {
@@ -200,14 +210,16 @@ export class FakeTab {
         get base() {
           return address();
         },
-        get url() {
-          return address();
-        },
-        reload: () => {
-          this.events.push("reload");
-        },
-        go: (url) => {
-          this.events.push(`go ${url}`);
+        location: {
+          get href() {
+            return address();
+          },
+          reload: () => {
+            this.events.push("reload");
+          },
+          assign: (url) => {
+            this.events.push(`go ${String(url)}`);
+          },
         },
         wasReloaded: () => this.reloaded,
         emit: (name) => {
@@ -216,15 +228,9 @@ export class FakeTab {
         },
         onWake: (woke) => {
           this.wake = woke;
-          return () => {
-            this.wake = () => undefined;
-          };
         },
         onInput: (human) => {
           this.input = human;
-          return () => {
-            this.input = () => undefined;
-          };
         },
       },
       screen: {

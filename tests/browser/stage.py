@@ -82,6 +82,7 @@ class Stage:
                 web.get("/", self._page),
                 web.get("/page/{name}", self._page),
                 web.get("/login", self._login),
+                web.get("/ticket", self._ticket),
                 web.post("/logout", self._logout),
                 web.route("*", "/api/{status}", self._api),
                 web.static("/vendor", CLIENT_FILES),
@@ -106,6 +107,9 @@ class Stage:
 
     async def _login(self, request: web.Request) -> web.Response:
         return web.Response(text="<!doctype html><title>Log in</title><h1>Log in</h1>", content_type="text/html")
+
+    async def _ticket(self, request: web.Request) -> web.Response:
+        return web.json_response({"ticket": self.ticket})
 
     async def _logout(self, request: web.Request) -> web.Response:
         form = await request.post()

@@ -33,7 +33,7 @@ export interface CoreState extends SessionState {
 export type EndSource = "server" | "tab" | "latch" | "self";
 
 export type Input =
-  | { readonly type: "start"; readonly session: string | null; readonly room: string | null; readonly ended: SessionEnd | null }
+  | { readonly type: "start" }
   /** With a code it is an error that stops. */
   | { readonly type: "stop"; readonly code?: string }
   | { readonly type: "identity"; readonly session: string; readonly room: string }
@@ -72,7 +72,7 @@ export const LONGEST_TICK = 15_000;
 /** The same with a live socket: there the server's pings are ticks, too, and an idle page is woken by nothing else. */
 export const LONGEST_LIVE_TICK = 600_000;
 
-export const INITIAL: CoreState = {
+export const NOTHING_YET: SessionState = Object.freeze({
   phase: "stopped",
   session: null,
   room: null,
@@ -81,6 +81,10 @@ export const INITIAL: CoreState = {
   absoluteEndsAt: null,
   connected: false,
   end: null,
+});
+
+export const INITIAL: CoreState = {
+  ...NOTHING_YET,
   epoch: 0,
   warnMs: 0,
   reached: false,
@@ -131,9 +135,8 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
 
   switch (input.type) {
     case "start":
-      Object.assign(state, INITIAL, { phase: "starting", session: input.session, room: input.room, seenAt: now });
-      if (input.ended) expire(input.ended, "latch");
-      else effects.push({ type: "connect" });
+      Object.assign(state, INITIAL, { phase: "starting", seenAt: now });
+      effects.push({ type: "connect" });
       break;
     case "stop":
       halt(input.code);
@@ -252,11 +255,11 @@ export function nextTick(state: CoreState, now: number): number | null {
   return Math.min(due > now ? due : now + (state.reached ? RECHECK : LONGEST_TICK), now + longest);
 }
 
-const PUBLIC = ["phase", "session", "room", "newest", "idleEndsAt", "absoluteEndsAt", "connected", "end"] as const;
+const PUBLIC = Object.keys(NOTHING_YET) as readonly (keyof SessionState)[];
 
 /** The public part of the state; the very same object while nothing in it has changed. */
-export function view(state: CoreState, last: SessionState | null): SessionState {
-  if (last && PUBLIC.every((name) => last[name] === state[name])) return last;
+export function view(state: CoreState, last: SessionState): SessionState {
+  if (PUBLIC.every((name) => last[name] === state[name])) return last;
   return Object.freeze(Object.fromEntries(PUBLIC.map((name) => [name, state[name]])) as unknown as SessionState);
 }
 

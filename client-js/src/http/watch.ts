@@ -15,8 +15,8 @@ interface WatchRules {
 }
 
 export function rulesOf(watched: WatchHttp): WatchRules {
-  const { paths = [], header = null } = typeof watched !== "object" ? {} : "length" in watched ? { paths: watched } : watched;
-  return { paths, header };
+  const { paths = [], header = null } = typeof watched === "boolean" ? {} : typeof watched === "string" || "length" in watched ? { paths: watched } : watched;
+  return { paths: typeof paths === "string" ? paths.split(/[\s,]+/).filter((path) => path.startsWith("/")) : paths, header };
 }
 
 /** The part of a window that is wrapped. */
@@ -32,8 +32,9 @@ const WATCHERS = Symbol.for("session-guard/watch");
 type Look = (url: string, status: number, header: (name: string) => string | null) => void;
 type Wrapped = typeof fetch & { [WATCHERS]?: Set<Look> };
 
-/** @returns its end */
-export function watchHttp(scope: Scope, watched: WatchHttp, noticed: () => void): () => void {
+/** @param over ends it */
+export function watchHttp(scope: Scope, watched: WatchHttp, noticed: () => void, over: AbortSignal): void {
+  if (over.aborted) return;
   const rules = rulesOf(watched);
   const look: Look = (address, status, header) => {
     let url: URL;
@@ -50,10 +51,10 @@ export function watchHttp(scope: Scope, watched: WatchHttp, noticed: () => void)
   const watchers = known ?? new Set<Look>();
   watchers.add(look);
   const unwrap = known ? (): void => undefined : wrap(scope, watchers);
-  return () => {
+  over.addEventListener("abort", () => {
     watchers.delete(look);
     if (!watchers.size) unwrap();
-  };
+  });
 }
 
 function wrap(scope: Scope, watchers: ReadonlySet<Look>): () => void {

@@ -64,7 +64,7 @@ export function keepConnected(
         if (link !== mine) return;
         link = null;
         if (verdict(code) === "retry") {
-          again(isMembers(data) && typeof data["retry_ms"] === "number" ? data["retry_ms"] : 0);
+          again((isMembers(data) && Number(data["retry_ms"])) || 0);
           events.unreachable(code);
         } else {
           wanted = false;

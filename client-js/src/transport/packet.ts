@@ -15,6 +15,12 @@ export const EVENT = "42";
 export const ACK = "43";
 export const CONNECT_ERROR = "44";
 
+/** What the server says when it opens, in ms. */
+export interface Handshake {
+  readonly pingInterval: number;
+  readonly pingTimeout: number;
+}
+
 export interface Packet {
   /** One of the types above, or another one that is of no concern here. */
   readonly type: string;

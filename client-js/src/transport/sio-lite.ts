@@ -3,7 +3,7 @@
 import type { Clock } from "../clock.ts";
 import { isMembers } from "../core/wire.ts";
 import type { Credentials, Link, LinkEvents } from "./link.ts";
-import { ACK, CLOSE, CONNECT, CONNECT_ERROR, decode, DISCONNECT, encode, EVENT, OPEN, PING, PONG, type Packet } from "./packet.ts";
+import { ACK, CLOSE, CONNECT, CONNECT_ERROR, decode, DISCONNECT, encode, EVENT, OPEN, PING, PONG, type Handshake, type Packet } from "./packet.ts";
 
 /** Milliseconds from the start of the attempt to the server's yes or no. */
 export const JOIN_LIMIT = 10_000;
@@ -56,25 +56,23 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
     });
   };
 
+  const hear = (): void => {
+    heardAt = clock.now();
+    // Set anew, it never fires as long as all is well: that costs less than being woken.
+    watch();
+  };
+
   const receive = ({ type, id, data }: Packet): void => {
-    if (joined) {
-      heardAt = clock.now();
-      // Set anew, it never fires as long as all is well: that costs less than being woken.
-      watch();
-    }
+    if (joined) hear();
     const [first, second] = Array.isArray(data) ? (data as unknown[]) : [];
     if (type === OPEN) {
-      const { pingInterval, pingTimeout } = data as { pingInterval: number; pingTimeout: number };
+      const { pingInterval, pingTimeout } = data as Handshake;
       pingLimit = pingInterval + pingTimeout || JOIN_LIMIT;
       socket?.send(encode(CONNECT, credentials));
-    } else if (type === PING) {
-      socket?.send(PONG);
-      events.pinged?.();
     } else if (type === CONNECT) {
       joined = true;
       limit = pingLimit;
-      heardAt = clock.now();
-      watch();
+      hear();
       events.joined();
     } else if (type === CONNECT_ERROR) {
       end();
@@ -93,6 +91,13 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
   try {
     socket = open(`${url}?EIO=4&transport=websocket`);
     socket.onmessage = ({ data }) => {
+      // All that an idle page hears: answered without a detour.
+      if (data === PING) {
+        if (joined) hear();
+        socket?.send(PONG);
+        events.pinged?.();
+        return;
+      }
       let packet: Packet;
       try {
         packet = decode(String(data));

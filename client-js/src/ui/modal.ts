@@ -19,25 +19,25 @@ export interface Modal {
 /**
  * @param name of the host element
  * @param lang BCP 47 tag of its texts; says the direction, too
+ * @param moreCss further rules
  * @param escaped the user pressed Escape; the dialog stays
  */
-export function createModal(name: string, lang: string, title: string, text: string, escaped: () => void): Modal {
+export function createModal(name: string, lang: string, title: string, text: string, moreCss = "", escaped?: () => void): Modal {
   const host = document.createElement(name);
   host.lang = lang;
   host.dir = directionOf(lang);
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(css);
+  sheet.replaceSync(css + moreCss);
   root.adoptedStyleSheets = [sheet];
   const dialog = root.appendChild(document.createElement("dialog"));
   dialog.role = "alertdialog";
   dialog.part = "dialog";
-  dialog.dir = host.dir;
   dialog.setAttribute("aria-labelledby", "title");
   dialog.setAttribute("aria-describedby", "text");
   dialog.addEventListener("cancel", (event) => {
     event.preventDefault();
-    escaped();
+    escaped?.();
   });
   // A browser may close it all the same at the second Escape.
   dialog.addEventListener("close", () => {
@@ -46,7 +46,7 @@ export function createModal(name: string, lang: string, title: string, text: str
   const add: Modal["add"] = (tag, part, content = "", parent = dialog) => {
     const element = parent.appendChild(document.createElement(tag));
     element.id = part;
-    element.setAttribute("part", part);
+    element.part = part;
     element.textContent = content;
     return element;
   };
@@ -64,6 +64,8 @@ export function createModal(name: string, lang: string, title: string, text: str
     },
   };
 }
+
+export type CreateModal = typeof createModal;
 
 function directionOf(lang: string): "rtl" | "ltr" {
   return /^(ar|fa|he|ur|ps|yi)\b/i.test(lang) ? "rtl" : "ltr";

@@ -1,4 +1,4 @@
-/** The notice at the end, and the cover that says why content is hidden. */
+/** The notice at the end. */
 
 import type { SessionEnd } from "../types.ts";
 import { createModal, type Modal } from "./modal.ts";
@@ -10,14 +10,11 @@ import { timeOf, type Texts } from "./texts.ts";
  */
 const PAINTED = 50;
 
-/** There is nothing behind them to go back to. */
-const stay = (): void => undefined;
-
 /** @param href of "log in again" */
 export function showNotice(texts: Texts, end: SessionEnd, href: string): Modal {
   const { titles, explanations, lang } = texts;
   const title = titles[end.reason] ?? titles["other"] ?? "";
-  const modal = createModal("session-guard-notice", lang, title, explanations[end.reason] ?? end.message, stay);
+  const modal = createModal("session-guard-notice", lang, title, explanations[end.reason] ?? end.message);
   const facts = modal.add("dl", "facts");
   modal.add("dt", "label", texts.when, facts);
   const when = modal.add("dd", "value", "", facts);
@@ -32,14 +29,5 @@ export function showNotice(texts: Texts, end: SessionEnd, href: string): Modal {
   setTimeout(() => {
     when.textContent = timeOf(end.at, lang);
   }, PAINTED);
-  return modal;
-}
-
-export function showUnreachable(texts: Texts): Modal {
-  const modal = createModal("session-guard-notice", texts.lang, texts.unreachableTitle, texts.unreachable, stay);
-  // Focus has to be somewhere inside.
-  modal.dialog.querySelector("h2")?.setAttribute("tabindex", "-1");
-  modal.dialog.className = "opaque";
-  modal.show();
   return modal;
 }

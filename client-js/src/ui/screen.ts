@@ -1,23 +1,31 @@
 /** All that the user gets to see, one thing at a time: the cover, the warning, the notice. */
 
 import type { Clock } from "../clock.ts";
-import type { Prompt, PromptActions, Screen } from "../environment.ts";
+import type * as Deadline from "../deadline/index.ts";
+import type { Prompter } from "../deadline/prompter.ts";
+import type { Screen } from "../environment.ts";
 import type { Parts } from "../parts.ts";
 import type { SessionGuardOptions } from "../types.ts";
-import type { Modal } from "./modal.ts";
-import { showNotice, showUnreachable } from "./notice.ts";
+import { createModal, type Modal } from "./modal.ts";
+import { showNotice } from "./notice.ts";
 import { textsFrom, type Texts } from "./texts.ts";
-import { showWarning, type Warning } from "./warning.ts";
 
-export function createScreen(options: SessionGuardOptions, parts: Parts, clock: Clock): Screen {
+export interface LateScreen extends Screen {
+  /** What shows warning and cover is here. */
+  loaded(part: typeof Deadline): void;
+}
+
+export function createScreen(options: SessionGuardOptions, parts: Parts, clock: Clock): LateScreen {
   const lang = options.lang ?? (document.documentElement.lang || navigator.language);
   let texts: Texts = textsFrom(options.messages && { lang, ...options.messages });
   let modal: Modal | null = null;
-  let warning: Warning | null = null;
-  let dismissed = false;
+  let deadline: typeof Deadline | null = null;
+  let prompter: Prompter | null = null;
   let visibility: string | null = null;
-  /** Shows what is on the screen once more, in other words. */
+  /** Shows the modal that is on the screen once more, in other words. */
   let again = (): void => undefined;
+  /** Takes in the latest prompt once more. */
+  let askAgain = (): void => undefined;
 
   // At once, because at the end the network may be gone.
   parts.texts(lang.toLowerCase().split("-")[0] ?? "").then(
@@ -25,14 +33,16 @@ export function createScreen(options: SessionGuardOptions, parts: Parts, clock: 
       if (!language) return;
       texts = textsFrom({ ...language, lang }, options.messages);
       again();
+      prompter?.close();
+      askAgain();
     },
     () => undefined,
   );
 
   const clear = (): void => {
     modal?.close();
-    warning?.close();
-    modal = warning = null;
+    prompter?.close();
+    modal = null;
     again = () => undefined;
   };
 
@@ -44,18 +54,12 @@ export function createScreen(options: SessionGuardOptions, parts: Parts, clock: 
     };
   };
 
-  const warn = (prompt: Prompt, actions: PromptActions): void => {
-    clear();
-    warning = showWarning(texts, prompt, clock, actions, () => {
-      dismissed = true;
-      clear();
-    });
-    again = () => {
-      warn(prompt, actions);
-    };
-  };
-
   return {
+    loaded(part) {
+      deadline = part;
+      prompter = part.createPrompter(createModal, clock);
+      askAgain();
+    },
     cloak(how) {
       const { style } = document.documentElement;
       if (how === "off") {
@@ -66,19 +70,16 @@ export function createScreen(options: SessionGuardOptions, parts: Parts, clock: 
       }
       visibility ??= style.visibility;
       style.visibility = "hidden";
-      if (how === "unreachable") show(() => showUnreachable(texts));
+      const part = deadline;
+      if (part && how === "unreachable") show(() => part.showCover(createModal, texts));
     },
     prompt(prompt, actions) {
-      if (!prompt) {
-        dismissed = false;
-        if (warning) clear();
-      } else if (warning) {
-        warning.update(prompt);
-      } else if (!dismissed && !modal) {
-        warn(prompt, actions);
-      }
+      askAgain = () => {
+        prompter?.prompt(prompt, actions, modal ? null : texts);
+      };
+      askAgain();
     },
-    asking: () => warning !== null,
+    asking: () => !!prompter?.asking(),
     ended(end, loginUrl) {
       // Without its fragment the page's own address is a reload.
       show(() => showNotice(texts, end, loginUrl ?? location.href.replace(/#.*/, "")));

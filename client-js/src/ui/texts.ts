@@ -1,8 +1,24 @@
-/** The texts on the screen. English here; other languages are files of their own, in `lang/`, or come by the option. */
+/**
+ * The texts on the screen. English here, and that of what a deadline brings in `deadline/texts.ts`; other languages are files of their own,
+ * in `lang/`, or come by the option.
+ */
 
 import type { Messages } from "../types.ts";
 
-export type Texts = { readonly [Name in keyof Messages]-?: NonNullable<Messages[Name]> };
+/** Those that a deadline brings are optional here: its part has the English ones. */
+export type Texts = Messages & Required<Omit<Messages, DeadlineText>>;
+
+export type DeadlineText =
+  | "unreachableTitle"
+  | "unreachable"
+  | "warningTitle"
+  | "warningIdle"
+  | "warningAbsolute"
+  | "warningLeft"
+  | "stay"
+  | "dismiss"
+  | "leave"
+  | "stayFailed";
 
 /** @param languages later ones win, text by text */
 export function textsFrom(...languages: readonly (Messages | undefined)[]): Texts {
@@ -25,16 +41,6 @@ const ENGLISH: Texts = {
   when: "When",
   device: "Newer login",
   logInAgain: "Log in again",
-  unreachableTitle: "No connection",
-  unreachable: "This page is hidden until the server confirms that you are still logged in.",
-  warningTitle: "Are you still there?",
-  warningIdle: "You will be logged out because you were inactive.",
-  warningAbsolute: "Your session is about to end. Save your work.",
-  warningLeft: "You will be logged out in {time}.",
-  stay: "Stay logged in",
-  dismiss: "OK",
-  leave: "Log out now",
-  stayFailed: "That did not work. Try again.",
 };
 
 /** Date and time in the user's zone; as it is where `lang` or `at` cannot be understood. */
@@ -43,26 +49,5 @@ export function timeOf(at: string, lang: string): string {
     return new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));
   } catch {
     return at;
-  }
-}
-
-/** `1:05`, rounded up to the second: it reads 0:00 when the time is over, and not before. */
-export function clockFace(ms: number, lang: string): string {
-  const seconds = Math.ceil(ms / 1_000);
-  const two = number(seconds % 60, lang, { minimumIntegerDigits: 2 });
-  return `${number(Math.floor(seconds / 60), lang, { useGrouping: false })}:${two}`;
-}
-
-/** "2 minutes", "40 seconds". */
-export function spokenTime(ms: number, lang: string): string {
-  const unit = ms >= 60_000 ? "minute" : "second";
-  return number(Math.round(ms / (unit === "minute" ? 60_000 : 1_000)), lang, { style: "unit", unit, unitDisplay: "long" });
-}
-
-function number(value: number, lang: string, options: Intl.NumberFormatOptions): string {
-  try {
-    return value.toLocaleString(lang, options);
-  } catch {
-    return value.toLocaleString("en", options);
   }
 }

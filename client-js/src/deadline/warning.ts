@@ -7,8 +7,10 @@
 
 import type { Clock } from "../clock.ts";
 import type { Prompt, PromptActions } from "../environment.ts";
-import { createModal } from "./modal.ts";
-import { clockFace, spokenTime, type Texts } from "./texts.ts";
+import type { CreateModal } from "../ui/modal.ts";
+import type { Texts } from "../ui/texts.ts";
+import css from "./style.css";
+import { ENGLISH } from "./texts.ts";
 
 /** Milliseconds between two spoken times of the last minute. */
 export const SPOKEN_EVERY = 20_000;
@@ -18,8 +20,13 @@ export interface Warning {
   close(): void;
 }
 
-/** @param dismiss the user has read a warning that cannot be helped */
-export function showWarning(texts: Texts, first: Prompt, clock: Clock, actions: PromptActions, dismiss: () => void): Warning {
+/**
+ * @param createModal of the script itself, which is here already
+ * @param translated the texts
+ * @param dismiss the user has read a warning that cannot be helped
+ */
+export function showWarning(createModal: CreateModal, translated: Texts, first: Prompt, clock: Clock, actions: PromptActions, dismiss: () => void): Warning {
+  const texts = { ...ENGLISH, ...translated };
   let prompt = first;
   let spoken = Infinity;
   let cancelTick = (): void => undefined;
@@ -45,7 +52,7 @@ export function showWarning(texts: Texts, first: Prompt, clock: Clock, actions: 
   };
 
   const text = extendable ? texts.warningIdle : texts.warningAbsolute;
-  const modal = createModal("session-guard-warning", texts.lang, texts.warningTitle, text, stay);
+  const modal = createModal("session-guard-warning", texts.lang, texts.warningTitle, text, css, stay);
   const time = modal.add("time", "time");
   time.role = "timer";
   time.ariaHidden = "true";
@@ -87,4 +94,25 @@ export function showWarning(texts: Texts, first: Prompt, clock: Clock, actions: 
       modal.close();
     },
   };
+}
+
+/** `1:05`, rounded up to the second: it reads 0:00 when the time is over, and not before. */
+export function clockFace(ms: number, lang: string): string {
+  const seconds = Math.ceil(ms / 1_000);
+  const two = number(seconds % 60, lang, { minimumIntegerDigits: 2 });
+  return `${number(Math.floor(seconds / 60), lang, { useGrouping: false })}:${two}`;
+}
+
+/** "2 minutes", "40 seconds". */
+export function spokenTime(ms: number, lang: string): string {
+  const unit = ms >= 60_000 ? "minute" : "second";
+  return number(Math.round(ms / (unit === "minute" ? 60_000 : 1_000)), lang, { style: "unit", unit, unitDisplay: "long" });
+}
+
+function number(value: number, lang: string, options: Intl.NumberFormatOptions): string {
+  try {
+    return value.toLocaleString(lang, options);
+  } catch {
+    return value.toLocaleString("en", options);
+  }
 }
