@@ -9,7 +9,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -115,12 +115,17 @@ class SQLiteStore:
             raise
         self._checkpoints = Checkpoints(self._connect)
         self._ahead.forget()
-        self._writer = Writer(writing, asyncio.get_running_loop(), self._ahead, self._view, self._checkpoints.wrote)
+        self._writer = Writer(
+            *(writing, asyncio.get_running_loop(), self._ahead),
+            view=self._view,
+            wrote=self._checkpoints.wrote,
+            unknown=self._recent.clear,
+        )
 
     async def close(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            await writer.close()  # first, so that the last to close is the reader, which cannot write
+        if self._writer is not None:
+            await self._writer.close()  # first, so that the last to close is the reader, which cannot write
+            self._writer = None
         if self._checkpoints is not None:
             await asyncio.to_thread(self._checkpoints.close)
             self._checkpoints = None
@@ -131,11 +136,8 @@ class SQLiteStore:
         self._release_lock()
 
     async def ping(self) -> None:
-        writer = self._writer
-        if writer is None:
-            raise StoreUnavailable("the store is not open")
-        if writer.failing is not None:  # only a write shows whether the trouble is over
-            await writer.run(lambda c: c.execute("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", (self.now(),)))
+        if self._writing.failing is not None:  # only a write shows whether the trouble is over
+            await self._run(lambda c: c.execute("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", (self.now(),)))
         self._read("SELECT 1")
 
     async def transact(
@@ -157,7 +159,7 @@ class SQLiteStore:
                     listener(Change(room, decision.changed))
 
         decision: Decision[T]
-        *_, decision = await self._write(lambda writer: writer.decide(make, committed))
+        *_, decision = await self._writing.decide(make, committed)
         return decision.result
 
     def _state(self, room: str, sessions: Collection[str], request_id: str | None) -> RoomState:
@@ -180,7 +182,7 @@ class SQLiteStore:
         def committed(_: None) -> None:
             self._recent.forget(m.session for m in marks)
 
-        await self._write(lambda writer: writer.write(mark_rows(marks), committed))
+        await self._writing.write(mark_rows(marks), committed)
 
     async def get(self, session: str) -> Snapshot | None:
         return self._get(session)
@@ -310,17 +312,14 @@ class SQLiteStore:
 
     # ---- connections ---------------------------------------------------------------------------
 
-    async def _run(self, work: Work, committed: Settle | None = None) -> Any:
-        return await self._write(lambda writer: writer.run(work, committed))
-
-    async def _write(self, put: Callable[[Writer], Awaitable[Any]]) -> Any:
+    @property
+    def _writing(self) -> Writer:
         if self._writer is None:
             raise StoreUnavailable("the store is not open")
-        try:
-            return await put(self._writer)
-        except StoreUnavailable:
-            self._recent.clear()  # nobody knows what was written
-            raise
+        return self._writer
+
+    async def _run(self, work: Work, committed: Settle | None = None) -> Any:
+        return await self._writing.run(work, committed)
 
     @contextmanager
     def _view(self) -> Iterator[None]:
