@@ -31,7 +31,7 @@ from enforcer.model import (
 )
 from enforcer.policy import REMEMBER_FOR
 from enforcer.store import rows, sqlite_logs
-from enforcer.store.ahead import Ahead
+from enforcer.store.ahead import Ahead, after_decision
 from enforcer.store.base import AuditQuery, Decide, SessionQuery
 from enforcer.store.recent import Recent
 from enforcer.store.sqlite_checkpoints import Checkpoints
@@ -148,8 +148,10 @@ class SQLiteStore:
             decision = decide(before, self._clock())
             if decision.empty:
                 return (before, before, decision), ()
-            after = self._ahead.decided(before, decision)
-            return (before, after, decision), decision_rows(before, after, decision)
+            after = after_decision(before, decision)
+            writes = decision_rows(before, after, decision)  # first: if it raises, nothing was decided
+            self._ahead.decided(after, decision)
+            return (before, after, decision), writes
 
         def committed(done: tuple[RoomState, RoomState, Decision[T]]) -> None:
             before, after, decision = done
@@ -333,7 +335,8 @@ class SQLiteStore:
         try:
             yield
         finally:
-            self._reader.execute("COMMIT")
+            if self._reader.in_transaction:  # SQLite may have ended it, after an error of the disk
+                self._reader.execute("COMMIT")
 
     def _room(self, room: str) -> RoomState:
         """The room as it is committed."""

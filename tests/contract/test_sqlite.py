@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from enforcer.errors import StartError, StoreUnavailable
-from enforcer.model import AuditEntry, AuditEvent, Decision, Mark, RoomState
+from enforcer.model import AuditEntry, AuditEvent, Decision, Device, Mark, RoomState
 from enforcer.store import sqlite_checkpoints
 from enforcer.store.base import AuditQuery, SessionQuery
 from enforcer.store.sqlite import SQLiteStore
 from enforcer.store.sqlite_schema import MIGRATIONS
 from tests.contract.conftest import START, Clock
-from tests.contract.rooms import deciding, put, session
+from tests.contract.rooms import deciding, look, put, session
 
 
 @pytest.fixture
@@ -287,4 +287,50 @@ async def test_what_waits_is_finished_before_close_returns(path: Path) -> None:
     await asyncio.gather(*calls)
     await store.open()
     assert None not in [await store.get(f"s{n}") for n in range(100)]
+    await store.close()
+
+
+async def test_what_cannot_be_written_down_is_not_seen_by_those_after_it(store: SQLiteStore) -> None:
+    """A decision whose rows cannot even be made was never taken, as if it had raised."""
+    bad = session("bad", device=Device("\ud800", None, None, None, None))
+
+    async def seen() -> list[str]:
+        state, _ = await look(store, "alice")
+        return [s.id for s in state.sessions]
+
+    answers = await asyncio.gather(put(store, bad), seen(), return_exceptions=True)
+    assert isinstance(answers[0], TypeError)
+    assert answers[1] == []
+    assert await seen() == []
+
+
+async def test_a_read_that_ends_the_readers_transaction_keeps_nobody_waiting(store: SQLiteStore) -> None:
+    """SQLite ends it by itself when the disk fails in a read."""
+    await put(store, session("s"))
+    reader = store._reader
+    assert reader is not None
+
+    def failing(state: RoomState, now: float) -> Decision[None]:
+        reader.execute("ROLLBACK")
+        raise StoreUnavailable("the disk fails")
+
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(
+            store.transact("alice", failing), put(store, session("s2")), return_exceptions=True
+        )
+    assert [type(answer) for answer in answers] == [StoreUnavailable, type(None)]
+    assert [s.id for s in (await store.room("alice")).sessions] == ["s", "s2"]
+
+
+async def test_close_may_be_called_while_it_closes(path: Path) -> None:
+    """Both return when all is finished, and what was begun is."""
+    store = SQLiteStore(path, Clock())
+    await store.open()
+    calls = [asyncio.create_task(put(store, session(f"s{n}", f"room{n}"))) for n in range(1000)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await asyncio.gather(store.close(), store.close())
+        await asyncio.gather(*calls)
+    await store.open()
+    assert None not in [await store.get(f"s{n}") for n in range(1000)]
     await store.close()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from enforcer.errors import StoreUnavailable
 from enforcer.model import Decision, RoomState
-from enforcer.store.ahead import Ahead
+from enforcer.store.ahead import Ahead, after_decision
 from enforcer.store.sqlite_schema import migrate
 from enforcer.store.sqlite_statements import ROWS_AT_ONCE, Kind, Row, row
 from enforcer.store.sqlite_writer import AT_ONCE, MAX_BATCH, Writer
@@ -70,7 +70,9 @@ class Bench:
         def make() -> tuple[int, Sequence[Row]]:
             self.made += 1
             before = self.ahead.room("r") or RoomState("r", self.counted())
-            after = self.ahead.decided(before, Decision(None, epoch=before.epoch + 1))
+            decision = Decision(None, epoch=before.epoch + 1)
+            after = after_decision(before, decision)
+            self.ahead.decided(after, decision)
             return after.epoch, [row(Kind.ROOM, ("r", after.epoch, "[]", "")), *notes]
 
         return self.writer.decide(make, self.told.append)
