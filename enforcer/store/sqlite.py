@@ -156,7 +156,10 @@ class SQLiteStore:
         def committed(done: tuple[RoomState, RoomState, Decision[T]]) -> None:
             before, after, decision = done
             if decision.changed:
-                self._recent.committed(before, after, decision.changed)
+                if self._ahead.room(room) is None:
+                    self._recent.committed(before, after, decision.changed)
+                else:  # a later decision may be committed already, and may have been read
+                    self._recent.forget(s.id for s in (*before.sessions, *decision.changed))
                 for listener in self._listeners:
                     listener(Change(room, decision.changed))
 

@@ -6,19 +6,21 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from enforcer.errors import StartError, StoreUnavailable
-from enforcer.model import AuditEntry, AuditEvent, Decision, Device, Mark, RoomState
+from enforcer.model import AuditEntry, AuditEvent, Change, Decision, Device, Mark, OutboxEntry, RoomState
 from enforcer.store import sqlite_checkpoints
 from enforcer.store.base import AuditQuery, SessionQuery
 from enforcer.store.sqlite import SQLiteStore
 from enforcer.store.sqlite_schema import MIGRATIONS
 from tests.contract.conftest import START, Clock
-from tests.contract.rooms import deciding, look, put, session
+from tests.contract.rooms import deciding, ended, look, put, session
 
 
 @pytest.fixture
@@ -334,3 +336,31 @@ async def test_close_may_be_called_while_it_closes(path: Path) -> None:
     await store.open()
     assert None not in [await store.get(f"s{n}") for n in range(1000)]
     await store.close()
+
+
+async def test_who_has_seen_an_end_does_not_see_the_session_live_again(store: SQLiteStore, path: Path) -> None:
+    """Although the commit before the end is told of when the end has long been committed."""
+    seen: list[bool] = []
+
+    def listener(change: Change) -> None:
+        snapshot = store.at_hand("s")
+        assert snapshot is not None
+        seen.append(snapshot.session.ended)
+
+    writing = threading.Event()
+    assert store._writer is not None
+    store._writer._connection.set_progress_handler(writing.set, 1)
+    store.listen(listener)
+    big = OutboxEntry(START, "", "0" * 5_000_000)
+    calls = [asyncio.create_task(put(store, session("s"), outbox=(big,)))]
+    while not writing.is_set():
+        await asyncio.sleep(0)
+    calls.append(asyncio.create_task(put(store, ended(session("s")))))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    with closing(sqlite3.connect(path)) as outside:
+        while not outside.execute("SELECT 1 FROM sessions WHERE ended_at IS NOT NULL").fetchall():
+            pass
+    listener(Change("alice", ()))
+    await asyncio.gather(*calls)
+    assert seen == [True] * 3
