@@ -101,26 +101,24 @@ class SQLiteStore:
                 self._reader = self._connect()
                 self._reader.execute("PRAGMA query_only = ON")
                 self._reader.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+                self._checkpoints = Checkpoints(self._connect)
+                self._ahead.forget()
+                self._writer = Writer(
+                    *(writing, asyncio.get_running_loop(), self._ahead),
+                    view=self._view,
+                    wrote=self._checkpoints.wrote,
+                    unknown=self._recent.clear,
+                )
             except BaseException:
                 writing.close()
                 raise
-        except sqlite3.OperationalError as e:
-            self._release_lock()
-            raise StoreUnavailable(f"{self._path} cannot be opened: {e}") from None
-        except sqlite3.DatabaseError as e:
-            self._release_lock()
-            raise StartError(f"{self._path} is not a usable database: {e}") from None
-        except BaseException:
-            self._release_lock()
+        except BaseException as e:
+            await self.close()
+            if isinstance(e, sqlite3.OperationalError):
+                raise StoreUnavailable(f"{self._path} cannot be opened: {e}") from None
+            if isinstance(e, sqlite3.DatabaseError):
+                raise StartError(f"{self._path} is not a usable database: {e}") from None
             raise
-        self._checkpoints = Checkpoints(self._connect)
-        self._ahead.forget()
-        self._writer = Writer(
-            *(writing, asyncio.get_running_loop(), self._ahead),
-            view=self._view,
-            wrote=self._checkpoints.wrote,
-            unknown=self._recent.clear,
-        )
 
     async def close(self) -> None:
         if self._writer is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import sqlite3
 import stat
 import subprocess
@@ -364,3 +365,24 @@ async def test_who_has_seen_an_end_does_not_see_the_session_live_again(store: SQ
     listener(Change("alice", ()))
     await asyncio.gather(*calls)
     assert seen == [True] * 3
+
+
+async def test_a_start_that_fails_anywhere_can_be_tried_again(store: SQLiteStore) -> None:
+    """However few files the process may open, nothing stays behind, the lock above all."""
+    await store.close()
+    limits, before = resource.getrlimit(resource.RLIMIT_NOFILE), os.listdir("/proc/self/fd")
+    failed = 0
+    for files in range(max(map(int, before)) + 20):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, limits[1]))
+        try:
+            await store.open()
+        except (StartError, StoreUnavailable):
+            failed += 1
+        else:
+            await store.close()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert 0 < failed < files
+    await store.open()
+    await put(store, session("s"))
