@@ -90,6 +90,26 @@ async def test_a_checkpoint_that_fails_fails_nothing_else(store: SQLiteStore, mo
     assert len((await store.room("alice")).sessions) == 50
 
 
+async def test_a_checkpoint_that_fails_is_not_the_last(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the error is; or the log would grow for as long as the process runs."""
+    monkeypatch.setattr(sqlite_checkpoints, "CHANGES", 1)
+    failed = 0
+
+    def no_memory(cursor: sqlite3.Cursor, row: tuple[int, ...]) -> tuple[int, ...]:
+        nonlocal failed
+        failed += 1
+        raise MemoryError
+
+    store = SQLiteStore(path, Clock())
+    await store.open()
+    assert store._checkpoints is not None
+    store._checkpoints._connection.row_factory = no_memory
+    async with asyncio.timeout(10):
+        while failed < 2:
+            await put(store, session("s"))
+    await store.close()
+
+
 # ---- the lock ---------------------------------------------------------------------------------------
 
 
