@@ -42,4 +42,4 @@ def test_the_newest_uncommitted_decision_is_seen(steps: list[tuple[str, int, int
             for r in range(3):
                 assert ahead.answer(f"room{r}", f"s{n}") == answers.get((f"room{r}", f"s{n}"))
     ahead.committed(ahead.number)
-    assert not (ahead._rooms or ahead._sessions or ahead._answers or ahead._order), "nothing is kept of it"
+    assert not any([ahead._rooms, ahead._sessions, ahead._answers, ahead._order]), "nothing is kept of it"
