@@ -36,21 +36,14 @@ class Ahead:
         """The answer to a request id, if it is on its way."""
         return _left(self._answers, (room, request_id))
 
-    def decided(self, before: RoomState, decision: Decision[Any]) -> RoomState:
-        """A decision was taken about the room as it was `before`; the room after it."""
-        after = RoomState(
-            before.room,
-            before.epoch if decision.epoch is None else decision.epoch,
-            decision.live_after(before.sessions),
-            before.waiting if decision.waiting is None else decision.waiting,
-        )
+    def decided(self, after: RoomState, decision: Decision[Any]) -> None:
+        """A decision was taken, and this is the room after it."""
         self.number += 1
-        self._leave(self._rooms, before.room, after)
+        self._leave(self._rooms, after.room, after)
         for session in decision.changed:
             self._leave(self._sessions, session.id, session)
         if decision.remember is not None:
-            self._leave(self._answers, (before.room, decision.remember.request_id), decision.remember)
-        return after
+            self._leave(self._answers, (after.room, decision.remember.request_id), decision.remember)
 
     def committed(self, number: int) -> None:
         """Decisions up to this one are in the database."""
@@ -67,6 +60,16 @@ class Ahead:
     def _leave(self, entries: dict[K, tuple[int, V]], key: K, what: V) -> None:
         entries[key] = self.number, what
         self._order.append((self.number, entries, key))
+
+
+def after_decision(before: RoomState, decision: Decision[Any]) -> RoomState:
+    """The room as the decision leaves it."""
+    return RoomState(
+        before.room,
+        before.epoch if decision.epoch is None else decision.epoch,
+        decision.live_after(before.sessions),
+        before.waiting if decision.waiting is None else decision.waiting,
+    )
 
 
 def _left(entries: dict[K, tuple[int, V]], key: K) -> V | None:

@@ -9,7 +9,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -31,7 +31,7 @@ from enforcer.model import (
 )
 from enforcer.policy import REMEMBER_FOR
 from enforcer.store import rows, sqlite_logs
-from enforcer.store.ahead import Ahead
+from enforcer.store.ahead import Ahead, after_decision
 from enforcer.store.base import AuditQuery, Decide, SessionQuery
 from enforcer.store.recent import Recent
 from enforcer.store.sqlite_checkpoints import Checkpoints
@@ -101,26 +101,29 @@ class SQLiteStore:
                 self._reader = self._connect()
                 self._reader.execute("PRAGMA query_only = ON")
                 self._reader.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+                self._checkpoints = Checkpoints(self._connect)
+                self._ahead.forget()
+                self._writer = Writer(
+                    *(writing, asyncio.get_running_loop(), self._ahead),
+                    view=self._view,
+                    wrote=self._checkpoints.wrote,
+                    unknown=self._recent.clear,
+                )
             except BaseException:
                 writing.close()
                 raise
-        except sqlite3.OperationalError as e:
-            self._release_lock()
-            raise StoreUnavailable(f"{self._path} cannot be opened: {e}") from None
-        except sqlite3.DatabaseError as e:
-            self._release_lock()
-            raise StartError(f"{self._path} is not a usable database: {e}") from None
-        except BaseException:
-            self._release_lock()
+        except BaseException as e:
+            await self.close()
+            if isinstance(e, sqlite3.OperationalError):
+                raise StoreUnavailable(f"{self._path} cannot be opened: {e}") from None
+            if isinstance(e, sqlite3.DatabaseError):
+                raise StartError(f"{self._path} is not a usable database: {e}") from None
             raise
-        self._checkpoints = Checkpoints(self._connect)
-        self._ahead.forget()
-        self._writer = Writer(writing, asyncio.get_running_loop(), self._ahead, self._view, self._checkpoints.wrote)
 
     async def close(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            await writer.close()  # first, so that the last to close is the reader, which cannot write
+        if self._writer is not None:
+            await self._writer.close()  # first, so that the last to close is the reader, which cannot write
+            self._writer = None
         if self._checkpoints is not None:
             await asyncio.to_thread(self._checkpoints.close)
             self._checkpoints = None
@@ -131,11 +134,8 @@ class SQLiteStore:
         self._release_lock()
 
     async def ping(self) -> None:
-        writer = self._writer
-        if writer is None:
-            raise StoreUnavailable("the store is not open")
-        if writer.failing is not None:  # only a write shows whether the trouble is over
-            await writer.run(lambda c: c.execute("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", (self.now(),)))
+        if self._writing.failing is not None:  # only a write shows whether the trouble is over
+            await self._run(lambda c: c.execute("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", (self.now(),)))
         self._read("SELECT 1")
 
     async def transact(
@@ -146,18 +146,23 @@ class SQLiteStore:
             decision = decide(before, self._clock())
             if decision.empty:
                 return (before, before, decision), ()
-            after = self._ahead.decided(before, decision)
-            return (before, after, decision), decision_rows(before, after, decision)
+            after = after_decision(before, decision)
+            writes = decision_rows(before, after, decision)  # first: if it raises, nothing was decided
+            self._ahead.decided(after, decision)
+            return (before, after, decision), writes
 
         def committed(done: tuple[RoomState, RoomState, Decision[T]]) -> None:
             before, after, decision = done
             if decision.changed:
-                self._recent.committed(before, after, decision.changed)
+                if self._ahead.room(room) is None:
+                    self._recent.committed(before, after, decision.changed)
+                else:  # a later decision may be committed already, and may have been read
+                    self._recent.forget(s.id for s in (*before.sessions, *decision.changed))
                 for listener in self._listeners:
                     listener(Change(room, decision.changed))
 
         decision: Decision[T]
-        *_, decision = await self._write(lambda writer: writer.decide(make, committed))
+        *_, decision = await self._writing.decide(make, committed)
         return decision.result
 
     def _state(self, room: str, sessions: Collection[str], request_id: str | None) -> RoomState:
@@ -180,7 +185,7 @@ class SQLiteStore:
         def committed(_: None) -> None:
             self._recent.forget(m.session for m in marks)
 
-        await self._write(lambda writer: writer.write(mark_rows(marks), committed))
+        await self._writing.write(mark_rows(marks), committed)
 
     async def get(self, session: str) -> Snapshot | None:
         return self._get(session)
@@ -310,17 +315,14 @@ class SQLiteStore:
 
     # ---- connections ---------------------------------------------------------------------------
 
-    async def _run(self, work: Work, committed: Settle | None = None) -> Any:
-        return await self._write(lambda writer: writer.run(work, committed))
-
-    async def _write(self, put: Callable[[Writer], Awaitable[Any]]) -> Any:
+    @property
+    def _writing(self) -> Writer:
         if self._writer is None:
             raise StoreUnavailable("the store is not open")
-        try:
-            return await put(self._writer)
-        except StoreUnavailable:
-            self._recent.clear()  # nobody knows what was written
-            raise
+        return self._writer
+
+    async def _run(self, work: Work, committed: Settle | None = None) -> Any:
+        return await self._writing.run(work, committed)
 
     @contextmanager
     def _view(self) -> Iterator[None]:
@@ -334,7 +336,8 @@ class SQLiteStore:
         try:
             yield
         finally:
-            self._reader.execute("COMMIT")
+            if self._reader.in_transaction:  # SQLite may have ended it, after an error of the disk
+                self._reader.execute("COMMIT")
 
     def _room(self, room: str) -> RoomState:
         """The room as it is committed."""

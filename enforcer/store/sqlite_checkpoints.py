@@ -51,7 +51,7 @@ class Checkpoints:
 
     def _run(self) -> None:
         while self._wanted.get():
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(Exception):  # whatever it is, the log only grows until the next one
                 for _ in range(ROUNDS):
                     _, pages, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                     if pages < LOG_PAGES:

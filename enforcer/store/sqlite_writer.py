@@ -13,7 +13,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,15 +78,17 @@ class Writer:
         ahead: Ahead,
         view: Callable[[], AbstractContextManager[object]] = nullcontext,
         wrote: Callable[[sqlite3.Connection], None] = lambda connection: None,
+        unknown: Callable[[], None] = lambda: None,
     ) -> None:
-        """`view` is entered around decisions that are taken in one turn; `wrote` is called on the thread after each
-        commit, while no transaction is open."""
+        """`view` is entered around decisions that are taken in one turn, and never raises; `wrote` is called on the
+        thread after each commit, while no transaction is open; `unknown` when nobody knows what was committed."""
         prepare(connection)
         self._connection = connection
         self._loop = loop
         self._ahead = ahead
         self._view = view
         self._wrote = wrote
+        self._unknown = unknown
         self._waiting: deque[_Job] = deque()
         """Not looked at yet."""
         self._made: deque[_Job] = deque()
@@ -127,12 +129,11 @@ class Writer:
         return await self._put(_Job(None, work, committed, self._loop.create_future()))
 
     async def close(self) -> None:
-        """Finishes the waiting jobs, then ends the thread and closes its connection."""
-        if not self._closed:
-            self._closed = True
-            await self._idle.wait()
-            self._bell.put(False)
-            await asyncio.to_thread(self._thread.join)
+        """Finishes the waiting jobs, then ends the thread and closes its connection; whoever calls waits for that."""
+        self._closed = True
+        await self._idle.wait()
+        self._bell.put(False)
+        await asyncio.to_thread(self._thread.join)
 
     # ---- on the event loop ---------------------------------------------------------------------
 
@@ -187,23 +188,30 @@ class Writer:
         else:
             self._take_back(batch)
         for job in batch.jobs:
-            error = job.error or batch.failure
-            if error is None:
-                if batch.again:
-                    continue
-                if job.committed is not None:
-                    job.committed(job.result)
-            self._open -= 1
-            if job.future.cancelled():
+            error = batch.failure or job.error
+            if error is None and batch.again:
                 continue
-            if error is not None:
-                job.future.set_exception(error)
-            else:
-                job.future.set_result(job.result)
+            self._open -= 1
+            self._answer(job, error)
         if self._waiting:
             self._call()
         elif not self._open:
             self._idle.set()
+
+    def _answer(self, job: _Job, error: BaseException | None) -> None:
+        if error is None and job.committed is not None:
+            try:
+                job.committed(job.result)
+            except Exception as e:  # it is committed all the same, and others wait for their answers
+                self._loop.call_exception_handler({"message": "Error after a commit", "exception": e})
+        if job.future.cancelled():
+            return
+        if error is None:
+            job.future.set_result(job.result)
+            return
+        if isinstance(error, StopIteration):  # which a future refuses
+            error = RuntimeError(repr(error))
+        job.future.set_exception(error)
 
     def _take_back(self, batch: _Batch) -> None:
         """It was not committed, so what was made after it must be made again, and what of it is to be done again."""
@@ -212,6 +220,8 @@ class Writer:
         self._waiting.extendleft(reversed([*again, *self._made]))
         self._made.clear()
         self._ahead.forget()
+        if batch.failure is not None:
+            self._unknown()
         self._stopped = False
 
     # ---- on the thread -------------------------------------------------------------------------
@@ -232,17 +242,21 @@ class Writer:
         return jobs
 
     def _write(self, batch: _Batch) -> None:
-        """The transaction; an error of the database fails all its jobs as *unknown*."""
+        """The transaction; an error that is not one job's fails them all as *unknown*."""
+        if not any(job.rows or job.work for job in batch.jobs):
+            return  # it says nothing of the disk
         try:
             if self._commit(batch.jobs):
+                self.failing = None
                 self._wrote(self._connection)
             else:
                 self._roll_back()
                 self._find_fault(batch)
-            self.failing = None
-        except sqlite3.Error as e:
-            self.failing = str(e)
-            batch.failure = StoreUnavailable(f"the database did not take the change: {e}")
+        except Exception as e:  # whatever it is, the thread goes on: everybody waits for it
+            self.failing = str(e) or repr(e)
+            batch.again = False
+            batch.failure = StoreUnavailable(f"the database did not take the change: {self.failing}")
+            batch.failure.__cause__ = e
             self._roll_back()
 
     def _commit(self, jobs: Sequence[_Job]) -> bool:
@@ -251,8 +265,7 @@ class Writer:
         works = any(job.work is not None for job in jobs)
         try:
             if not works and len(rows) <= ROWS_AT_ONCE:
-                if rows:
-                    insert(self._connection, rows)  # by itself it is a transaction
+                insert(self._connection, rows)  # by itself it is a transaction
                 return True
             self._connection.execute("BEGIN IMMEDIATE")
             rows = []
@@ -274,9 +287,11 @@ class Writer:
             insert(self._connection, rows[first : first + ROWS_AT_ONCE])
 
     def _find_fault(self, batch: _Batch) -> None:
-        """Gives each job whose rows cannot be written its error. Nothing is committed; the others come again."""
+        """Gives each job whose rows cannot be written its error. Nothing is committed; the others come again, those
+        that raised as well: they may have seen what is not committed."""
         self._connection.execute("BEGIN IMMEDIATE")
         for job in batch.jobs:
+            job.error = None
             try:
                 self._insert(job.rows)
             except _OWN_FAULTS as e:
@@ -299,8 +314,6 @@ class Writer:
         self._connection.execute("RELEASE work")
 
     def _roll_back(self) -> None:
-        try:
+        with suppress(Exception):  # the disk is still in trouble; the next BEGIN will tell
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-        except sqlite3.Error:  # the disk is still in trouble; the next BEGIN will tell
-            pass

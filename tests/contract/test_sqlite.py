@@ -2,23 +2,26 @@
 
 import asyncio
 import os
+import resource
 import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from enforcer.errors import StartError, StoreUnavailable
-from enforcer.model import AuditEntry, AuditEvent, Decision, Mark, RoomState
+from enforcer.model import AuditEntry, AuditEvent, Change, Decision, Device, Mark, OutboxEntry, RoomState
 from enforcer.store import sqlite_checkpoints
 from enforcer.store.base import AuditQuery, SessionQuery
 from enforcer.store.sqlite import SQLiteStore
 from enforcer.store.sqlite_schema import MIGRATIONS
 from tests.contract.conftest import START, Clock
-from tests.contract.rooms import deciding, put, session
+from tests.contract.rooms import deciding, ended, look, put, session
 
 
 @pytest.fixture
@@ -85,6 +88,26 @@ async def test_a_checkpoint_that_fails_fails_nothing_else(store: SQLiteStore, mo
     for n in range(50):
         await put(store, session(f"s{n}"))
     assert len((await store.room("alice")).sessions) == 50
+
+
+async def test_a_checkpoint_that_fails_is_not_the_last(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the error is; or the log would grow for as long as the process runs."""
+    monkeypatch.setattr(sqlite_checkpoints, "CHANGES", 1)
+    failed = 0
+
+    def no_memory(cursor: sqlite3.Cursor, row: tuple[int, ...]) -> tuple[int, ...]:
+        nonlocal failed
+        failed += 1
+        raise MemoryError
+
+    store = SQLiteStore(path, Clock())
+    await store.open()
+    assert store._checkpoints is not None
+    store._checkpoints._connection.row_factory = no_memory
+    async with asyncio.timeout(10):
+        while failed < 2:
+            await put(store, session("s"))
+    await store.close()
 
 
 # ---- the lock ---------------------------------------------------------------------------------------
@@ -288,3 +311,98 @@ async def test_what_waits_is_finished_before_close_returns(path: Path) -> None:
     await store.open()
     assert None not in [await store.get(f"s{n}") for n in range(100)]
     await store.close()
+
+
+async def test_what_cannot_be_written_down_is_not_seen_by_those_after_it(store: SQLiteStore) -> None:
+    """A decision whose rows cannot even be made was never taken, as if it had raised."""
+    bad = session("bad", device=Device("\ud800", None, None, None, None))
+
+    async def seen() -> list[str]:
+        state, _ = await look(store, "alice")
+        return [s.id for s in state.sessions]
+
+    answers = await asyncio.gather(put(store, bad), seen(), return_exceptions=True)
+    assert isinstance(answers[0], TypeError)
+    assert answers[1] == []
+    assert await seen() == []
+
+
+async def test_a_read_that_ends_the_readers_transaction_keeps_nobody_waiting(store: SQLiteStore) -> None:
+    """SQLite ends it by itself when the disk fails in a read."""
+    await put(store, session("s"))
+    reader = store._reader
+    assert reader is not None
+
+    def failing(state: RoomState, now: float) -> Decision[None]:
+        reader.execute("ROLLBACK")
+        raise StoreUnavailable("the disk fails")
+
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(
+            store.transact("alice", failing), put(store, session("s2")), return_exceptions=True
+        )
+    assert [type(answer) for answer in answers] == [StoreUnavailable, type(None)]
+    assert [s.id for s in (await store.room("alice")).sessions] == ["s", "s2"]
+
+
+async def test_close_may_be_called_while_it_closes(path: Path) -> None:
+    """Both return when all is finished, and what was begun is."""
+    store = SQLiteStore(path, Clock())
+    await store.open()
+    calls = [asyncio.create_task(put(store, session(f"s{n}", f"room{n}"))) for n in range(1000)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await asyncio.gather(store.close(), store.close())
+        await asyncio.gather(*calls)
+    await store.open()
+    assert None not in [await store.get(f"s{n}") for n in range(1000)]
+    await store.close()
+
+
+async def test_who_has_seen_an_end_does_not_see_the_session_live_again(store: SQLiteStore, path: Path) -> None:
+    """Although the commit before the end is told of when the end has long been committed."""
+    seen: list[bool] = []
+
+    def listener(change: Change) -> None:
+        snapshot = store.at_hand("s")
+        assert snapshot is not None
+        seen.append(snapshot.session.ended)
+
+    writing = threading.Event()
+    assert store._writer is not None
+    store._writer._connection.set_progress_handler(writing.set, 1)
+    store.listen(listener)
+    big = OutboxEntry(START, "", "0" * 5_000_000)
+    calls = [asyncio.create_task(put(store, session("s"), outbox=(big,)))]
+    while not writing.is_set():
+        await asyncio.sleep(0)
+    calls.append(asyncio.create_task(put(store, ended(session("s")))))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    with closing(sqlite3.connect(path)) as outside:
+        while not outside.execute("SELECT 1 FROM sessions WHERE ended_at IS NOT NULL").fetchall():
+            pass
+    listener(Change("alice", ()))
+    await asyncio.gather(*calls)
+    assert seen == [True] * 3
+
+
+async def test_a_start_that_fails_anywhere_can_be_tried_again(store: SQLiteStore) -> None:
+    """However few files the process may open, nothing stays behind, the lock above all."""
+    await store.close()
+    limits, before = resource.getrlimit(resource.RLIMIT_NOFILE), os.listdir("/proc/self/fd")
+    failed = 0
+    for files in range(max(map(int, before)) + 20):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, limits[1]))
+        try:
+            await store.open()
+        except (StartError, StoreUnavailable):
+            failed += 1
+        else:
+            await store.close()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert 0 < failed < files
+    await store.open()
+    await put(store, session("s"))

@@ -3,17 +3,18 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enforcer.errors import StoreUnavailable
 from enforcer.model import Decision, RoomState
-from enforcer.store.ahead import Ahead
+from enforcer.store.ahead import Ahead, after_decision
 from enforcer.store.sqlite_schema import migrate
 from enforcer.store.sqlite_statements import ROWS_AT_ONCE, Kind, Row, row
 from enforcer.store.sqlite_writer import AT_ONCE, MAX_BATCH, Writer
@@ -34,13 +35,13 @@ def note(number: object) -> Row:
 class Bench:
     """A writer over a real database, and jobs for it. Decisions count: each raises the epoch of one room by one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, **options: Any) -> None:
         self.path = path
         self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self.connection.execute("PRAGMA journal_mode = WAL")
         migrate(self.connection, str(path))
         self.ahead = Ahead()
-        self.writer = Writer(self.connection, asyncio.get_running_loop(), self.ahead)
+        self.writer = Writer(self.connection, asyncio.get_running_loop(), self.ahead, **options)
         self.told: list[Any] = []
         self.made = 0
         self.writing = threading.Event()
@@ -69,7 +70,9 @@ class Bench:
         def make() -> tuple[int, Sequence[Row]]:
             self.made += 1
             before = self.ahead.room("r") or RoomState("r", self.counted())
-            after = self.ahead.decided(before, Decision(None, epoch=before.epoch + 1))
+            decision = Decision(None, epoch=before.epoch + 1)
+            after = after_decision(before, decision)
+            self.ahead.decided(after, decision)
             return after.epoch, [row(Kind.ROOM, ("r", after.epoch, "[]", "")), *notes]
 
         return self.writer.decide(make, self.told.append)
@@ -231,3 +234,137 @@ async def test_an_error_of_the_database_fails_everybody_as_unknown(tmp_path: Pat
     assert bench.writer.failing is None
     await bench.writer.close()
     assert bench.done() == [7]
+
+
+async def test_trouble_is_over_only_when_something_was_written(tmp_path: Path) -> None:
+    """A decision that writes nothing says nothing of the disk, nor does one whose rows are refused."""
+    bench = Bench(tmp_path / "x.db")
+    (pages,) = bench.connection.execute("PRAGMA page_count").fetchone()
+    bench.connection.execute(f"PRAGMA max_page_count = {pages + 100}")
+    await asyncio.gather(bench.count(note("0" * 5_000_000)), return_exceptions=True)
+    for kind in ("decide nothing", "decide badly", "write wrongly"):
+        await asyncio.gather(bench.job(1, kind), return_exceptions=True)
+        assert bench.writer.failing is not None
+    await bench.count()
+    assert bench.writer.failing is None
+    await bench.writer.close()
+
+
+class Unreadable(list[Row]):
+    """Rows for which there is no memory."""
+
+    def __iter__(self) -> Iterator[Row]:
+        raise MemoryError
+
+
+@pytest.mark.parametrize("where", ["before the commit", "after the commit"])
+async def test_an_error_of_any_kind_on_the_thread_is_answered(tmp_path: Path, where: str) -> None:
+    """What becomes of the transaction is unknown then, also to those who keep what they know; the next one goes on."""
+    unknown: list[bool] = []
+
+    def wrote(connection: sqlite3.Connection) -> None:
+        if where == "after the commit" and not unknown:
+            raise MemoryError
+
+    bench = Bench(tmp_path / "x.db", wrote=wrote, unknown=lambda: unknown.append(True))
+    rows = Unreadable([note(0)]) if where == "before the commit" else [note(0)]
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(bench.writer.write(rows), bench.count(note(1)), return_exceptions=True)
+        assert [type(answer) for answer in answers] == [StoreUnavailable, type(answers[1])]
+        assert unknown == [True]
+        assert await bench.job(2, "run") == 2
+        assert bench.writer.failing is None
+        await bench.writer.close()
+
+
+async def test_who_gave_up_is_no_reason_to_keep_what_nobody_knows(tmp_path: Path) -> None:
+    """It is told when the transaction fails, whether or not its caller still waits."""
+    unknown: list[bool] = []
+    bench = Bench(tmp_path / "x.db", unknown=lambda: unknown.append(True))
+    bench.connection.execute("PRAGMA query_only = ON")
+    job = asyncio.ensure_future(bench.count())
+    await asyncio.sleep(0)
+    job.cancel()
+    await bench.writer.close()
+    assert unknown == [True]
+
+
+async def test_a_listener_that_raises_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """What it was told of is committed, so its caller is answered as everybody else is; the error is the loop's."""
+    bench = Bench(tmp_path / "x.db")
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context.get("exception")))
+    bad = Bad()
+
+    def raising(_: object) -> None:
+        raise bad
+
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(bench.writer.write([note(0)], raising), bench.count(), bench.job(1, "run"))
+        await bench.writer.close()
+    assert answers == [None, 1, 1]
+    assert errors == [bad]
+
+
+async def test_an_error_that_no_future_takes_is_answered(tmp_path: Path) -> None:
+    """asyncio refuses `StopIteration`, which a `next` too many raises."""
+    bench = Bench(tmp_path / "x.db")
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(
+            bench.writer.decide(lambda: next(iter(()))), bench.count(), return_exceptions=True
+        )
+        assert [type(answer) for answer in answers] == [RuntimeError, int]
+        await bench.writer.close()
+
+
+@pytest.mark.parametrize("fault", ["its own", "the disk's"])
+async def test_an_error_after_a_look_at_what_was_not_committed_is_not_believed(tmp_path: Path, fault: str) -> None:
+    """A decision that raised because of what one before it had left is taken again if that was never committed."""
+    bench = Bench(tmp_path / "x.db")
+
+    def first() -> tuple[str, Sequence[Row]]:
+        if bench.ahead.room("r") is not None or bench.counted():
+            raise Bad
+        return "first", ()
+
+    if fault == "the disk's":
+        bench.connection.execute("PRAGMA query_only = ON")
+    phantom = bench.count(note(None if fault == "its own" else 1))
+    answers = await asyncio.gather(phantom, bench.writer.decide(first), return_exceptions=True)
+    if fault == "its own":
+        assert answers[1] == "first"
+    else:
+        assert isinstance(answers[1], StoreUnavailable)
+    await bench.writer.close()
+
+
+@pytest.mark.parametrize("closers", ["one gives up", "two at once"])
+async def test_close_ends_the_thread_whoever_waits_for_it(tmp_path: Path, closers: str) -> None:
+    """The second one waits for the end as the first one does."""
+    bench = Bench(tmp_path / "x.db")
+    jobs = [asyncio.ensure_future(bench.job(n, "decide")) for n in range(50)]
+    await asyncio.sleep(0)
+    first = asyncio.ensure_future(bench.writer.close())
+    await asyncio.sleep(0)
+    if closers == "one gives up":
+        first.cancel()
+    async with asyncio.timeout(10):
+        await bench.writer.close()
+        assert not bench.writer._thread.is_alive()
+        await asyncio.gather(*jobs, first, return_exceptions=True)
+    assert bench.done() == list(range(50))
+
+
+async def test_a_disk_that_fails_while_the_faulty_job_is_looked_for(tmp_path: Path) -> None:
+    """Everybody of the transaction is answered, once; the one with the fault as well."""
+    bench = Bench(tmp_path / "x.db")
+    (pages,) = bench.connection.execute("PRAGMA page_count").fetchone()
+    bench.connection.execute(f"PRAGMA max_page_count = {pages + 100}")
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(
+            bench.count(), bench.count(note(None)), bench.count(note("0" * 5_000_000)), return_exceptions=True
+        )
+        assert [type(answer) for answer in answers] == [StoreUnavailable] * 3
+        assert await bench.count() == 1
+        await bench.writer.close()
+    assert bench.counted() == 1
