@@ -15,7 +15,8 @@ from collections.abc import Callable
 CHANGES = 2_000
 """Rows written between two checkpoints: a few thousand pages at most."""
 LOG_PAGES = 4_000
-"""Pages from which on the log is begun anew: 16 MB. The smaller it is, the sooner its blocks are used again, and the disk is told no new size."""
+"""Pages from which on the log is begun anew: 16 MB. The sooner its blocks are used again, the less is the disk told of
+the size of a file."""
 ROUNDS = 3
 """Of copying before that: each is shorter than the one before, and leaves less to the writer."""
 
