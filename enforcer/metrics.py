@@ -231,7 +231,7 @@ class Metrics:
         if self._directory is None:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, str(self._directory))  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry, str(self._directory))  # type: ignore[no-untyped-call]  # without types
         registry.register(_WorkerProcesses(self._directory))
         return generate_latest(registry)
 
@@ -276,7 +276,7 @@ def make_directory() -> tempfile.TemporaryDirectory[str]:
 
 def worker_ended(directory: Path, worker: int) -> None:
     """What the worker had is no more: its sockets, its process. What it has counted stays."""
-    mark_process_dead(worker, str(directory))  # type: ignore[no-untyped-call]
+    mark_process_dead(worker, str(directory))  # type: ignore[no-untyped-call]  # without types
     _pid_file(directory, worker).unlink(missing_ok=True)
 
 

@@ -220,14 +220,19 @@ class Decision(NamedTuple, Generic[T]):
     outbox: tuple[OutboxEntry, ...] = ()
     remember: RememberedAnswer | None = None
 
-    def live_after(self, live: Iterable[Session]) -> tuple[Session, ...]:
-        """The live sessions of the room once this is committed, in the order of `RoomState.sessions`."""
-        sessions = {s.id: s for s in live}
+    def after(self, room: RoomState) -> RoomState:
+        """The room as this leaves it, without what was only asked for."""
+        live = {s.id: s for s in room.sessions}
         for session in self.changed:
-            sessions.pop(session.id, None)
+            live.pop(session.id, None)
             if not session.ended:
-                sessions[session.id] = session
-        return in_order(sessions.values())
+                live[session.id] = session
+        return RoomState(
+            room.room,
+            room.epoch if self.epoch is None else self.epoch,
+            in_order(live.values()),
+            room.waiting if self.waiting is None else self.waiting,
+        )
 
     @property
     def empty(self) -> bool:

@@ -183,9 +183,14 @@ class Settings(BaseSettings):
         return tuple(k.get_secret_value() for k in self.authkey or ())
 
     @property
+    def metrics_keys(self) -> tuple[str, ...]:
+        """The metrics_key in clear, if there is one. Never log or show it."""
+        return () if self.metrics_key is None else (self.metrics_key.get_secret_value(),)
+
+    @property
     def all_keys(self) -> tuple[str, ...]:
         """Every key in clear. Each opens `/metrics`, and none may stand in a URL."""
-        return self.authkeys if self.metrics_key is None else (*self.authkeys, self.metrics_key.get_secret_value())
+        return self.authkeys + self.metrics_keys
 
     @property
     def rules(self) -> Rules:
@@ -343,14 +348,14 @@ def _with_keys(settings: Settings, path: Path | None, problems: list[str]) -> Se
     for name, keys in _named_keys(settings).items():
         for key in keys:
             problems.extend(_wrong_with(name, key))
-    if settings.metrics_key is not None and settings.metrics_key.get_secret_value() in settings.authkeys:
+    if set(settings.metrics_keys) & set(settings.authkeys):
         problems.append("metrics_key is an authkey too; run `enforcer genkey` and give it one of its own")
     return settings
 
 
 def _named_keys(settings: Settings) -> dict[str, tuple[str, ...]]:
     """The keys in clear by their settings."""
-    return {"authkey": settings.authkeys, "metrics_key": settings.all_keys[len(settings.authkeys) :]}
+    return {"authkey": settings.authkeys, "metrics_key": settings.metrics_keys}
 
 
 def _wrong_with(name: str, key: str) -> Iterator[str]:

@@ -62,16 +62,6 @@ class Ahead:
         self._order.append((self.number, entries, key))
 
 
-def after_decision(before: RoomState, decision: Decision[Any]) -> RoomState:
-    """The room as the decision leaves it."""
-    return RoomState(
-        before.room,
-        before.epoch if decision.epoch is None else decision.epoch,
-        decision.live_after(before.sessions),
-        before.waiting if decision.waiting is None else decision.waiting,
-    )
-
-
 def _left(entries: dict[K, tuple[int, V]], key: K) -> V | None:
     found = entries.get(key)
     return None if found is None else found[1]

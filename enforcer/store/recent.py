@@ -5,7 +5,6 @@ snapshot depends on all live sessions of its room: whoever commits to the room f
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
 
 from enforcer.model import RoomState, Session, Snapshot
 
@@ -26,17 +25,16 @@ class Recent:
         if not snapshot.session.ended:
             self._put(snapshot)
 
-    def committed(self, before: RoomState, after: RoomState, changed: Sequence[Session]) -> None:
-        """A decision about the room was committed: what was live in it before and is after, and what it changed."""
-        for session in chain(before.sessions, changed):
-            self._snapshots.pop(session.id, None)
+    def committed(self, after: RoomState, changed: Sequence[Session]) -> None:
+        """A decision was committed, and is the latest about its room: the room after it, and what it changed. What was
+        known of the room is forgotten already."""
         newest = max((s.epoch for s in after.sessions), default=0)
         for session in changed:
             if not session.ended:
                 self._put(Snapshot(session, newest))
 
     def forget(self, sessions: Iterable[str]) -> None:
-        """These were changed in another way."""
+        """What is known of these is old."""
         for session in sessions:
             self._snapshots.pop(session, None)
 

@@ -134,13 +134,8 @@ def message_of(text: bytes) -> Message:
 def after(room: Room, decision: Decision[Any], operation: str, now: float) -> Room:
     """The room with a decision applied by the commit of that name."""
     remembered = [(o, at) for o, at in room.operations if at > now - OPERATION_KEPT][: OPERATIONS_KEPT - 1]
-    return Room(
-        room.name,
-        room.epoch if decision.epoch is None else decision.epoch,
-        room.waiting if decision.waiting is None else decision.waiting,
-        decision.live_after(room.live),
-        ((operation, now), *remembered),
-    )
+    then = decision.after(RoomState(room.name, room.epoch, room.live, room.waiting))
+    return Room(room.name, then.epoch, then.waiting, then.sessions, ((operation, now), *remembered))
 
 
 def rest(

@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -31,11 +31,11 @@ from enforcer.model import (
 )
 from enforcer.policy import REMEMBER_FOR
 from enforcer.store import rows, sqlite_logs
-from enforcer.store.ahead import Ahead, after_decision
+from enforcer.store.ahead import Ahead
 from enforcer.store.base import AuditQuery, Decide, SessionQuery
 from enforcer.store.recent import Recent
 from enforcer.store.sqlite_checkpoints import Checkpoints
-from enforcer.store.sqlite_logs import SNAPSHOT, snapshot_of
+from enforcer.store.sqlite_logs import SESSION, SNAPSHOT, snapshot_of
 from enforcer.store.sqlite_schema import migrate
 from enforcer.store.sqlite_statements import WERE_PRESENT, Row, decision_rows, mark_rows
 from enforcer.store.sqlite_writer import Settle, Work, Writer
@@ -49,9 +49,8 @@ CACHE_KB = 32_768
 RECENT = 4096
 """Sessions that are kept as they were read or committed last. The reading connection loses its cache at each commit."""
 
-_SESSION = ", ".join("s." + column for column in rows.COLUMNS.split(", "))
 _ROOM = (
-    f"SELECT r.epoch, r.waiting, {_SESSION} FROM (SELECT ? AS room) q LEFT JOIN rooms r ON r.room = q.room "
+    f"SELECT r.epoch, r.waiting, {SESSION} FROM (SELECT ? AS room) q LEFT JOIN rooms r ON r.room = q.room "
     "LEFT JOIN sessions s ON s.room = q.room AND s.ended_at IS NULL"
 )
 _BY_ID = f"SELECT {rows.COLUMNS} FROM sessions WHERE id = ?"
@@ -146,7 +145,7 @@ class SQLiteStore:
             decision = decide(before, self._clock())
             if decision.empty:
                 return (before, before, decision), ()
-            after = after_decision(before, decision)
+            after = decision.after(before)
             writes = decision_rows(before, after, decision)  # first: if it raises, nothing was decided
             self._ahead.decided(after, decision)
             return (before, after, decision), writes
@@ -154,10 +153,9 @@ class SQLiteStore:
         def committed(done: tuple[RoomState, RoomState, Decision[T]]) -> None:
             before, after, decision = done
             if decision.changed:
-                if self._ahead.room(room) is None:
-                    self._recent.committed(before, after, decision.changed)
-                else:  # a later decision may be committed already, and may have been read
-                    self._recent.forget(s.id for s in (*before.sessions, *decision.changed))
+                self._recent.forget(s.id for s in (*before.sessions, *decision.changed))
+                if self._ahead.room(room) is None:  # else a later one may be committed already, and may have been read
+                    self._recent.committed(after, decision.changed)
                 for listener in self._listeners:
                     listener(Change(room, decision.changed))
 
@@ -328,11 +326,8 @@ class SQLiteStore:
     def _view(self) -> Iterator[None]:
         """What is read within is of one moment, and needs the database's locks only once."""
         assert self._reader is not None
-        try:
+        with suppress(sqlite3.Error):  # each read will tell
             self._reader.execute("BEGIN")
-        except sqlite3.Error:  # each read will tell
-            yield
-            return
         try:
             yield
         finally:

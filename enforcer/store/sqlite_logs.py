@@ -11,7 +11,9 @@ Read = Callable[..., list[Any]]
 """All rows of a query with these values; raises `StoreUnavailable`."""
 
 _NEWEST = "(SELECT coalesce(max(o.epoch), 0) FROM sessions o WHERE o.room = s.room AND o.ended_at IS NULL)"
-SNAPSHOT = f"SELECT {', '.join('s.' + c for c in rows.COLUMNS.split(', '))}, {_NEWEST} FROM sessions s"
+SESSION = ", ".join(f"s.{column}" for column in rows.COLUMNS.split(", "))
+"""A session's columns, where the table is called `s`."""
+SNAPSHOT = f"SELECT {SESSION}, {_NEWEST} FROM sessions s"
 
 
 def snapshot_of(row: tuple[Any, ...]) -> Snapshot:

@@ -53,9 +53,9 @@ ROWS_AT_ONCE = 512
 _session_columns = COLUMNS.split(", ")
 
 
-def _new(count: int, first: int = 0) -> str:
+def _new(values: int) -> str:
     """So many values of the row, as a trigger calls them."""
-    return ", ".join(f"new.v{n}" for n in range(first, first + count))
+    return ", ".join(f"new.v{n}" for n in range(values))
 
 
 _STATEMENTS = {
@@ -124,7 +124,9 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 
 _ROW = f"({', '.join('?' * (1 + VALUES))})"
-_INSERTS = {n: f"INSERT INTO writes VALUES {', '.join([_ROW] * n)}" for n in (2**p for p in range(10))}
+_INSERTS = {
+    n: f"INSERT INTO writes VALUES {', '.join([_ROW] * n)}" for n in (2**p for p in range(ROWS_AT_ONCE.bit_length()))
+}
 _BLANK = [(0,) * n for n in range(2 + VALUES)]
 """What fills a row up. Not None: binding a value that is not exactly a number or a text costs ten times as much."""
 

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from enforcer.errors import StoreUnavailable
@@ -175,7 +176,7 @@ class Writer:
         job.rows, job.error = (), None
         try:
             job.result, job.rows = job.make()
-        except Exception as e:
+        except Exception as e:  # whatever it is, it is the caller's
             job.error = e
         job.number = self._ahead.number
         return job
@@ -262,21 +263,17 @@ class Writer:
     def _commit(self, jobs: Sequence[_Job]) -> bool:
         """False if it cannot be, through the fault of a job."""
         rows = [row for job in jobs for row in job.rows]
-        works = any(job.work is not None for job in jobs)
         try:
-            if not works and len(rows) <= ROWS_AT_ONCE:
+            if len(rows) <= ROWS_AT_ONCE and all(job.work is None for job in jobs):
                 insert(self._connection, rows)  # by itself it is a transaction
                 return True
             self._connection.execute("BEGIN IMMEDIATE")
-            rows = []
-            for job in jobs:
-                if job.work is None:
-                    rows += job.rows
+            for only_rows, part in groupby(jobs, lambda job: job.work is None):
+                if only_rows:
+                    self._insert([row for job in part for row in job.rows])
                     continue
-                self._insert(rows)
-                rows = []
-                self._work(job.work, job)
-            self._insert(rows)
+                for job in part:
+                    self._work(job)
         except _OWN_FAULTS:
             return False
         self._connection.execute("COMMIT")
@@ -301,11 +298,12 @@ class Writer:
         if not batch.again:
             raise sqlite3.DatabaseError("rows that can be written one by one cannot be written together")
 
-    def _work(self, work: Work, job: _Job) -> None:
+    def _work(self, job: _Job) -> None:
         """Runs one job's work in the open transaction; if it fails by its own fault, nothing of it stays."""
+        assert job.work is not None
         self._connection.execute("SAVEPOINT work")
         try:
-            job.result = work(self._connection)
+            job.result = job.work(self._connection)
         except Exception as e:
             if isinstance(e, sqlite3.Error) and not isinstance(e, _OWN_FAULTS):
                 raise

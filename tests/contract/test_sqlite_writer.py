@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from enforcer.errors import StoreUnavailable
 from enforcer.model import Decision, RoomState
-from enforcer.store.ahead import Ahead, after_decision
+from enforcer.store.ahead import Ahead
 from enforcer.store.sqlite_schema import migrate
 from enforcer.store.sqlite_statements import ROWS_AT_ONCE, Kind, Row, row
 from enforcer.store.sqlite_writer import AT_ONCE, MAX_BATCH, Writer
@@ -71,7 +71,7 @@ class Bench:
             self.made += 1
             before = self.ahead.room("r") or RoomState("r", self.counted())
             decision = Decision(None, epoch=before.epoch + 1)
-            after = after_decision(before, decision)
+            after = decision.after(before)
             self.ahead.decided(after, decision)
             return after.epoch, [row(Kind.ROOM, ("r", after.epoch, "[]", "")), *notes]
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enforcer.model import Decision, LoginAnswer, RememberedAnswer, RoomState, Session
-from enforcer.store.ahead import Ahead, after_decision
+from enforcer.store.ahead import Ahead
 
 STEPS = st.lists(
     st.tuples(st.sampled_from(["decide", "decide", "decide", "commit", "forget"]), st.integers(0, 2), st.integers(0, 3))
@@ -23,7 +23,7 @@ def test_the_newest_uncommitted_decision_is_seen(steps: list[tuple[str, int, int
             made = Session(id_, room, True, before.epoch + 1, 0.0, 0.0, 0.0, 0.0, None, None, None)
             kept = RememberedAnswer(id_, "", 0.0, LoginAnswer(id_, made.epoch, True, (), None))
             decision = Decision(None, changed=(made,), epoch=made.epoch, remember=kept)
-            after = after_decision(before, decision)
+            after = decision.after(before)
             ahead.decided(after, decision)
             on_their_way.append((ahead.number, room, made, after, kept))
         elif step == "forget":

@@ -1,6 +1,6 @@
 /**
- * The texts on the screen. English here, and that of what a deadline brings in `deadline/texts.ts`; other languages are files of their own,
- * in `lang/`, or come by the option.
+ * The texts on the screen. English here, and that of what a deadline brings in `deadline/texts.ts`; other languages are
+ * files of their own, in `lang/`, or come by the option.
  */
 
 import type { Messages } from "../types.ts";
