@@ -79,14 +79,14 @@ async def test_back_to_a_live_session_shows_it_again(chromium: Chromium, stage: 
 
 async def test_a_closed_lid_past_the_deadline(chromium: Chromium, tmp_path: Path) -> None:
     """Opened again it ends within two seconds, without a warning on the way, and the app is told once."""
-    async with running_stage(tmp_path / "stage", idle_timeout=6, warn_before=3) as stage:
+    async with running_stage(tmp_path / "stage", idle_timeout=10, warn_before=3) as stage:
         session = stage.login()
         tabs = [await guarded(chromium, stage) for _ in range(2)]
         for tab in tabs:
             await tab.evaluate("addEventListener('session-guard:warning', () => { window.warned = true }, true)")
             await tab.evaluate(OVER)
         chromium.signal(signal.SIGSTOP)
-        asked = time.monotonic() + 12
+        asked = time.monotonic() + 20
         while stage.enforcer.record(session)["active"]:
             assert time.monotonic() < asked
             await asyncio.sleep(0.1)

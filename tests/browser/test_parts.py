@@ -26,8 +26,8 @@ async def open_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def idle_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """Four seconds without input, warned for the last two."""
-    async with running_stage(tmp_path_factory.mktemp("stage"), idle_timeout=4, warn_before=2) as stage:
+    """Seven seconds without input, warned for the last five."""
+    async with running_stage(tmp_path_factory.mktemp("stage"), idle_timeout=7, warn_before=5) as stage:
         yield stage
 
 
@@ -98,6 +98,6 @@ async def test_without_the_part_it_ends_all_the_same(profile: Profile, idle_stag
     page = await context.new_page()
     await page.goto(idle_stage.anew().url)
     await connected(page)
-    await expect(page.locator(NOTICE).get_by_role("alertdialog")).to_be_visible()
+    await expect(page.locator(NOTICE).get_by_role("alertdialog")).to_be_visible(timeout=15_000)
     assert await page.evaluate("() => window.warned")
     assert await page.locator(WARNING).count() == 0
