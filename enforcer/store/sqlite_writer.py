@@ -23,7 +23,7 @@ from typing import Any
 
 from enforcer.errors import StoreUnavailable
 from enforcer.store.ahead import Ahead
-from enforcer.store.sqlite_statements import ROWS_AT_ONCE, Row, insert, prepare
+from enforcer.store.sqlite_statements import ROWS_AT_ONCE, Row, insert, prepare, write
 
 MAX_BATCH = 250
 """Decisions in one transaction: bounds how long the first of them waits for the last."""
@@ -208,7 +208,7 @@ class Writer:
         rows = [row for job in islice(self._made, self._inserted, None) for row in job.rows]
         try:
             if self._connection.in_transaction:  # SQLite may have ended it, after an error of the disk
-                self._insert(rows)
+                write(self._connection, rows)
                 self._inserted = len(self._made)
                 return True
         except Exception:  # whatever it is, the thread will meet it again
