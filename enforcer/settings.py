@@ -24,6 +24,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from enforcer.cores import usable_cores
 from enforcer.deadlines import Rules
 from enforcer.errors import ConfigError
 from enforcer.redis_address import is_redis, redis_address
@@ -113,7 +114,7 @@ def _redirects(value: object) -> object:
 def _workers(value: object) -> object:
     """A number, or `auto`: one for each processor that this process may use."""
     if value == "auto":
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return usable_cores()
     return value
 
 

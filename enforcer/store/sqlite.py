@@ -16,6 +16,7 @@ from typing import IO, Any, TypeVar
 
 import orjson
 
+from enforcer.cores import usable_cores
 from enforcer.errors import StartError, StoreUnavailable
 from enforcer.model import (
     AuditRow,
@@ -38,7 +39,7 @@ from enforcer.store.sqlite_checkpoints import Checkpoints
 from enforcer.store.sqlite_logs import SESSION, SNAPSHOT, snapshot_of
 from enforcer.store.sqlite_schema import migrate
 from enforcer.store.sqlite_statements import WERE_PRESENT, Row, decision_rows, mark_rows
-from enforcer.store.sqlite_writer import Settle, Work, Writer
+from enforcer.store.sqlite_writer import LOCK_WAIT, Settle, Work, Writer
 
 T = TypeVar("T")
 
@@ -65,6 +66,8 @@ class SQLiteStore:
         self._clock = clock
         self._lock: IO[str] | None = None
         self._reader: sqlite3.Connection | None = None
+        self._reading: sqlite3.Connection | None = None
+        """What reads are done over now."""
         self._writer: Writer | None = None
         self._checkpoints: Checkpoints | None = None
         self._listeners: list[Callable[[Change], None]] = []
@@ -100,6 +103,7 @@ class SQLiteStore:
                 self._reader = self._connect()
                 self._reader.execute("PRAGMA query_only = ON")
                 self._reader.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+                self._reading = self._reader
                 self._checkpoints = Checkpoints(self._connect)
                 self._ahead.forget()
                 self._writer = Writer(
@@ -107,6 +111,7 @@ class SQLiteStore:
                     view=self._view,
                     wrote=self._checkpoints.wrote,
                     unknown=self._recent.clear,
+                    one_core=usable_cores() == 1,
                 )
             except BaseException:
                 writing.close()
@@ -129,7 +134,7 @@ class SQLiteStore:
         self._recent.clear()
         if self._reader is not None:
             self._reader.close()
-            self._reader = None
+            self._reader = self._reading = None
         self._release_lock()
 
     async def ping(self) -> None:
@@ -323,16 +328,24 @@ class SQLiteStore:
         return await self._writing.run(work, committed)
 
     @contextmanager
-    def _view(self) -> Iterator[None]:
-        """What is read within is of one moment, and needs the database's locks only once."""
-        assert self._reader is not None
-        with suppress(sqlite3.Error):  # each read will tell
-            self._reader.execute("BEGIN")
+    def _view(self, writing: sqlite3.Connection | None) -> Iterator[None]:
+        """What is read within is of one moment, and needs the database's locks only once.
+
+        `writing` is the connection to read over, if it has a transaction open. It knows what it has read before; the
+        reading one forgets that at each commit.
+        """
+        reader = self._reader
+        assert reader is not None
+        if writing is None:
+            with suppress(sqlite3.Error):  # each read will tell
+                reader.execute("BEGIN")
+        self._reading = writing or reader
         try:
             yield
         finally:
-            if self._reader.in_transaction:  # SQLite may have ended it, after an error of the disk
-                self._reader.execute("COMMIT")
+            self._reading = reader
+            if reader.in_transaction:  # SQLite may have ended it, after an error of the disk
+                reader.execute("COMMIT")
 
     def _room(self, room: str) -> RoomState:
         """The room as it is committed."""
@@ -350,16 +363,16 @@ class SQLiteStore:
         return rows.answer_of(found[0]) if found else None
 
     def _read(self, sql: str, *values: Any) -> list[Any]:
-        if self._reader is None:
+        if self._reading is None:
             raise StoreUnavailable("the store is not open")
         try:
-            return self._reader.execute(sql, values).fetchall()
+            return self._reading.execute(sql, values).fetchall()
         except sqlite3.Error as e:
             raise StoreUnavailable(f"the database cannot be read: {e}") from None
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(
-            self._path, timeout=5, isolation_level=None, check_same_thread=False, cached_statements=256
+            self._path, timeout=LOCK_WAIT / 1_000, isolation_level=None, check_same_thread=False, cached_statements=256
         )
 
     def _take_lock(self) -> None:

@@ -3,9 +3,11 @@
 A whole transaction is one statement: an insert of such rows into the view `writes`, which is of the writing connection
 alone, and whose triggers do with each row what its kind says. After each statement a thread must have the interpreter's
 lock back, and while the event loop is busy it waits for it; so a transaction of hundreds of statements on a thread
-would take as long as the loop is busy, and one statement takes as long as SQLite does.
+would take as long as the loop is busy, and one statement takes as long as SQLite does. The event loop itself, which
+waits for nobody, writes the same rows by a statement for each, at two thirds of the cost.
 """
 
+import re
 import secrets
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -136,6 +138,19 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     size = 1 << (len(rows) - 1).bit_length()
     blanks = [_BLANK[-1]] * (size - len(rows))
     connection.execute(_INSERTS[size], list(chain.from_iterable(chain(rows, blanks))))
+
+
+_SINGLE = {
+    int(kind): re.sub(r"new\.v(\d+)", lambda value: f"?{int(value[1]) + 1}", statement)
+    for kind, statement in _STATEMENTS.items()
+}
+_VALUES = {kind: max(map(int, re.findall(r"\?(\d+)", statement))) for kind, statement in _SINGLE.items()}
+
+
+def write(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    """Writes rows into the open transaction, one by one; if it raises, some of them."""
+    for kind, *values in rows:
+        connection.execute(_SINGLE[kind], values[: _VALUES[kind]])
 
 
 def row(kind: Kind, values: Row) -> Row:

@@ -5,6 +5,9 @@ transaction, so that those who come while the disk is busy share the cost of a d
 before them whose commit is still on its way (`ahead`); if it fails, those that have seen it are taken back and decided
 again. Work that cannot be told ahead runs on the thread, and whoever comes after it waits for its commit. Everything is
 done in the order in which it came.
+
+Where there is one core only, the two would take it from each other, and each find its caches full of what the other
+needs. There they take turns: the loop decides and writes into an open transaction, the thread waits for the disk.
 """
 
 import asyncio
@@ -15,17 +18,19 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from enforcer.errors import StoreUnavailable
 from enforcer.store.ahead import Ahead
-from enforcer.store.sqlite_statements import ROWS_AT_ONCE, Row, insert, prepare
+from enforcer.store.sqlite_statements import ROWS_AT_ONCE, Row, insert, prepare, write
 
 MAX_BATCH = 250
 """Decisions in one transaction: bounds how long the first of them waits for the last."""
 AT_ONCE = 25
 """Decisions in one turn of the event loop: others want their turn too."""
+LOCK_WAIT = 5_000
+"""Milliseconds that a transaction waits for a lock of somebody else's, who makes a backup, say."""
 
 Settle = Callable[[Any], None]
 Made = Callable[[], tuple[Any, Sequence[Row]]]
@@ -64,7 +69,9 @@ class _Batch:
     error now; the others are to be done again.
     """
 
-    jobs: list[_Job]
+    jobs: Sequence[_Job]
+    inserted: int = 0
+    """The rows of so many are in the open transaction already."""
     again: bool = False
     failure: StoreUnavailable | None = None
 
@@ -77,12 +84,14 @@ class Writer:
         connection: sqlite3.Connection,
         loop: asyncio.AbstractEventLoop,
         ahead: Ahead,
-        view: Callable[[], AbstractContextManager[object]] = nullcontext,
+        view: Callable[[sqlite3.Connection | None], AbstractContextManager[object]] = nullcontext,
         wrote: Callable[[sqlite3.Connection], None] = lambda connection: None,
         unknown: Callable[[], None] = lambda: None,
+        one_core: bool = False,
     ) -> None:
-        """`view` is entered around decisions that are taken in one turn, and never raises; `wrote` is called on the
-        thread after each commit, while no transaction is open; `unknown` when nobody knows what was committed."""
+        """`view` is entered around decisions that are taken in one turn, and never raises; it is given the connection
+        to read over, where that is this one. `wrote` is called on the thread after each commit, while no transaction is
+        open; `unknown` when nobody knows what was committed. With `one_core` the thread only waits for the disk."""
         prepare(connection)
         self._connection = connection
         self._loop = loop
@@ -98,6 +107,11 @@ class Writer:
         """A transaction was not committed: the thread leaves alone what was decided as if it were."""
         self._blind = 0
         """Jobs on their way that cannot be told ahead: nothing is decided until they are committed."""
+        self._one_core = one_core
+        self._handed = False
+        """With one core: the connection is the thread's, until it is through with what it was given."""
+        self._inserted = 0
+        """With one core: so many of the made jobs have their rows in the open transaction."""
         self._called = False
         self._closed = False
         self._open = 0
@@ -157,19 +171,50 @@ class Writer:
         """Makes waiting jobs ready for the thread, a few at a time."""
         self._called = False
         waiting, made = self._waiting, self._made
-        if self._blind or not waiting:
+        if self._blind or self._handed or not waiting:
             return
-        with self._view():
+        begun = self._one_core and self._begun()
+        with self._view(self._connection if begun else None):
             for _ in range(min(AT_ONCE, MAX_BATCH - len(made), len(waiting))):
                 if waiting[0].make is None:
                     break
                 made.append(self._decided(waiting.popleft()))
-        while waiting and waiting[0].make is None:
+        more = bool(waiting) and waiting[0].make is not None and len(made) < MAX_BATCH
+        if more:
+            self._call()
+        if begun and self._inserted_made() and more:
+            return
+        while waiting and waiting[0].make is None and len(made) < MAX_BATCH:
             made.append(waiting.popleft())
             self._blind += 1
+        self._handed = self._one_core
         self._bell.put(True)
-        if waiting and not self._blind and len(made) < MAX_BATCH:
-            self._call()
+
+    def _begun(self) -> bool:
+        """Whether the loop has a transaction open. It waits for nobody's lock: the thread does."""
+        if self._connection.in_transaction:
+            return True
+        try:
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error:  # the thread will meet it again, and says so
+            return False
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT}")
+        return True
+
+    def _inserted_made(self) -> bool:
+        """Writes what was just made into the open transaction. False if nothing is in it: then all is the thread's."""
+        rows = [row for job in islice(self._made, self._inserted, None) for row in job.rows]
+        try:
+            if self._connection.in_transaction:  # SQLite may have ended it, after an error of the disk
+                write(self._connection, rows)
+                self._inserted = len(self._made)
+                return True
+        except Exception:  # whatever it is, the thread will meet it again
+            self._roll_back()
+        self._inserted = 0
+        return False
 
     def _decided(self, job: _Job) -> _Job:
         assert job.make is not None
@@ -183,6 +228,8 @@ class Writer:
 
     def _written(self, batch: _Batch) -> None:
         """The thread is through with it. First everybody who listens is told, then the caller, job by job in order."""
+        self._handed = False
+        self._inserted = 0
         self._blind -= sum(job.make is None for job in batch.jobs)
         if batch.failure is None and not batch.again:
             self._ahead.committed(max(job.number for job in batch.jobs))
@@ -230,10 +277,12 @@ class Writer:
     def _run(self) -> None:
         while self._bell.get():
             while jobs := self._taken():
-                batch = _Batch(jobs)
+                batch = _Batch(jobs, self._inserted)
                 self._write(batch)
                 self._stopped = batch.again or batch.failure is not None
                 self._loop.call_soon_threadsafe(self._written, batch)
+                if self._one_core:
+                    break  # it is the loop's turn
         self._connection.close()
 
     def _taken(self) -> list[_Job]:
@@ -245,9 +294,10 @@ class Writer:
     def _write(self, batch: _Batch) -> None:
         """The transaction; an error that is not one job's fails them all as *unknown*."""
         if not any(job.rows or job.work for job in batch.jobs):
+            self._roll_back()
             return  # it says nothing of the disk
         try:
-            if self._commit(batch.jobs):
+            if self._commit(batch.jobs[batch.inserted :]):
                 self.failing = None
                 self._wrote(self._connection)
             else:
@@ -264,10 +314,11 @@ class Writer:
         """False if it cannot be, through the fault of a job."""
         rows = [row for job in jobs for row in job.rows]
         try:
-            if len(rows) <= ROWS_AT_ONCE and all(job.work is None for job in jobs):
-                insert(self._connection, rows)  # by itself it is a transaction
-                return True
-            self._connection.execute("BEGIN IMMEDIATE")
+            if not self._connection.in_transaction:
+                if len(rows) <= ROWS_AT_ONCE and all(job.work is None for job in jobs):
+                    insert(self._connection, rows)  # by itself it is a transaction
+                    return True
+                self._connection.execute("BEGIN IMMEDIATE")
             for only_rows, part in groupby(jobs, lambda job: job.work is None):
                 if only_rows:
                     self._insert([row for job in part for row in job.rows])

@@ -1,7 +1,8 @@
 """The stores that the contract is asked of."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from enforcer.store import make_store
 from enforcer.store.base import Store
 from tests.redis_server import RedisCluster, RedisServer
 
-STORES = ("memory", "sqlite", "redis", "valkey", "cluster")
+STORES = ("memory", "sqlite", "sqlite on one core", "redis", "valkey", "cluster")
 SERVERS = {"redis": "redis_server", "valkey": "valkey_server", "cluster": "redis_cluster"}
 Fresh = Callable[[Path], str]
 
@@ -19,7 +20,9 @@ def fresh_store(request: pytest.FixtureRequest, name: str) -> Fresh:
     """Gives the setting `store` of an empty store of that kind; the directory is for those that have files."""
     if name == "memory":
         return lambda _: "memory://"
-    if name == "sqlite":
+    if name == "sqlite on one core":
+        request.getfixturevalue("one_core")
+    if name.startswith("sqlite"):
         return lambda directory: f"sqlite:///{directory}/enforcer.db"
     redis: RedisServer | RedisCluster = request.getfixturevalue(SERVERS[name])
 
@@ -28,6 +31,15 @@ def fresh_store(request: pytest.FixtureRequest, name: str) -> Fresh:
         return redis.url
 
     return emptied
+
+
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """Leaves one core to the test, and to the threads that it starts."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    yield
+    os.sched_setaffinity(0, allowed)
 
 
 START = 1_700_000_000.0

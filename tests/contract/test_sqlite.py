@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from enforcer.cores import usable_cores
 from enforcer.errors import StartError, StoreUnavailable
 from enforcer.model import AuditEntry, AuditEvent, Change, Decision, Device, Mark, OutboxEntry, RoomState
 from enforcer.store import sqlite_checkpoints
@@ -22,6 +23,13 @@ from enforcer.store.sqlite import SQLiteStore
 from enforcer.store.sqlite_schema import MIGRATIONS
 from tests.contract.conftest import START, Clock
 from tests.contract.rooms import deciding, ended, look, put, session
+
+
+@pytest.fixture(params=["all cores", "one core"], autouse=True)
+def cores(request: pytest.FixtureRequest) -> None:
+    """Where there is only one, decisions and the disk take turns."""
+    if request.param == "one core":
+        request.getfixturevalue("one_core")
 
 
 @pytest.fixture
@@ -269,11 +277,14 @@ async def test_a_decision_that_comes_after_a_mark_has_seen_it(store: SQLiteStore
     assert (record.entry, record.acked_at, record.last_active_at) == ("new", START + 5, START + 5)
 
 
-async def test_a_database_that_is_locked_from_outside_is_unavailable(store: SQLiteStore, path: Path) -> None:
+async def test_a_database_that_is_locked_from_outside_is_unavailable(
+    store: SQLiteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While somebody else holds the write lock the outcome is unknown; reads go on, and afterwards all is well."""
     await put(store, session("before"))
     intruder = sqlite3.connect(path, isolation_level=None)
     try:
+        monkeypatch.setattr("enforcer.store.sqlite_writer.LOCK_WAIT", 50)
         await store._run(lambda c: c.execute("PRAGMA busy_timeout = 50"))
         intruder.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnavailable, match="locked"):
@@ -327,14 +338,13 @@ async def test_what_cannot_be_written_down_is_not_seen_by_those_after_it(store: 
     assert await seen() == []
 
 
-async def test_a_read_that_ends_the_readers_transaction_keeps_nobody_waiting(store: SQLiteStore) -> None:
+async def test_a_read_that_ends_the_transaction_keeps_nobody_waiting(store: SQLiteStore) -> None:
     """SQLite ends it by itself when the disk fails in a read."""
     await put(store, session("s"))
-    reader = store._reader
-    assert reader is not None
 
     def failing(state: RoomState, now: float) -> Decision[None]:
-        reader.execute("ROLLBACK")
+        assert store._reading is not None
+        store._reading.execute("ROLLBACK")
         raise StoreUnavailable("the disk fails")
 
     async with asyncio.timeout(10):
@@ -361,6 +371,8 @@ async def test_close_may_be_called_while_it_closes(path: Path) -> None:
 
 async def test_who_has_seen_an_end_does_not_see_the_session_live_again(store: SQLiteStore, path: Path) -> None:
     """Although the commit before the end is told of when the end has long been committed."""
+    if usable_cores() == 1:
+        pytest.skip("on one core nothing is decided while a commit is under way")
     seen: list[bool] = []
 
     def listener(change: Change) -> None:

@@ -2,8 +2,11 @@
 
 import asyncio
 import sqlite3
+import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,10 +17,11 @@ from hypothesis import strategies as st
 
 from enforcer.errors import StoreUnavailable
 from enforcer.model import Decision, RoomState
+from enforcer.store import sqlite_writer
 from enforcer.store.ahead import Ahead
 from enforcer.store.sqlite_schema import migrate
 from enforcer.store.sqlite_statements import ROWS_AT_ONCE, Kind, Row, row
-from enforcer.store.sqlite_writer import AT_ONCE, MAX_BATCH, Writer
+from enforcer.store.sqlite_writer import AT_ONCE, LOCK_WAIT, MAX_BATCH, Writer
 
 KINDS = ("decide", "decide", "decide nothing", "decide badly", "decide wrongly", "write", "write wrongly")
 WORKS = ("run", "run badly", "run badly in the end")
@@ -41,15 +45,25 @@ class Bench:
         self.connection.execute("PRAGMA journal_mode = WAL")
         migrate(self.connection, str(path))
         self.ahead = Ahead()
-        self.writer = Writer(self.connection, asyncio.get_running_loop(), self.ahead, **options)
+        self.reading: sqlite3.Connection | None = None
+        self.writer = Writer(self.connection, asyncio.get_running_loop(), self.ahead, **{"view": self.view, **options})
         self.told: list[Any] = []
         self.made = 0
         self.writing = threading.Event()
         """The thread has begun with a transaction."""
         self.connection.set_progress_handler(self.writing.set, 1)
 
+    @contextmanager
+    def view(self, writing: sqlite3.Connection | None) -> Iterator[None]:
+        """Decisions read over the connection that they are given."""
+        self.reading = writing
+        yield
+        self.reading = None
+
     def read(self, sql: str) -> list[Any]:
-        """From what is committed."""
+        """From what is committed; in a decision from its view."""
+        if self.reading is not None:
+            return [value for (value,) in self.reading.execute(sql)]
         connection = sqlite3.connect(self.path)
         try:
             return [value for (value,) in connection.execute(sql)]
@@ -107,17 +121,20 @@ class Bench:
         return self.writer.run(work)
 
 
+modes = pytest.mark.parametrize("one_core", [False, True], ids=["ahead", "by turns"])
+"""What is promised is the same, whether decisions run ahead of the disk or wait for it."""
 JOBS = st.lists(st.sampled_from(KINDS + WORKS), max_size=40)
 
 
+@modes
 @settings(max_examples=60, deadline=None)
-@given(st.lists(JOBS, min_size=1, max_size=5), st.integers(0, 3))
-def test_jobs_are_done_in_their_order_whole_or_not_at_all(groups: list[list[str]], turns: int) -> None:
+@given(groups=st.lists(JOBS, min_size=1, max_size=5), turns=st.integers(0, 3))
+def test_jobs_are_done_in_their_order_whole_or_not_at_all(one_core: bool, groups: list[list[str]], turns: int) -> None:
     """Groups come while the ones before are under way; after each answer what it promises is committed, and each
     decision was made on what those before it have left, and nothing else."""
 
     async def run(path: Path) -> None:
-        bench = Bench(path)
+        bench = Bench(path, one_core=one_core)
         tasks: list[tuple[int, str, asyncio.Task[Any]]] = []
         for group in groups:
             for kind in group:
@@ -141,13 +158,17 @@ def test_jobs_are_done_in_their_order_whole_or_not_at_all(groups: list[list[str]
         assert bench.done() == good
         assert bench.told == list(range(1, 1 + len(decided))), "listeners hear of commits in their order"
 
-    with TemporaryDirectory() as directory:
+    with TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        # so that a few jobs are several turns, and several transactions
+        patch.setattr(sqlite_writer, "AT_ONCE", 2)
+        patch.setattr(sqlite_writer, "MAX_BATCH", 5)
         asyncio.run(run(Path(directory) / "x.db"))
 
 
-async def test_the_event_loop_keeps_turning_under_load(tmp_path: Path) -> None:
+@modes
+async def test_the_event_loop_keeps_turning_under_load(tmp_path: Path, one_core: bool) -> None:
     """Between some decisions of one transaction others have their turn."""
-    bench = Bench(tmp_path / "x.db")
+    bench = Bench(tmp_path / "x.db", one_core=one_core)
     turns = 0
 
     async def turn() -> None:
@@ -199,9 +220,10 @@ async def test_what_was_decided_ahead_of_a_failed_commit_is_decided_again(tmp_pa
     await bench.writer.close()
 
 
-async def test_a_transaction_may_be_longer_than_a_statement(tmp_path: Path) -> None:
+@modes
+async def test_a_transaction_may_be_longer_than_a_statement(tmp_path: Path, one_core: bool) -> None:
     """And is one all the same."""
-    bench = Bench(tmp_path / "x.db")
+    bench = Bench(tmp_path / "x.db", one_core=one_core)
     many = [note(number) for number in range(3 * ROWS_AT_ONCE + 1)]
     (answer,) = await asyncio.gather(bench.writer.write([*many, note(None)]), return_exceptions=True)
     assert isinstance(answer, sqlite3.IntegrityError)
@@ -211,9 +233,10 @@ async def test_a_transaction_may_be_longer_than_a_statement(tmp_path: Path) -> N
     await bench.writer.close()
 
 
-async def test_a_text_that_the_database_cannot_hold_is_that_jobs_fault(tmp_path: Path) -> None:
+@modes
+async def test_a_text_that_the_database_cannot_hold_is_that_jobs_fault(tmp_path: Path, one_core: bool) -> None:
     """Others of the same transaction are not touched."""
-    bench = Bench(tmp_path / "x.db")
+    bench = Bench(tmp_path / "x.db", one_core=one_core)
     answers = await asyncio.gather(
         *(bench.writer.write([note(text)]) for text in ("1", "\ud800", "2")), return_exceptions=True
     )
@@ -222,9 +245,10 @@ async def test_a_text_that_the_database_cannot_hold_is_that_jobs_fault(tmp_path:
     await bench.writer.close()
 
 
-async def test_an_error_of_the_database_fails_everybody_as_unknown(tmp_path: Path) -> None:
+@modes
+async def test_an_error_of_the_database_fails_everybody_as_unknown(tmp_path: Path, one_core: bool) -> None:
     """And is over when the trouble is."""
-    bench = Bench(tmp_path / "x.db")
+    bench = Bench(tmp_path / "x.db", one_core=one_core)
     bench.connection.execute("PRAGMA query_only = ON")
     answers = await asyncio.gather(*(bench.job(n, "decide") for n in range(3)), return_exceptions=True)
     assert [type(answer) for answer in answers] == [StoreUnavailable] * 3
@@ -236,9 +260,93 @@ async def test_an_error_of_the_database_fails_everybody_as_unknown(tmp_path: Pat
     assert bench.done() == [7]
 
 
-async def test_trouble_is_over_only_when_something_was_written(tmp_path: Path) -> None:
+@modes
+async def test_somebody_elses_lock_is_waited_for_while_the_loop_turns(tmp_path: Path, one_core: bool) -> None:
+    """Who copies the database, say. What was asked for meanwhile is done once it is over."""
+    bench = Bench(tmp_path / "x.db", one_core=one_core)
+    other = sqlite3.connect(bench.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    jobs = [asyncio.ensure_future(bench.job(n, "decide")) for n in range(3 * AT_ONCE)]
+    began = time.monotonic()
+    done, _ = await asyncio.wait(jobs, timeout=0.3)
+    assert not done
+    assert time.monotonic() - began < LOCK_WAIT / 2_000, "the loop waited for the lock itself"
+    other.execute("COMMIT")
+    async with asyncio.timeout(LOCK_WAIT / 1_000):
+        assert await asyncio.gather(*jobs) == list(range(1, 1 + len(jobs)))
+    assert bench.writer.failing is None
+    other.close()
+    await bench.writer.close()
+
+
+@modes
+async def test_who_writes_nothing_keeps_nobody_out(tmp_path: Path, one_core: bool) -> None:
+    """The database's lock is free again when the answer is there."""
+    bench = Bench(tmp_path / "x.db", one_core=one_core)
+    other = sqlite3.connect(bench.path, isolation_level=None, timeout=0)
+    for kind in ("decide nothing", "decide badly", "decide wrongly", "decide"):
+        await asyncio.gather(bench.job(1, kind), return_exceptions=True)
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("COMMIT")
+    other.close()
+    await bench.writer.close()
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@modes
+@pytest.mark.usefixtures("restless")
+async def test_a_thread_that_is_interrupted_anywhere_loses_nothing(tmp_path: Path, one_core: bool) -> None:
+    """Callers come back as soon as they are answered, which is when the thread may still be on its way to rest."""
+    bench = Bench(tmp_path / "x.db", one_core=one_core)
+    numbers = iter(range(5_000))
+
+    async def caller() -> None:
+        for number in numbers:
+            await bench.count(note(number))
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(caller() for _ in range(2 * AT_ONCE)))
+        await bench.writer.close()
+    assert bench.done() == list(range(5_000))
+    assert bench.told == list(range(1, 5_001))
+
+
+@modes
+async def test_what_the_loop_cannot_write_the_thread_does(tmp_path: Path, one_core: bool) -> None:
+    """With one core an error in the middle of a transaction takes nothing from it that was written before."""
+    bench = Bench(tmp_path / "x.db", one_core=one_core)
+    trouble = False
+
+    def handler() -> bool:
+        nonlocal trouble
+        fails, trouble = trouble and threading.current_thread() is threading.main_thread(), False
+        return fails
+
+    def make() -> tuple[None, Sequence[Row]]:
+        nonlocal trouble
+        trouble = True
+        return None, [note(AT_ONCE)]
+
+    bench.connection.set_progress_handler(handler, 1)
+    jobs = [bench.count(note(number)) for number in range(AT_ONCE)]
+    await asyncio.gather(*jobs, bench.writer.decide(make), bench.count(note(AT_ONCE + 1)))
+    assert bench.done() == list(range(AT_ONCE + 2))
+    assert bench.writer.failing is None
+    await bench.writer.close()
+
+
+@modes
+async def test_trouble_is_over_only_when_something_was_written(tmp_path: Path, one_core: bool) -> None:
     """A decision that writes nothing says nothing of the disk, nor does one whose rows are refused."""
-    bench = Bench(tmp_path / "x.db")
+    bench = Bench(tmp_path / "x.db", one_core=one_core)
     (pages,) = bench.connection.execute("PRAGMA page_count").fetchone()
     bench.connection.execute(f"PRAGMA max_page_count = {pages + 100}")
     await asyncio.gather(bench.count(note("0" * 5_000_000)), return_exceptions=True)
@@ -257,8 +365,9 @@ class Unreadable(list[Row]):
         raise MemoryError
 
 
+@modes
 @pytest.mark.parametrize("where", ["before the commit", "after the commit"])
-async def test_an_error_of_any_kind_on_the_thread_is_answered(tmp_path: Path, where: str) -> None:
+async def test_an_error_of_any_kind_on_the_thread_is_answered(tmp_path: Path, where: str, one_core: bool) -> None:
     """What becomes of the transaction is unknown then, also to those who keep what they know; the next one goes on."""
     unknown: list[bool] = []
 
@@ -266,7 +375,7 @@ async def test_an_error_of_any_kind_on_the_thread_is_answered(tmp_path: Path, wh
         if where == "after the commit" and not unknown:
             raise MemoryError
 
-    bench = Bench(tmp_path / "x.db", wrote=wrote, unknown=lambda: unknown.append(True))
+    bench = Bench(tmp_path / "x.db", one_core=one_core, wrote=wrote, unknown=lambda: unknown.append(True))
     rows = Unreadable([note(0)]) if where == "before the commit" else [note(0)]
     async with asyncio.timeout(10):
         answers = await asyncio.gather(bench.writer.write(rows), bench.count(note(1)), return_exceptions=True)
@@ -277,10 +386,11 @@ async def test_an_error_of_any_kind_on_the_thread_is_answered(tmp_path: Path, wh
         await bench.writer.close()
 
 
-async def test_who_gave_up_is_no_reason_to_keep_what_nobody_knows(tmp_path: Path) -> None:
+@modes
+async def test_who_gave_up_is_no_reason_to_keep_what_nobody_knows(tmp_path: Path, one_core: bool) -> None:
     """It is told when the transaction fails, whether or not its caller still waits."""
     unknown: list[bool] = []
-    bench = Bench(tmp_path / "x.db", unknown=lambda: unknown.append(True))
+    bench = Bench(tmp_path / "x.db", one_core=one_core, unknown=lambda: unknown.append(True))
     bench.connection.execute("PRAGMA query_only = ON")
     job = asyncio.ensure_future(bench.count())
     await asyncio.sleep(0)
@@ -289,9 +399,10 @@ async def test_who_gave_up_is_no_reason_to_keep_what_nobody_knows(tmp_path: Path
     assert unknown == [True]
 
 
-async def test_a_listener_that_raises_keeps_nobody_waiting(tmp_path: Path) -> None:
+@modes
+async def test_a_listener_that_raises_keeps_nobody_waiting(tmp_path: Path, one_core: bool) -> None:
     """What it was told of is committed, so its caller is answered as everybody else is; the error is the loop's."""
-    bench = Bench(tmp_path / "x.db")
+    bench = Bench(tmp_path / "x.db", one_core=one_core)
     errors: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context.get("exception")))
     bad = Bad()
@@ -306,9 +417,10 @@ async def test_a_listener_that_raises_keeps_nobody_waiting(tmp_path: Path) -> No
     assert errors == [bad]
 
 
-async def test_an_error_that_no_future_takes_is_answered(tmp_path: Path) -> None:
+@modes
+async def test_an_error_that_no_future_takes_is_answered(tmp_path: Path, one_core: bool) -> None:
     """asyncio refuses `StopIteration`, which a `next` too many raises."""
-    bench = Bench(tmp_path / "x.db")
+    bench = Bench(tmp_path / "x.db", one_core=one_core)
     async with asyncio.timeout(10):
         answers = await asyncio.gather(
             bench.writer.decide(lambda: next(iter(()))), bench.count(), return_exceptions=True
@@ -317,10 +429,13 @@ async def test_an_error_that_no_future_takes_is_answered(tmp_path: Path) -> None
         await bench.writer.close()
 
 
+@modes
 @pytest.mark.parametrize("fault", ["its own", "the disk's"])
-async def test_an_error_after_a_look_at_what_was_not_committed_is_not_believed(tmp_path: Path, fault: str) -> None:
+async def test_an_error_after_a_look_at_what_was_not_committed_is_not_believed(
+    tmp_path: Path, fault: str, one_core: bool
+) -> None:
     """A decision that raised because of what one before it had left is taken again if that was never committed."""
-    bench = Bench(tmp_path / "x.db")
+    bench = Bench(tmp_path / "x.db", one_core=one_core)
 
     def first() -> tuple[str, Sequence[Row]]:
         if bench.ahead.room("r") is not None or bench.counted():
@@ -338,10 +453,11 @@ async def test_an_error_after_a_look_at_what_was_not_committed_is_not_believed(t
     await bench.writer.close()
 
 
+@modes
 @pytest.mark.parametrize("closers", ["one gives up", "two at once"])
-async def test_close_ends_the_thread_whoever_waits_for_it(tmp_path: Path, closers: str) -> None:
+async def test_close_ends_the_thread_whoever_waits_for_it(tmp_path: Path, closers: str, one_core: bool) -> None:
     """The second one waits for the end as the first one does."""
-    bench = Bench(tmp_path / "x.db")
+    bench = Bench(tmp_path / "x.db", one_core=one_core)
     jobs = [asyncio.ensure_future(bench.job(n, "decide")) for n in range(50)]
     await asyncio.sleep(0)
     first = asyncio.ensure_future(bench.writer.close())
@@ -355,9 +471,10 @@ async def test_close_ends_the_thread_whoever_waits_for_it(tmp_path: Path, closer
     assert bench.done() == list(range(50))
 
 
-async def test_a_disk_that_fails_while_the_faulty_job_is_looked_for(tmp_path: Path) -> None:
+@modes
+async def test_a_disk_that_fails_while_the_faulty_job_is_looked_for(tmp_path: Path, one_core: bool) -> None:
     """Everybody of the transaction is answered, once; the one with the fault as well."""
-    bench = Bench(tmp_path / "x.db")
+    bench = Bench(tmp_path / "x.db", one_core=one_core)
     (pages,) = bench.connection.execute("PRAGMA page_count").fetchone()
     bench.connection.execute(f"PRAGMA max_page_count = {pages + 100}")
     async with asyncio.timeout(10):

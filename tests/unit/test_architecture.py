@@ -11,7 +11,7 @@ from tests.running import ROOT
 PACKAGE = ROOT / "enforcer"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"model", "errors"}),
-    frozenset({"clock", "deadlines", "edge", "http1", "redis_address", "static"}),
+    frozenset({"clock", "cores", "deadlines", "edge", "http1", "redis_address", "static"}),
     frozenset({"policy", "noticed", "presence", "protocol", "tickets", "settings"}),
     frozenset({"store"}),
     frozenset({"outages", "registry"}),
