@@ -144,6 +144,7 @@ _SINGLE = {
     int(kind): re.sub(r"new\.v(\d+)", lambda value: f"?{int(value[1]) + 1}", statement)
     for kind, statement in _STATEMENTS.items()
 }
+"""The same statements outside of the triggers."""
 _VALUES = {kind: max(map(int, re.findall(r"\?(\d+)", statement))) for kind, statement in _SINGLE.items()}
 
 
