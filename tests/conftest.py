@@ -1,5 +1,6 @@
 """Fixtures that every kind of test may use."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,22 @@ import pytest
 
 from tests.redis_server import RedisCluster, RedisServer, ValkeyServer
 from tests.running import EnforcerProcess
+
+
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """Leaves one core to the test, and to the threads and processes that it starts."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    yield
+    os.sched_setaffinity(0, allowed)
+
+
+@pytest.fixture(params=["all cores", "one core"])
+def any_cores(request: pytest.FixtureRequest) -> None:
+    """Where there is only one core, SQLite's writer works another way."""
+    if request.param == "one core":
+        request.getfixturevalue("one_core")
 
 
 @pytest.fixture

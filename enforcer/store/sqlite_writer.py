@@ -173,7 +173,7 @@ class Writer:
         waiting, made = self._waiting, self._made
         if self._blind or self._handed or not waiting:
             return
-        begun = self._one_core and self._begun()
+        begun = self._one_core and self._begin()
         with self._view(self._connection if begun else None):
             for _ in range(min(AT_ONCE, MAX_BATCH - len(made), len(waiting))):
                 if waiting[0].make is None:
@@ -182,7 +182,7 @@ class Writer:
         more = bool(waiting) and waiting[0].make is not None and len(made) < MAX_BATCH
         if more:
             self._call()
-        if begun and self._inserted_made() and more:
+        if begun and self._insert_made() and more:
             return
         while waiting and waiting[0].make is None and len(made) < MAX_BATCH:
             made.append(waiting.popleft())
@@ -190,21 +190,21 @@ class Writer:
         self._handed = self._one_core
         self._bell.put(True)
 
-    def _begun(self) -> bool:
-        """Whether the loop has a transaction open. It waits for nobody's lock: the thread does."""
+    def _begin(self) -> bool:
+        """Opens a transaction on the loop, unless one is open. False if it cannot be: the loop waits for no lock."""
         if self._connection.in_transaction:
             return True
         try:
             self._connection.execute("PRAGMA busy_timeout = 0")
             self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error:  # the thread will meet it again, and says so
+        except sqlite3.Error:  # the thread will meet it again, and waits or says so
             return False
         finally:
             self._connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT}")
         return True
 
-    def _inserted_made(self) -> bool:
-        """Writes what was just made into the open transaction. False if nothing is in it: then all is the thread's."""
+    def _insert_made(self) -> bool:
+        """Writes what was just made into the open transaction. False if it cannot be; then nothing of it is left."""
         rows = [row for job in islice(self._made, self._inserted, None) for row in job.rows]
         try:
             if self._connection.in_transaction:  # SQLite may have ended it, after an error of the disk

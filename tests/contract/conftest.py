@@ -1,8 +1,7 @@
 """The stores that the contract is asked of."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -31,15 +30,6 @@ def fresh_store(request: pytest.FixtureRequest, name: str) -> Fresh:
         return redis.url
 
     return emptied
-
-
-@pytest.fixture
-def one_core() -> Iterator[None]:
-    """Leaves one core to the test, and to the threads that it starts."""
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(allowed)})
-    yield
-    os.sched_setaffinity(0, allowed)
 
 
 START = 1_700_000_000.0

@@ -24,12 +24,7 @@ from enforcer.store.sqlite_schema import MIGRATIONS
 from tests.contract.conftest import START, Clock
 from tests.contract.rooms import deciding, ended, look, put, session
 
-
-@pytest.fixture(params=["all cores", "one core"], autouse=True)
-def cores(request: pytest.FixtureRequest) -> None:
-    """Where there is only one, decisions and the disk take turns."""
-    if request.param == "one core":
-        request.getfixturevalue("one_core")
+pytestmark = pytest.mark.usefixtures("any_cores")
 
 
 @pytest.fixture

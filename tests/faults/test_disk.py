@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.faults.conftest import OpenPage
 from tests.running import EnforcerProcess, until
@@ -34,6 +35,7 @@ def has_noted_presence(server: EnforcerProcess) -> bool:
         return bool(database.execute("SELECT * FROM presence WHERE sessions <> '[]'").fetchall())
 
 
+@pytest.mark.usefixtures("any_cores")
 def test_full_disk_is_503_and_over_when_there_is_room(enforcer: EnforcerProcess) -> None:
     """While the disk is full logins are 503 and nobody is logged out; then everything works again by itself."""
     before = enforcer.login("alice", session="first")

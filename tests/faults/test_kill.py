@@ -15,8 +15,8 @@ from tests.running import EnforcerProcess, until
 
 ROOMS = 6
 CALLERS = 12
-ROUNDS = 50
-"""Kills in an ordinary run."""
+ROUNDS = 25
+"""Kills in an ordinary run, with as many cores as there are and again with one."""
 
 
 class Load:
@@ -93,6 +93,7 @@ def judge(server: EnforcerProcess, answers: list[dict[str, Any]], logouts: list[
         assert ends <= {started[answer["session"]]}, "a login and the ends that it caused are one commit"
 
 
+@pytest.mark.usefixtures("any_cores")
 @pytest.mark.parametrize("rounds", [ROUNDS, pytest.param(10 * ROUNDS, marks=pytest.mark.soak)])
 def test_nothing_answered_is_lost_by_kill_9(tmp_path: Path, rounds: int) -> None:
     """Many rounds under concurrent load, each cut off at a random answer, judged on the disk and by the API."""
