@@ -197,7 +197,7 @@ class Writer:
         try:
             self._connection.execute("PRAGMA busy_timeout = 0")
             self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error:  # the thread will meet it again, and waits or says so
+        except Exception:  # a lock, the disk, no memory: the thread will meet it again, and waits or says so
             return False
         finally:
             self._connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT}")
@@ -205,9 +205,9 @@ class Writer:
 
     def _insert_made(self) -> bool:
         """Writes what was just made into the open transaction. False if it cannot be; then nothing of it is left."""
-        rows = [row for job in islice(self._made, self._inserted, None) for row in job.rows]
         try:
             if self._connection.in_transaction:  # SQLite may have ended it, after an error of the disk
+                rows = [row for job in islice(self._made, self._inserted, None) for row in job.rows]
                 write(self._connection, rows)
                 self._inserted = len(self._made)
                 return True

@@ -39,9 +39,9 @@ def note(number: object) -> Row:
 class Bench:
     """A writer over a real database, and jobs for it. Decisions count: each raises the epoch of one room by one."""
 
-    def __init__(self, path: Path, **options: Any) -> None:
+    def __init__(self, path: Path, factory: type[sqlite3.Connection] = sqlite3.Connection, **options: Any) -> None:
         self.path = path
-        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=factory)
         self.connection.execute("PRAGMA journal_mode = WAL")
         migrate(self.connection, str(path))
         self.ahead = Ahead()
@@ -358,6 +358,34 @@ async def test_trouble_is_over_only_when_something_was_written(tmp_path: Path, o
     await bench.writer.close()
 
 
+class Forgetful(sqlite3.Connection):
+    """Has no memory for a statement that begins so, once."""
+
+    too_big = ""
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        if self.too_big and sql.startswith(self.too_big):
+            self.too_big = ""
+            raise MemoryError
+        return super().execute(sql, *values)
+
+
+@modes
+@pytest.mark.parametrize("statement", ["BEGIN", "INSERT", "COMMIT"])
+async def test_nobody_waits_for_ever_where_sqlite_has_no_memory(
+    tmp_path: Path, statement: str, one_core: bool
+) -> None:
+    """Which Python says with an error of its own, not SQLite's."""
+    bench = Bench(tmp_path / "x.db", one_core=one_core, factory=Forgetful)
+    assert isinstance(bench.connection, Forgetful)
+    bench.connection.too_big = statement
+    async with asyncio.timeout(10):
+        await asyncio.gather(bench.count(), bench.job(1, "run"), return_exceptions=True)
+        assert bench.connection.too_big == "", "there was no such statement"
+        assert await bench.job(2, "run") == 2
+        await bench.writer.close()
+
+
 class Unreadable(list[Row]):
     """Rows for which there is no memory."""
 
@@ -366,8 +394,8 @@ class Unreadable(list[Row]):
 
 
 @modes
-@pytest.mark.parametrize("where", ["before the commit", "after the commit"])
-async def test_an_error_of_any_kind_on_the_thread_is_answered(tmp_path: Path, where: str, one_core: bool) -> None:
+@pytest.mark.parametrize("where", ["before the commit", "in a decision", "after the commit"])
+async def test_an_error_of_any_kind_is_answered(tmp_path: Path, where: str, one_core: bool) -> None:
     """What becomes of the transaction is unknown then, also to those who keep what they know; the next one goes on."""
     unknown: list[bool] = []
 
@@ -376,9 +404,10 @@ async def test_an_error_of_any_kind_on_the_thread_is_answered(tmp_path: Path, wh
             raise MemoryError
 
     bench = Bench(tmp_path / "x.db", one_core=one_core, wrote=wrote, unknown=lambda: unknown.append(True))
-    rows = Unreadable([note(0)]) if where == "before the commit" else [note(0)]
+    rows = [note(0)] if where == "after the commit" else Unreadable([note(0)])
+    failing = bench.writer.decide(lambda: (None, rows)) if where == "in a decision" else bench.writer.write(rows)
     async with asyncio.timeout(10):
-        answers = await asyncio.gather(bench.writer.write(rows), bench.count(note(1)), return_exceptions=True)
+        answers = await asyncio.gather(failing, bench.count(note(1)), return_exceptions=True)
         assert [type(answer) for answer in answers] == [StoreUnavailable, type(answers[1])]
         assert unknown == [True]
         assert await bench.job(2, "run") == 2
