@@ -372,9 +372,7 @@ class Forgetful(sqlite3.Connection):
 
 @modes
 @pytest.mark.parametrize("statement", ["BEGIN", "INSERT", "COMMIT"])
-async def test_nobody_waits_for_ever_where_sqlite_has_no_memory(
-    tmp_path: Path, statement: str, one_core: bool
-) -> None:
+async def test_nobody_waits_for_ever_where_sqlite_has_no_memory(tmp_path: Path, statement: str, one_core: bool) -> None:
     """Which Python says with an error of its own, not SQLite's."""
     bench = Bench(tmp_path / "x.db", one_core=one_core, factory=Forgetful)
     assert isinstance(bench.connection, Forgetful)
