@@ -182,7 +182,7 @@ class Writer:
         more = bool(waiting) and waiting[0].make is not None and len(made) < MAX_BATCH
         if more:
             self._call()
-        if begun and self._insert_made() and more:
+        if self._one_core and (not begun or self._insert_made()) and more:
             return
         while waiting and waiting[0].make is None and len(made) < MAX_BATCH:
             made.append(waiting.popleft())

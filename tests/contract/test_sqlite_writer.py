@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -276,6 +276,22 @@ async def test_somebody_elses_lock_is_waited_for_while_the_loop_turns(tmp_path: 
         assert await asyncio.gather(*jobs) == list(range(1, 1 + len(jobs)))
     assert bench.writer.failing is None
     other.close()
+    await bench.writer.close()
+
+
+async def test_with_one_core_those_who_wait_for_a_lock_wait_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as a transaction may have, not only those of one turn of the loop: the next ones wait all over again."""
+    monkeypatch.setattr(sqlite_writer, "LOCK_WAIT", 50)
+    unknown: list[bool] = []
+    bench = Bench(tmp_path / "x.db", one_core=True, unknown=lambda: unknown.append(True))
+    with closing(sqlite3.connect(bench.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        jobs = (bench.job(n, "decide") for n in range(MAX_BATCH))
+        answers = await asyncio.gather(*jobs, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {StoreUnavailable}
+    assert unknown == [True], "one transaction has failed"
     await bench.writer.close()
 
 
