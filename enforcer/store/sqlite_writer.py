@@ -173,7 +173,7 @@ class Writer:
         waiting, made = self._waiting, self._made
         if self._blind or self._handed or not waiting:
             return
-        begun = self._one_core and self._begin()
+        begun = self._one_core and waiting[0].make is not None and self._begin()
         with self._view(self._connection if begun else None):
             for _ in range(min(AT_ONCE, MAX_BATCH - len(made), len(waiting))):
                 if waiting[0].make is None:
@@ -192,7 +192,7 @@ class Writer:
 
     def _begin(self) -> bool:
         """Opens a transaction on the loop, unless one is open. False if it cannot be: the loop waits for no lock."""
-        if self._connection.in_transaction:
+        if self._inserted:
             return True
         try:
             self._connection.execute("PRAGMA busy_timeout = 0")
@@ -297,7 +297,7 @@ class Writer:
             self._roll_back()
             return  # it says nothing of the disk
         try:
-            if self._commit(batch.jobs[batch.inserted :]):
+            if self._commit(batch):
                 self.failing = None
                 self._wrote(self._connection)
             else:
@@ -310,11 +310,14 @@ class Writer:
             batch.failure.__cause__ = e
             self._roll_back()
 
-    def _commit(self, jobs: Sequence[_Job]) -> bool:
+    def _commit(self, batch: _Batch) -> bool:
         """False if it cannot be, through the fault of a job."""
+        jobs = batch.jobs[batch.inserted :]
         rows = [row for job in jobs for row in job.rows]
         try:
-            if not self._connection.in_transaction:
+            if not batch.inserted:
+                if self._connection.in_transaction:  # what failed before could not even be rolled back
+                    self._connection.execute("ROLLBACK")
                 if len(rows) <= ROWS_AT_ONCE and all(job.work is None for job in jobs):
                     insert(self._connection, rows)  # by itself it is a transaction
                     return True
