@@ -168,7 +168,8 @@ class Writer:
             self._loop.call_soon(self._make)
 
     def _make(self) -> None:
-        """Makes waiting jobs ready for the thread, a few at a time."""
+        """Makes waiting jobs ready for the thread, a few at a time. With one core the thread is told once there are no
+        more, so that one side only is at the connection and the jobs."""
         self._called = False
         waiting, made = self._waiting, self._made
         if self._blind or self._handed or not waiting:
@@ -183,7 +184,7 @@ class Writer:
         if more:
             self._call()
         if self._one_core and (not begun or self._insert_made()) and more:
-            return
+            return  # what comes next goes into the same transaction, or waits for the same lock
         while waiting and waiting[0].make is None and len(made) < MAX_BATCH:
             made.append(waiting.popleft())
             self._blind += 1
@@ -191,7 +192,7 @@ class Writer:
         self._bell.put(True)
 
     def _begin(self) -> bool:
-        """Opens a transaction on the loop, unless one is open. False if it cannot be: the loop waits for no lock."""
+        """Opens a transaction for decisions, unless one is open. False if it cannot be: the loop waits for no lock."""
         if self._inserted:
             return True
         try:
