@@ -337,7 +337,7 @@ class SQLiteStore:
         reader = self._reader
         assert reader is not None
         if writing is None:
-            with suppress(sqlite3.Error):  # each read will tell
+            with suppress(Exception):  # each read will tell
                 reader.execute("BEGIN")
         self._reading = writing or reader
         try:

@@ -168,12 +168,13 @@ class Writer:
             self._loop.call_soon(self._make)
 
     def _make(self) -> None:
-        """Makes waiting jobs ready for the thread, a few at a time."""
+        """Makes waiting jobs ready for the thread, a few at a time. With one core the thread is told once there are no
+        more, so that one side only is at the connection and the jobs."""
         self._called = False
         waiting, made = self._waiting, self._made
         if self._blind or self._handed or not waiting:
             return
-        begun = self._one_core and self._begin()
+        begun = self._one_core and waiting[0].make is not None and self._begin()
         with self._view(self._connection if begun else None):
             for _ in range(min(AT_ONCE, MAX_BATCH - len(made), len(waiting))):
                 if waiting[0].make is None:
@@ -182,8 +183,8 @@ class Writer:
         more = bool(waiting) and waiting[0].make is not None and len(made) < MAX_BATCH
         if more:
             self._call()
-        if begun and self._insert_made() and more:
-            return
+        if self._one_core and (not begun or self._insert_made()) and more:
+            return  # what comes next goes into the same transaction, or waits for the same lock
         while waiting and waiting[0].make is None and len(made) < MAX_BATCH:
             made.append(waiting.popleft())
             self._blind += 1
@@ -191,13 +192,13 @@ class Writer:
         self._bell.put(True)
 
     def _begin(self) -> bool:
-        """Opens a transaction on the loop, unless one is open. False if it cannot be: the loop waits for no lock."""
-        if self._connection.in_transaction:
+        """Opens a transaction for decisions, unless one is open. False if it cannot be: the loop waits for no lock."""
+        if self._inserted:
             return True
         try:
             self._connection.execute("PRAGMA busy_timeout = 0")
             self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error:  # the thread will meet it again, and waits or says so
+        except Exception:  # a lock, the disk, no memory: the thread will meet it again, and waits or says so
             return False
         finally:
             self._connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT}")
@@ -205,9 +206,9 @@ class Writer:
 
     def _insert_made(self) -> bool:
         """Writes what was just made into the open transaction. False if it cannot be; then nothing of it is left."""
-        rows = [row for job in islice(self._made, self._inserted, None) for row in job.rows]
         try:
             if self._connection.in_transaction:  # SQLite may have ended it, after an error of the disk
+                rows = [row for job in islice(self._made, self._inserted, None) for row in job.rows]
                 write(self._connection, rows)
                 self._inserted = len(self._made)
                 return True
@@ -297,7 +298,7 @@ class Writer:
             self._roll_back()
             return  # it says nothing of the disk
         try:
-            if self._commit(batch.jobs[batch.inserted :]):
+            if self._commit(batch):
                 self.failing = None
                 self._wrote(self._connection)
             else:
@@ -310,11 +311,14 @@ class Writer:
             batch.failure.__cause__ = e
             self._roll_back()
 
-    def _commit(self, jobs: Sequence[_Job]) -> bool:
+    def _commit(self, batch: _Batch) -> bool:
         """False if it cannot be, through the fault of a job."""
+        jobs = batch.jobs[batch.inserted :]
         rows = [row for job in jobs for row in job.rows]
         try:
-            if not self._connection.in_transaction:
+            if not batch.inserted:
+                if self._connection.in_transaction:  # what failed before could not even be rolled back
+                    self._connection.execute("ROLLBACK")
                 if len(rows) <= ROWS_AT_ONCE and all(job.work is None for job in jobs):
                     insert(self._connection, rows)  # by itself it is a transaction
                     return True

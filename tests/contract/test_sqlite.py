@@ -10,7 +10,9 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -348,6 +350,40 @@ async def test_a_read_that_ends_the_transaction_keeps_nobody_waiting(store: SQLi
         )
     assert [type(answer) for answer in answers] == [StoreUnavailable, type(None)]
     assert [s.id for s in (await store.room("alice")).sessions] == ["s", "s2"]
+
+
+class Forgetful(sqlite3.Connection):
+    """Has no memory for a statement, once, which Python says with an error of its own."""
+
+    too_big = ""
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        if sql == self.too_big:
+            self.too_big = ""
+            raise MemoryError
+        return super().execute(sql, *values)
+
+
+async def test_a_view_for_which_there_is_no_memory_keeps_nobody_waiting(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each read is done by itself then."""
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Forgetful))
+    store = SQLiteStore(path, Clock())
+    await store.open()
+    reader = store._reader
+    assert isinstance(reader, Forgetful)
+    reader.too_big = "BEGIN"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # so that one core reads over the reader too
+        calls = [asyncio.create_task(put(store, session(f"s{n}", f"room{n}"))) for n in range(100)]
+        await asyncio.sleep(0.1)
+        other.execute("ROLLBACK")
+    async with asyncio.timeout(10):
+        await asyncio.gather(*calls)
+    assert reader.too_big == "", "there was no such statement"
+    assert not reader.in_transaction
+    await store.close()
 
 
 async def test_close_may_be_called_while_it_closes(path: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -39,9 +39,9 @@ def note(number: object) -> Row:
 class Bench:
     """A writer over a real database, and jobs for it. Decisions count: each raises the epoch of one room by one."""
 
-    def __init__(self, path: Path, **options: Any) -> None:
+    def __init__(self, path: Path, factory: type[sqlite3.Connection] = sqlite3.Connection, **options: Any) -> None:
         self.path = path
-        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=factory)
         self.connection.execute("PRAGMA journal_mode = WAL")
         migrate(self.connection, str(path))
         self.ahead = Ahead()
@@ -279,6 +279,22 @@ async def test_somebody_elses_lock_is_waited_for_while_the_loop_turns(tmp_path: 
     await bench.writer.close()
 
 
+async def test_with_one_core_those_who_wait_for_a_lock_wait_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as a transaction may have, not only those of one turn of the loop: the next ones wait all over again."""
+    monkeypatch.setattr(sqlite_writer, "LOCK_WAIT", 50)
+    unknown: list[bool] = []
+    bench = Bench(tmp_path / "x.db", one_core=True, unknown=lambda: unknown.append(True))
+    with closing(sqlite3.connect(bench.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        jobs = (bench.job(n, "decide") for n in range(MAX_BATCH))
+        answers = await asyncio.gather(*jobs, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {StoreUnavailable}
+    assert unknown == [True], "one transaction has failed"
+    await bench.writer.close()
+
+
 @modes
 async def test_who_writes_nothing_keeps_nobody_out(tmp_path: Path, one_core: bool) -> None:
     """The database's lock is free again when the answer is there."""
@@ -358,6 +374,43 @@ async def test_trouble_is_over_only_when_something_was_written(tmp_path: Path, o
     await bench.writer.close()
 
 
+class Forgetful(sqlite3.Connection):
+    """Has no memory for statements that begin so, one after the other."""
+
+    too_big: Sequence[str] = ()
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        if self.too_big and sql.strip().startswith(self.too_big[0]):
+            self.too_big = self.too_big[1:]
+            raise MemoryError
+        return super().execute(sql, *values)
+
+
+@modes
+@pytest.mark.parametrize("statement", ["BEGIN", "INSERT", "COMMIT"])
+async def test_nobody_waits_for_ever_where_sqlite_has_no_memory(tmp_path: Path, statement: str, one_core: bool) -> None:
+    """Which Python says with an error of its own, not SQLite's."""
+    bench = Bench(tmp_path / "x.db", one_core=one_core, factory=Forgetful)
+    assert isinstance(bench.connection, Forgetful)
+    bench.connection.too_big = [statement]
+    async with asyncio.timeout(10):
+        await asyncio.gather(bench.count(), bench.job(1, "run"), return_exceptions=True)
+        assert not bench.connection.too_big, "there was no such statement"
+        assert await bench.job(2, "run") == 2
+        await bench.writer.close()
+
+
+async def test_what_could_not_be_rolled_back_is_not_written_twice(tmp_path: Path) -> None:
+    """With one core some rows are in the transaction when the thread begins anew."""
+    bench = Bench(tmp_path / "x.db", one_core=True, factory=Forgetful)
+    assert isinstance(bench.connection, Forgetful)
+    bench.connection.too_big = ["UPDATE sessions", "ROLLBACK"]
+    await bench.count(note(0), row(Kind.SEEN, ("", 0.0, 0.0, 0.0)))
+    assert not bench.connection.too_big, "there were no such statements"
+    assert bench.done() == [0]
+    await bench.writer.close()
+
+
 class Unreadable(list[Row]):
     """Rows for which there is no memory."""
 
@@ -366,8 +419,8 @@ class Unreadable(list[Row]):
 
 
 @modes
-@pytest.mark.parametrize("where", ["before the commit", "after the commit"])
-async def test_an_error_of_any_kind_on_the_thread_is_answered(tmp_path: Path, where: str, one_core: bool) -> None:
+@pytest.mark.parametrize("where", ["before the commit", "in a decision", "after the commit"])
+async def test_an_error_of_any_kind_is_answered(tmp_path: Path, where: str, one_core: bool) -> None:
     """What becomes of the transaction is unknown then, also to those who keep what they know; the next one goes on."""
     unknown: list[bool] = []
 
@@ -376,9 +429,10 @@ async def test_an_error_of_any_kind_on_the_thread_is_answered(tmp_path: Path, wh
             raise MemoryError
 
     bench = Bench(tmp_path / "x.db", one_core=one_core, wrote=wrote, unknown=lambda: unknown.append(True))
-    rows = Unreadable([note(0)]) if where == "before the commit" else [note(0)]
+    rows = [note(0)] if where == "after the commit" else Unreadable([note(0)])
+    failing = bench.writer.decide(lambda: (None, rows)) if where == "in a decision" else bench.writer.write(rows)
     async with asyncio.timeout(10):
-        answers = await asyncio.gather(bench.writer.write(rows), bench.count(note(1)), return_exceptions=True)
+        answers = await asyncio.gather(failing, bench.count(note(1)), return_exceptions=True)
         assert [type(answer) for answer in answers] == [StoreUnavailable, type(answers[1])]
         assert unknown == [True]
         assert await bench.job(2, "run") == 2
