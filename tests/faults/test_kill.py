@@ -88,8 +88,9 @@ def judge(server: EnforcerProcess, answers: list[dict[str, Any]], logouts: list[
     expected += Counter({("ended", i): 1 for i, s in sessions.items() if s[2] is not None})
     assert transitions == expected, "one audit row per transition"
     started = {session: operation for event, session, _, operation in audit if event == "started"}
+    ended_in = {session: operation for event, session, _, operation in audit if event == "ended"}
     for answer in answers:
-        ends = {op for event, session, _, op in audit if event == "ended" and session in answer["displaced"]}
+        ends = {ended_in[session] for session in answer["displaced"]}
         assert ends <= {started[answer["session"]]}, "a login and the ends that it caused are one commit"
 
 
