@@ -140,18 +140,20 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     connection.execute(_INSERTS[size], list(chain.from_iterable(chain(rows, blanks))))
 
 
-_SINGLE = {
-    int(kind): re.sub(r"new\.v(\d+)", lambda value: f"?{int(value[1]) + 1}", statement)
-    for kind, statement in _STATEMENTS.items()
-}
-"""The same statements outside of the triggers."""
-_VALUES = {kind: max(map(int, re.findall(r"\?(\d+)", statement))) for kind, statement in _SINGLE.items()}
+def _single(statement: str) -> tuple[str, int]:
+    """The statement outside of its trigger, and where the values that it takes end in a row."""
+    values = max(int(n) for n in re.findall(r"new\.v(\d+)", statement)) + 1
+    return re.sub(r"new\.v(\d+)", lambda value: f"?{int(value[1]) + 1}", statement), 1 + values
+
+
+_SINGLES = {int(kind): _single(statement) for kind, statement in _STATEMENTS.items()}
 
 
 def write(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
     """Writes rows into the open transaction, one by one; if it raises, some of them."""
-    for kind, *values in rows:
-        connection.execute(_SINGLE[kind], values[: _VALUES[kind]])
+    for each in rows:
+        statement, end = _SINGLES[each[0]]
+        connection.execute(statement, each[1:end])
 
 
 def row(kind: Kind, values: Row) -> Row:

@@ -183,7 +183,8 @@ class Writer:
         more = bool(waiting) and waiting[0].make is not None and len(made) < MAX_BATCH
         if more:
             self._call()
-        if self._one_core and (not begun or self._insert_made()) and more:
+        failed = begun and not self._insert_made()
+        if self._one_core and more and not failed:
             return  # what comes next goes into the same transaction, or waits for the same lock
         while waiting and waiting[0].make is None and len(made) < MAX_BATCH:
             made.append(waiting.popleft())
@@ -314,11 +315,11 @@ class Writer:
     def _commit(self, batch: _Batch) -> bool:
         """False if it cannot be, through the fault of a job."""
         jobs = batch.jobs[batch.inserted :]
-        rows = [row for job in jobs for row in job.rows]
         try:
             if not batch.inserted:
                 if self._connection.in_transaction:  # what failed before could not even be rolled back
                     self._connection.execute("ROLLBACK")
+                rows = [row for job in jobs for row in job.rows]
                 if len(rows) <= ROWS_AT_ONCE and all(job.work is None for job in jobs):
                     insert(self._connection, rows)  # by itself it is a transaction
                     return True

@@ -1,8 +1,10 @@
 """The stores that the contract is asked of."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +45,18 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class Forgetful(sqlite3.Connection):
+    """Has no memory for statements that begin so, one after the other, which Python says with an error of its own."""
+
+    too_big: Sequence[str] = ()
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        if self.too_big and sql.strip().startswith(self.too_big[0]):
+            self.too_big = self.too_big[1:]
+            raise MemoryError
+        return super().execute(sql, *values)
 
 
 @pytest.fixture

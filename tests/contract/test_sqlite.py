@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,7 +22,7 @@ from enforcer.store import sqlite_checkpoints
 from enforcer.store.base import AuditQuery, SessionQuery
 from enforcer.store.sqlite import SQLiteStore
 from enforcer.store.sqlite_schema import MIGRATIONS
-from tests.contract.conftest import START, Clock
+from tests.contract.conftest import START, Clock, Forgetful
 from tests.contract.rooms import deciding, ended, look, put, session
 
 pytestmark = pytest.mark.usefixtures("any_cores")
@@ -352,18 +351,6 @@ async def test_a_read_that_ends_the_transaction_keeps_nobody_waiting(store: SQLi
     assert [s.id for s in (await store.room("alice")).sessions] == ["s", "s2"]
 
 
-class Forgetful(sqlite3.Connection):
-    """Has no memory for a statement, once, which Python says with an error of its own."""
-
-    too_big = ""
-
-    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
-        if sql == self.too_big:
-            self.too_big = ""
-            raise MemoryError
-        return super().execute(sql, *values)
-
-
 async def test_a_view_for_which_there_is_no_memory_keeps_nobody_waiting(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -373,15 +360,17 @@ async def test_a_view_for_which_there_is_no_memory_keeps_nobody_waiting(
     await store.open()
     reader = store._reader
     assert isinstance(reader, Forgetful)
-    reader.too_big = "BEGIN"
+    reader.too_big = ["BEGIN"]
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")  # so that one core reads over the reader too
         calls = [asyncio.create_task(put(store, session(f"s{n}", f"room{n}"))) for n in range(100)]
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(10):
+            while reader.too_big:  # until it was asked for
+                await asyncio.sleep(0)
         other.execute("ROLLBACK")
     async with asyncio.timeout(10):
         await asyncio.gather(*calls)
-    assert reader.too_big == "", "there was no such statement"
+    assert not reader.too_big, "there was no such statement"
     assert not reader.in_transaction
     await store.close()
 

@@ -22,6 +22,7 @@ from enforcer.store.ahead import Ahead
 from enforcer.store.sqlite_schema import migrate
 from enforcer.store.sqlite_statements import ROWS_AT_ONCE, Kind, Row, row
 from enforcer.store.sqlite_writer import AT_ONCE, LOCK_WAIT, MAX_BATCH, Writer
+from tests.contract.conftest import Forgetful
 
 KINDS = ("decide", "decide", "decide nothing", "decide badly", "decide wrongly", "write", "write wrongly")
 WORKS = ("run", "run badly", "run badly in the end")
@@ -372,18 +373,6 @@ async def test_trouble_is_over_only_when_something_was_written(tmp_path: Path, o
     await bench.count()
     assert bench.writer.failing is None
     await bench.writer.close()
-
-
-class Forgetful(sqlite3.Connection):
-    """Has no memory for statements that begin so, one after the other."""
-
-    too_big: Sequence[str] = ()
-
-    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
-        if self.too_big and sql.strip().startswith(self.too_big[0]):
-            self.too_big = self.too_big[1:]
-            raise MemoryError
-        return super().execute(sql, *values)
 
 
 @modes
