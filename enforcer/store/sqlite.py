@@ -1,13 +1,10 @@
 """`sqlite:///…`: the default. One process, durable, nothing to install.
 
 WAL with `synchronous=FULL`: what was answered is on the disk. One connection writes (`sqlite_writer`), reads
-happen over a second one and see committed state only. A lock file keeps other processes out
-(SQLite's own exclusive mode would keep our reader out too).
+happen over a second one and see committed state only. Other processes are kept out (`sqlite_lock`).
 """
 
 import asyncio
-import fcntl
-import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -36,6 +33,7 @@ from enforcer.store.ahead import Ahead
 from enforcer.store.base import AuditQuery, Decide, SessionQuery
 from enforcer.store.recent import Recent
 from enforcer.store.sqlite_checkpoints import Checkpoints
+from enforcer.store.sqlite_lock import take_lock
 from enforcer.store.sqlite_logs import SESSION, SNAPSHOT, snapshot_of
 from enforcer.store.sqlite_schema import migrate
 from enforcer.store.sqlite_statements import WERE_PRESENT, Row, decision_rows, mark_rows
@@ -90,7 +88,7 @@ class SQLiteStore:
             StartError: the directory is missing or not writable, another process has the database, or it is not one.
             StoreUnavailable: the disk is full or fails; calling again later may work.
         """
-        self._take_lock()
+        self._lock = take_lock(self._path)
         try:
             writing = self._connect()
             try:
@@ -135,7 +133,9 @@ class SQLiteStore:
         if self._reader is not None:
             self._reader.close()
             self._reader = self._reading = None
-        self._release_lock()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     async def ping(self) -> None:
         if self._writing.failing is not None:  # only a write shows whether the trouble is over
@@ -374,29 +374,3 @@ class SQLiteStore:
         return sqlite3.connect(
             self._path, timeout=LOCK_WAIT / 1_000, isolation_level=None, check_same_thread=False, cached_statements=256
         )
-
-    def _take_lock(self) -> None:
-        """Keeps a second process out, and makes the files readable by their owner only."""
-        directory = self._path.parent
-        if not directory.is_dir():
-            raise StartError(f"the directory {directory} of the store does not exist; make it, or change `store`")
-        if not os.access(directory, os.W_OK | os.X_OK):
-            raise StartError(f"the directory {directory} of the store is not writable for this user")
-        path = self._path.with_name(self._path.name + ".lock")
-        try:
-            self._lock = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")  # noqa: SIM115
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-        except BlockingIOError:
-            self._release_lock()
-            raise StartError(
-                f"{self._path} is in use by another process; stop it, or give this one its own `store`"
-            ) from None
-        except OSError as e:
-            self._release_lock()
-            raise StartError(f"{self._path} cannot be opened: {e.strerror}") from None
-
-    def _release_lock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()  # closing drops the lock; the file stays, so that nobody locks a deleted one
-            self._lock = None
