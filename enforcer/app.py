@@ -1,7 +1,6 @@
 """Wires one process, and owns the order in which it starts and stops."""
 
 import asyncio
-import errno
 import logging
 
 from aiohttp import web
@@ -22,6 +21,7 @@ from enforcer.gateway.hub import Hub
 from enforcer.gateway.limits import Pace
 from enforcer.jobs import Jobs
 from enforcer.journal import Journal
+from enforcer.listening import why_not_listening
 from enforcer.metrics import LoopWatch, Metrics
 from enforcer.notices import Notices
 from enforcer.registry import Registry
@@ -115,7 +115,7 @@ class Server:
             try:
                 await listener.start()
             except OSError as e:
-                raise StartError(why_not_listening(self._settings, e)) from None
+                raise StartError(why_not_listening(self._settings.ipaddr, self._settings.port, e)) from None
             self.port = self._runner.addresses[0][1]
             # 3. What runs by itself.
             self._jobs.start()
@@ -196,17 +196,3 @@ def _application(context: Context, door: Door) -> web.Application:
         app.add_routes(demo.ROUTES)
     door.attach(app)
     return app
-
-
-def why_not_listening(settings: Settings, error: OSError) -> str:
-    """One line for the operator."""
-    where = f"{settings.ipaddr} port {settings.port}"
-    match error.errno:
-        case errno.EADDRINUSE:
-            return f"{where} is in use; stop the other process, or change `port`"
-        case errno.EACCES:
-            return f"{where} needs more rights than this user has; take a port above 1023"
-        case errno.EADDRNOTAVAIL:
-            return f"{settings.ipaddr} is not an address of this machine; change `ipaddr`"
-        case _:
-            return f"cannot listen on {where}: {error.strerror or error}"
