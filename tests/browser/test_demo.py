@@ -65,13 +65,13 @@ async def test_two_windows(profile: Profile, demo: EnforcerProcess, picture: Pic
         await first.get_by_role("link", name="Open a second window").click()
     second = await opened.value
     await expect(second.get_by_label("Log in as")).to_have_value(name)
-    await expect(second.locator("#out-lead")).to_contain_text(f"logged in in the {colour}")
+    await expect(second.locator("#out-lead")).to_contain_text(f"The {colour} is logged in as")
     await log_in(second)
 
     await focused(first.get_by_role("heading", name="You were logged out"))
     other = await second.locator("#window-name").inner_text()
     assert other != colour
-    await expect(first.get_by_role("alert").filter(visible=True)).to_contain_text(f"in the {other}")
+    await expect(first.get_by_role("alert").filter(visible=True)).to_contain_text(f"The {other} has just logged in as")
     await expect(first.locator("#ended-facts")).to_contain_text(re.compile(rf"{other} · .*Told in\d+ ms"))
     for page in (first, second):
         rows = page.get_by_role("listitem")
