@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from enforcer import __version__, console, garbage, logs, metrics, settings
+from enforcer import __version__, console, garbage, logs, metrics, protocol, settings
 from enforcer.app import Server, why_not_listening
 from enforcer.console import Console
 from enforcer.errors import ConfigError, EnforcerError, StartError
+from enforcer.model import EndReason
 from enforcer.settings import Settings
 from enforcer.workers import Workers, reserved_port
 
@@ -246,7 +247,7 @@ def _add_console(commands: Any, everywhere: argparse.ArgumentParser) -> None:
     stop.add_argument("session", nargs="?", metavar="SESSION")
     stop.add_argument("--room", metavar="ROOM", help="all sessions of this user")
     stop.add_argument("--except", dest="keep", metavar="SESSION", help="but this one")
-    stop.add_argument("--reason", choices=("admin", "logout"), default="admin")
+    stop.add_argument("--reason", choices=protocol.ASKED_REASONS, default=EndReason.ADMIN, help="default: admin")
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

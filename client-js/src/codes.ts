@@ -16,6 +16,20 @@ export const SETUP_CODES: readonly string[] = ["ticket-required", "room-required
 /** The server asks to come back later, after `retry_ms` at the earliest if it says so. */
 export const RETRY_CODES: readonly string[] = ["unavailable", "too-many-connections"];
 
+/** Why a session ends. More may come. */
+export const END_REASONS: readonly string[] = [
+  "displaced",
+  "replaced",
+  "idle",
+  "absolute",
+  "logout",
+  "logout_everywhere",
+  "password_changed",
+  "security",
+  "admin",
+  "lost",
+];
+
 /** What a refusal means for the page. */
 export type Verdict = "ended" | "renew" | "setup" | "retry";
 

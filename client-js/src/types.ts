@@ -19,6 +19,9 @@ export type EndReason =
   | "idle"
   | "absolute"
   | "logout"
+  | "logout_everywhere"
+  | "password_changed"
+  | "security"
   | "admin"
   | "lost"
   | (string & Record<never, never>);

@@ -174,7 +174,7 @@ class Hub:
             return ticket.room, ticket.session, ticket
         if not self._settings.rules.open:
             raise Refusal("ticket-required")
-        room, session = members.get("room"), members.get("session")
+        room, session = protocol.room_text(members.get("room")), members.get("session")
         if room is None:
             raise Refusal("room-required")
         if not protocol.valid_room(room) or not (session is None or protocol.valid_session(session)):
@@ -236,7 +236,7 @@ class Hub:
         link.leaving = True  # this page asked for it: it gets its ack, not a kick
         try:
             if everywhere:
-                await self._registry.end_all(session.room, EndReason.LOGOUT, by)
+                await self._registry.end_all(session.room, EndReason.LOGOUT_EVERYWHERE, by)
             else:
                 await self._registry.end(session.id, EndReason.LOGOUT, by)
         except BaseException:
