@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import uvloop
-
 from enforcer import __version__, advice, console, garbage, logs, metrics
 from enforcer.app import Server
 from enforcer.command_line import USAGE_ERROR, parse
@@ -24,6 +22,11 @@ from enforcer.listening import local_url, why_not_listening
 from enforcer.settings import Settings
 from enforcer.terminal import plain
 from enforcer.workers import Workers, reserved_port
+
+try:
+    from uvloop import run
+except ImportError:  # there is none for Windows
+    from asyncio import run  # type: ignore[assignment] # it knows one option more
 
 log = logging.getLogger("enforcer.cli")
 
@@ -55,8 +58,8 @@ def serve(arguments: argparse.Namespace) -> int:
             for warning in advice.warnings(config):
                 log.warning(warning)
             if config.workers > 1:
-                return uvloop.run(_serve_by_workers(config, arguments))
-        uvloop.run(_serve(config, arguments))
+                return run(_serve_by_workers(config, arguments))
+        run(_serve(config, arguments))
     except StartError as error:
         if config.log_format != "json":
             raise

@@ -262,7 +262,10 @@ class Decision(NamedTuple, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A committed change of a room, for those who hold its sockets."""
+    """Something has changed in a room, for those who hold its sockets: these sessions, and maybe others.
+
+    Any session that is not here may be another's news: whoever holds a socket of it reads the store.
+    """
 
     room: str
     sessions: tuple[Session, ...]

@@ -24,7 +24,7 @@ from enforcer.deadlines import (
     online_mark,
     seen_mark,
 )
-from enforcer.errors import Refused, SessionEnded, SessionUnknown
+from enforcer.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
 from enforcer.model import (
     Actor,
     ActorKind,
@@ -76,6 +76,8 @@ class Registry:
         self._seen_every = max(1, min(SEEN_EVERY, int(rules.alive_window / 3)))
         self._presence = Presence(self._seen_every)
         self._outages = Outages(store, elapsed, self._presence)
+        self._listeners: list[Callable[[Change], None]] = []
+        store.listen(self._tell)
         if store.shared:
             store.listen(self._still_here)
 
@@ -89,8 +91,16 @@ class Registry:
         return self._store.now()
 
     def listen(self, listener: Callable[[Change], None]) -> None:
-        """Calls `listener` on the event loop with each committed change."""
-        self._store.listen(listener)
+        """Calls `listener` on the event loop with each committed change, and with what may be one.
+
+        That is an end that a read here has found while the session still has a socket, because no message told of it;
+        and a room without sessions where a commit may have been lost: the listener must read it.
+        """
+        self._listeners.append(listener)
+
+    def _tell(self, change: Change) -> None:
+        for listener in self._listeners:
+            listener(change)
 
     async def hold(self, room: str) -> None:
         """Whoever has a socket of the room holds it: then the listeners hear of its changes, whichever node made them.
@@ -301,9 +311,13 @@ class Registry:
             self._noticed.put(session.room, Mark(session.id, refused_at=self._store.now()))
 
     def _note_call(self, session: Session) -> None:
-        """A call about a session is a sign of life."""
+        """A call about a session is a sign of life; about an ended one, its sockets may not know it yet."""
+        if session.ended:
+            if self._presence.ended(session.id):
+                self._tell(Change(session.room, (session,)))
+            return
         now = self._store.now()
-        if not session.ended and now - session.last_seen_at >= self._seen_every:
+        if now - session.last_seen_at >= self._seen_every:
             self._noticed.put(session.room, seen_mark(session, now, self._rules))
 
     # ---- background ----------------------------------------------------------------------------
@@ -354,6 +368,16 @@ class Registry:
 
         What was noticed about records that the decision changes is committed with them, the rest with the next flush.
         """
+        try:
+            return await self._transact_with_marks(room, decide, sessions, request_id)
+        except StoreUnavailable:  # it may be committed all the same
+            if self._presence.in_room(room):
+                self._tell(Change(room, ()))
+            raise
+
+    async def _transact_with_marks(
+        self, room: str, decide: Decide[T], sessions: Collection[str], request_id: str | None
+    ) -> T:
         marks = dict(self._noticed.in_room(room))  # of this moment: `decide` may run in another thread
         here = () if self._store.shared else tuple(self._presence.in_room(room))
         decision: Decision[T] | None = None
