@@ -289,7 +289,8 @@ def _export_csv(answer: BinaryIO | http.client.HTTPResponse, arguments: argparse
     terminal = sys.stdout.isatty()
     with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False) as out:
         writer = csv.writer(out, lineterminator="\n" if terminal else "\r\n")
-        for row in chain(islice(rows, 1), _some(rows, arguments)):
+        head = list(islice(rows, 1))
+        for row in chain(head, _some(rows, arguments)):
             writer.writerow([plain(cell) for cell in row] if terminal else row)
 
 
