@@ -72,8 +72,8 @@ class Server:
         metrics = Metrics(worker)
         self._loop_watch = LoopWatch(metrics)
         journal = Journal(clock.elapsed, metrics.takeover_wars.inc)
-        transact = journal.recorded(metrics.measured(self._store.transact))
-        self._registry = Registry(self._store, settings.rules, clock.elapsed, transact)
+        told = (metrics.committed, journal.committed)
+        self._registry = Registry(self._store, settings.rules, clock.elapsed, told)
         self._jobs = Jobs(self._registry, settings, clock)
         self._context = Context(
             settings,

@@ -20,7 +20,6 @@ from enforcer.model import (
     Change,
     Decision,
     Mark,
-    OutboxRow,
     RememberedAnswer,
     RoomState,
     Session,
@@ -75,8 +74,12 @@ class SQLiteStore:
         """Shares that were noted with somebody in them."""
 
     @property
-    def shared(self) -> bool:
-        return False
+    def shared(self) -> None:
+        return None
+
+    @property
+    def presence_log(self) -> "SQLiteStore":
+        return self
 
     def now(self) -> float:
         return self._clock()
@@ -144,7 +147,7 @@ class SQLiteStore:
 
     async def transact(
         self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
-    ) -> T:
+    ) -> Decision[T]:
         def make() -> tuple[Any, Sequence[Row]]:
             before = self._state(room, sessions, request_id)
             decision = decide(before, self._clock())
@@ -166,7 +169,7 @@ class SQLiteStore:
 
         decision: Decision[T]
         *_, decision = await self._writing.decide(make, committed)
-        return decision.result
+        return decision
 
     def _state(self, room: str, sessions: Collection[str], request_id: str | None) -> RoomState:
         """The room, and what else was asked for, as those before have decided it."""
@@ -227,12 +230,6 @@ class SQLiteStore:
     async def audit(self, query: AuditQuery) -> list[AuditRow]:
         return sqlite_logs.audit(self._read, query)
 
-    async def outbox(self, limit: int) -> list[OutboxRow]:
-        return sqlite_logs.outbox(self._read, limit)
-
-    async def sent(self, seqs: Sequence[int]) -> None:
-        await self._run(lambda c: c.executemany("DELETE FROM outbox WHERE seq = ?", [(s,) for s in seqs]))
-
     async def purge(self, before: float, limit: int) -> int:
         forgotten = self._clock() - REMEMBER_FOR
 
@@ -284,12 +281,6 @@ class SQLiteStore:
         found = self._read("SELECT value FROM meta WHERE name = 'beat'")
         return float(found[0][0]) if found else None
 
-    async def lease(self, task: str, seconds: float) -> bool:
-        return True  # nobody else is here
-
-    async def give_back(self, task: str) -> None:
-        """Nobody else is here."""
-
     async def postpone(
         self, seconds: float, since: float, skip: Collection[str], after: str | None, limit: int
     ) -> str | None:
@@ -309,12 +300,6 @@ class SQLiteStore:
 
     def listen(self, listener: Callable[[Change], None]) -> None:
         self._listeners.append(listener)
-
-    async def hold(self, room: str) -> None:
-        """Nobody else commits here."""
-
-    def release(self, room: str) -> None:
-        """Nobody else commits here."""
 
     # ---- connections ---------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from enforcer.gateway.hub import Hub
 from enforcer.gateway.link import Link
 from enforcer.gateway.socket import News, Refusal
 from enforcer.metrics import Metrics
-from enforcer.model import Actor, ActorKind, EndReason, Snapshot
+from enforcer.model import Actor, ActorKind, Decision, EndReason, Snapshot
 from enforcer.policy import Login
 from enforcer.registry import Registry, new_session_id
 from enforcer.settings import Settings
@@ -66,7 +66,7 @@ class Spoilt(MemoryStore):
             raise StoreUnavailable("away")
         return await super().get(session)
 
-    async def transact(self, room: str, decide: Decide[T], **options: Any) -> T:
+    async def transact(self, room: str, decide: Decide[T], **options: Any) -> Decision[T]:
         """While it is away, the commit is done and its reply lost."""
         if (meanwhile := self.meanwhile) is not None:
             self.meanwhile = None
