@@ -54,6 +54,10 @@ _ROOM = (
 )
 _BY_ID = f"SELECT {rows.COLUMNS} FROM sessions WHERE id = ?"
 _ANSWER = f"SELECT {rows.ANSWER_COLUMNS} FROM answers WHERE room = ? AND request_id = ?"
+_EMPTY_ROOM = (
+    "DELETE FROM rooms WHERE room = ?1 AND waiting = '[]' AND NOT EXISTS (SELECT 1 FROM sessions WHERE room = ?1)"
+)
+"""Forgets a room that nothing is known of any more."""
 
 
 class SQLiteStore:
@@ -233,6 +237,14 @@ class SQLiteStore:
     async def sent(self, seqs: Sequence[int]) -> None:
         await self._run(lambda c: c.executemany("DELETE FROM outbox WHERE seq = ?", [(s,) for s in seqs]))
 
+    async def forget(self, room: str, sessions: Collection[str]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            ids = [(session,) for session in sessions]
+            connection.executemany("DELETE FROM sessions WHERE id = ? AND ended_at IS NOT NULL", ids)
+            connection.execute(_EMPTY_ROOM, (room,))
+
+        await self._run(work)
+
     async def purge(self, before: float, limit: int) -> int:
         forgotten = self._clock() - REMEMBER_FOR
 
@@ -248,11 +260,7 @@ class SQLiteStore:
                 (before, 4 * limit),
             )
             connection.execute("DELETE FROM answers WHERE at <= ?", (forgotten,))
-            connection.executemany(
-                "DELETE FROM rooms WHERE room = ?1 AND waiting = '[]' "
-                "AND NOT EXISTS (SELECT 1 FROM sessions WHERE room = ?1)",
-                list(dict.fromkeys(gone)),
-            )
+            connection.executemany(_EMPTY_ROOM, list(dict.fromkeys(gone)))
             return len(gone)
 
         count: int = await self._run(work)
