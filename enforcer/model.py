@@ -102,6 +102,11 @@ class Session(NamedTuple):
     def ended(self) -> bool:
         return self.ended_at is not None
 
+    @property
+    def passing(self) -> bool:
+        """It was a page that no login has claimed and that time has ended: nothing of it is kept."""
+        return not self.claimed and self.ended_by is not None and self.ended_by.kind is ActorKind.TIMER
+
 
 class Snapshot(NamedTuple):
     """A session as it was read, and the highest epoch among the live sessions of its room then."""

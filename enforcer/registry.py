@@ -404,6 +404,8 @@ class Registry:
                 committed(room, decision, self._elapsed() - began)
         if decision.elsewhere is not None:
             await self._end_elsewhere(room, decision.elsewhere)
+        if passing := [s.id for s in decision.changed if s.passing]:
+            await self._store.forget(room, passing)
         return decision.result
 
     async def _end_elsewhere(self, room: str, elsewhere: Elsewhere) -> None:
@@ -418,6 +420,10 @@ class Registry:
                 await self.end(replaced.id, EndReason.REPLACED, elsewhere.by)
         except SessionUnknown:
             log.info("a login replaces a session that is not known", extra={"room": room, "session": elsewhere.session})
+
+    async def knows(self, session: str) -> bool:
+        """Whether there is such a session, live or ended."""
+        return await self._store.get(session) is not None
 
     async def _current(self, session: str, room: str | None) -> Snapshot:
         """The record with what was noticed; if its time is over, the expiry is committed first."""

@@ -121,6 +121,10 @@ class Store(Protocol):
         """The audit log. `seq` grows in a room in the order of its commits."""
         ...
 
+    async def forget(self, room: str, sessions: Collection[str]) -> None:
+        """Forgets these sessions of the room, which have ended; live and unknown ones are skipped."""
+        ...
+
     async def purge(self, before: float, limit: int) -> int:
         """Forgets at most `limit` sessions that ended before `before`, audit rows older than that, and answers to
         request ids past their memory. Live sessions stay whatever their age. The number of sessions forgotten."""

@@ -157,6 +157,13 @@ class MemoryStore:
         )
         return list(itertools.islice(rows, query.limit))
 
+    async def forget(self, room: str, sessions: Collection[str]) -> None:
+        for session_id in sessions:
+            session = self._sessions.get(session_id)
+            if session is not None and session.ended:
+                del self._sessions[session_id]
+                self._by_start.remove((session.started_at, session_id))
+
     async def purge(self, before: float, limit: int) -> int:
         over = (s for s in self._sessions.values() if s.ended_at is not None and s.ended_at < before)
         gone = list(itertools.islice(over, limit))
@@ -214,7 +221,8 @@ class MemoryStore:
 
 def _matches(session: Session, query: SessionQuery) -> bool:
     return (
-        (query.room is None or session.room == query.room)
+        session.claimed
+        and (query.room is None or session.room == query.room)
         and (query.open is None or session.ended is not query.open)
         and (query.reason is None or session.end_reason is query.reason)
         and (query.since is None or session.started_at >= query.since)

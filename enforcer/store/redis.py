@@ -260,6 +260,10 @@ class RedisStore:
             await self._forget(room, ids)
         return len(gone)
 
+    async def forget(self, room: str, sessions: Collection[str]) -> None:
+        here = (await self._rooms.load(room)).room
+        await self._forget(room, [session for session in sessions if here.session(session) is None])
+
     async def _forget(self, room: str, sessions: list[str]) -> None:
         """Answers to request ids go by themselves, with their key's time to live."""
         tries = _Tries()

@@ -56,7 +56,8 @@ class Logs:
         return [
             snapshot
             for snapshot in await self._snapshots(ids)
-            if (query.open is None or snapshot.session.ended is not query.open)
+            if snapshot.session.claimed
+            and (query.open is None or snapshot.session.ended is not query.open)
             and (query.reason is None or snapshot.session.end_reason is query.reason)
         ]
 

@@ -53,6 +53,10 @@ _ROOM = (
 )
 _BY_ID = f"SELECT {rows.COLUMNS} FROM sessions WHERE id = ?"
 _ANSWER = f"SELECT {rows.ANSWER_COLUMNS} FROM answers WHERE room = ? AND request_id = ?"
+_EMPTY_ROOM = (
+    "DELETE FROM rooms WHERE room = ?1 AND waiting = '[]' AND NOT EXISTS (SELECT 1 FROM sessions WHERE room = ?1)"
+)
+"""Forgets a room that nothing is known of any more."""
 
 
 class SQLiteStore:
@@ -230,6 +234,14 @@ class SQLiteStore:
     async def audit(self, query: AuditQuery) -> list[AuditRow]:
         return sqlite_logs.audit(self._read, query)
 
+    async def forget(self, room: str, sessions: Collection[str]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            ids = [(session,) for session in sessions]
+            connection.executemany("DELETE FROM sessions WHERE id = ? AND ended_at IS NOT NULL", ids)
+            connection.execute(_EMPTY_ROOM, (room,))
+
+        await self._run(work)
+
     async def purge(self, before: float, limit: int) -> int:
         forgotten = self._clock() - REMEMBER_FOR
 
@@ -245,11 +257,7 @@ class SQLiteStore:
                 (before, 4 * limit),
             )
             connection.execute("DELETE FROM answers WHERE at <= ?", (forgotten,))
-            connection.executemany(
-                "DELETE FROM rooms WHERE room = ?1 AND waiting = '[]' "
-                "AND NOT EXISTS (SELECT 1 FROM sessions WHERE room = ?1)",
-                list(dict.fromkeys(gone)),
-            )
+            connection.executemany(_EMPTY_ROOM, list(dict.fromkeys(gone)))
             return len(gone)
 
         count: int = await self._run(work)

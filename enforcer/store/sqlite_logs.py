@@ -23,7 +23,7 @@ def snapshot_of(row: tuple[Any, ...]) -> Snapshot:
 
 def sessions(read: Read, query: SessionQuery) -> list[Snapshot]:
     """The session log."""
-    conditions: list[tuple[str, tuple[Any, ...]]] = []
+    conditions: list[tuple[str, tuple[Any, ...]]] = [("s.claimed = 1", ())]
     if query.room is not None:
         conditions.append(("s.room = ?", (query.room,)))
     if query.open is not None:
@@ -36,7 +36,7 @@ def sessions(read: Read, query: SessionQuery) -> list[Snapshot]:
         conditions.append(("s.started_at < ?", (query.until,)))
     if query.after is not None:
         conditions.append(("(s.started_at, s.id) > (?, ?)", query.after))
-    where = f"WHERE {' AND '.join(condition for condition, _ in conditions)}" if conditions else ""
+    where = f"WHERE {' AND '.join(condition for condition, _ in conditions)}"
     values = [value for _, given in conditions for value in given]
     sql = f"{SNAPSHOT} {where} ORDER BY s.started_at, s.id LIMIT ?"
     return [snapshot_of(row) for row in read(sql, *values, query.limit)]

@@ -498,6 +498,28 @@ async def test_purge_forgets_what_ended_before(store: Store) -> None:
     assert [row.entry.at for row in await store.audit(AuditQuery()) if row.entry.at < START + 10] == []
 
 
+async def test_forgetting_by_name(store: Store) -> None:
+    """Ended sessions that are named go at once; live, unknown and other ones stay. Its room is as it was."""
+    await put(store, session("live"), session("kept"), session("gone"))
+    await put(store, ended(session("kept"), START), ended(session("gone"), START))
+    await store.forget("alice", ["gone", "live", "unknown"])
+    assert await store.get("gone") is None
+    assert (await look(store, "alice", sessions=["gone"]))[0].found == {}
+    assert [s.session.id for s in await store.sessions(SessionQuery())] == ["kept", "live"]
+    assert [s.id for s in (await store.room("alice")).sessions] == ["live"]
+    await store.forget("nobody", ["gone"])
+
+
+async def test_unclaimed_sessions_are_not_in_the_log(store: Store) -> None:
+    """Anybody can have them: the log is of logins. They are known all the same."""
+    await put(store, session("page", claimed=False), session("left", claimed=False), session("login"))
+    await put(store, ended(session("left", claimed=False), START))
+    for query in (SessionQuery(), SessionQuery(room="alice"), SessionQuery(limit=1), SessionQuery(open=True)):
+        assert [s.session.id for s in await store.sessions(query)] == ["login"]
+    assert await store.sessions(SessionQuery(open=False)) == []
+    assert await store.get("left") is not None
+
+
 async def test_purge_is_bounded(store: Store) -> None:
     """At most `limit` sessions a call, and it says how many, so that the caller can go on."""
     await put(store, *(ended(session(f"s{n}"), START) for n in range(5)))

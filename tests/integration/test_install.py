@@ -20,17 +20,7 @@ INSTALLED = "/opt/enforcer/bin/enforcer"
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from what is in the working copy, with pip alone."""
     target = tmp_path_factory.mktemp("dist")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "-q",
-        "--no-deps",
-        "--disable-pip-version-check",
-        "-w",
-        str(target),
-    ]
+    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--disable-pip-version-check"]
     subprocess.run([*pip, "-w", str(target), str(ROOT)], check=True, timeout=300)
     (made,) = target.glob("*.whl")
     return made
