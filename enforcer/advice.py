@@ -97,10 +97,29 @@ def _doors(s: Settings) -> Iterator[str]:
             )
     if s.join == "open":
         yield "join is open: whoever knows a user's name can listen for that user's logouts"
+    if _rebinds(s):
+        yield (
+            "origins is same-host, and anybody may connect: any site can lead its own name here (DNS rebinding) and so"
+            " become the same host; set `hostnames` to the names of this server, or `origins` to a list"
+        )
     if s.demo:
         yield "demo is on: anyone who reaches the server can use /demo; leave it off in production"
     if s.store == "memory://":
         yield "store is memory://: every session is forgotten at a restart"
+
+
+def _rebinds(s: Settings) -> bool:
+    """Whether a name of anybody's choice counts as this host's, where no ticket is asked for."""
+    return (
+        s.origins == "same-host" and s.hostnames is None and not _is_loopback(s.ipaddr) and (s.join == "open" or s.demo)
+    )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 # ---- this machine ------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from enforcer import __version__, advice, console, garbage, logs, metrics
+from enforcer import __version__, advice, console, descriptors, garbage, logs, metrics
 from enforcer.app import Server
 from enforcer.command_line import USAGE_ERROR, parse
 from enforcer.configuration import load
@@ -53,6 +53,7 @@ def serve(arguments: argparse.Namespace) -> int:
     config = load(_config_path(arguments), _flags(arguments))
     worker: int | None = getattr(arguments, "worker", None)
     logs.configure(config.log_format, worker)
+    descriptors.raise_limit()
     try:
         if worker is None:
             for warning in advice.warnings(config):

@@ -26,6 +26,8 @@ from enforcer.errors import ConfigError
 from enforcer.redis_address import is_redis
 from enforcer.settings import ENV_PREFIX, MIN_KEY_LENGTH, RESERVED_EVENTS, SAMPLE_AUTHKEY, Settings, Several
 
+_JSON_FLAGS = frozenset({"origins", "hostnames", "trusted_proxies", "redirects"})
+
 
 def load(
     path: Path | None, flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
@@ -126,7 +128,7 @@ def _read_file(path: Path, problems: list[str]) -> dict[str, Any] | None:
 
 def _flag(name: str, value: Any) -> Any:
     """A flag's text as its setting wants it: lists and objects are written as JSON."""
-    if isinstance(value, str) and name in {"origins", "trusted_proxies", "redirects"} and value[:1] in "[{":
+    if isinstance(value, str) and name in _JSON_FLAGS and value[:1] in "[{":
         try:
             return json.loads(value)
         except ValueError:

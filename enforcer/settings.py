@@ -76,6 +76,13 @@ def _keys(value: object) -> object:
     return value
 
 
+_WEB_ORIGIN = re.compile(r"https?://(?:[a-z0-9.\-]+|\[[0-9a-f:]+\])(?::\d{1,5})?")
+_APP_ORIGIN = re.compile(
+    r"(?!https?:|wss?:|file:|data:|javascript:)[a-z][a-z0-9+.\-]*://[A-Za-z0-9._~\-]+(?::\d{1,5})?"
+)
+"""What apps and extensions of browsers send: `capacitor://localhost`, `chrome-extension://…`."""
+
+
 def _origins(value: object) -> object:
     if value == "same-host":
         return value
@@ -83,17 +90,39 @@ def _origins(value: object) -> object:
     if not isinstance(values, list | tuple):
         raise ValueError('"same-host" or a list of origins like "https://app.example"')
     _raise_all(problem for origin in values if (problem := _wrong_with_origin(origin)))
-    return tuple(values)
+    return tuple(_without_default_port(origin) for origin in values)
 
 
 def _wrong_with_origin(origin: object) -> str | None:
     if origin == "*":
         return '"*" would let every site on the web in; list the origins of your pages'
-    if not isinstance(origin, str) or not re.fullmatch(
-        r"https?://[a-z0-9.\-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?", origin
-    ):
+    if origin in ("null", "file://"):
+        return f"{origin!r} would let any page in that hides where it is from; give the app a scheme"
+    if not isinstance(origin, str) or not (_WEB_ORIGIN.fullmatch(origin) or _APP_ORIGIN.fullmatch(origin)):
         return f"{origin!r} is not an origin: scheme://host[:port] in lower case, without a path"
     return None
+
+
+def _without_default_port(origin: str) -> str:
+    """As browsers write it (RFC 6454 §6.2); with the port it would match none."""
+    for scheme, port in (("http://", ":80"), ("https://", ":443")):
+        if origin.startswith(scheme):
+            return origin.removesuffix(port)
+    return origin
+
+
+def _hostnames(value: object) -> object:
+    if value is None or value == "null":
+        return None
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list | tuple) or not values:
+        raise ValueError('a list of names like ["app.example"]; leave it out to answer for any')
+    _raise_all(
+        f"{name!r} is not a host name: no scheme, port, path or *, and IPv6 in brackets"
+        for name in values
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", name)
+    )
+    return tuple(name.lower() for name in values)
 
 
 def _networks(value: object) -> object:
@@ -204,6 +233,8 @@ class Settings(BaseSettings):
     """ends a ticket before its session; the page is sent fresh ones"""
     retention: OptionalDuration = 90 * 86400.0
     """how long the records of ended sessions are kept"""
+    hostnames: Annotated[tuple[str, ...] | None, BeforeValidator(_hostnames)] = None
+    """names under which the server answers, exactly; none: any"""
     origins: Annotated[Literal["same-host"] | tuple[str, ...], BeforeValidator(_origins)] = "same-host"
     """whose pages may connect: same-host, or a list of exact origins"""
     trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(_networks)] = ()
@@ -218,6 +249,8 @@ class Settings(BaseSettings):
     """sockets of one address"""
     max_message_size: Annotated[int, Field(ge=1024, le=1_000_000)] = 16_384
     """bytes of one message from a page"""
+    max_header_size: Annotated[int, Field(ge=8192, le=1_000_000)] = 65_536
+    """bytes of the head of a request"""
     event_name: Annotated[str, Field(min_length=1, max_length=64)] = "force-logout"
     """the name of the event that ends a page"""
     log_format: Literal["text", "json"] = "text"

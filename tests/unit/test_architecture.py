@@ -11,9 +11,10 @@ from tests.running import ROOT
 PACKAGE = ROOT / "enforcer"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"model", "errors"}),
-    frozenset({"clock", "config_text", "cores", "deadlines", "devices", "edge", "http1", "listening", "moments"})
-    | frozenset({"redis_address", "static", "terminal"}),
-    frozenset({"policy", "noticed", "presence", "protocol", "tickets", "configuration", "settings"}),
+    frozenset({"clock", "config_text", "cores", "deadlines", "descriptors", "devices", "edge", "http1", "listening"})
+    | frozenset({"moments", "redis_address", "static", "terminal"}),
+    frozenset({"authkeys", "policy", "noticed", "presence", "protocol", "rates", "tickets"})
+    | frozenset({"configuration", "settings"}),
     frozenset({"store"}),
     frozenset({"outages", "registry"}),
     frozenset({"api", "gateway", "jobs", "journal", "logs", "metrics", "notices"}),
@@ -26,7 +27,7 @@ SEPARATE = {("api", "gateway"), ("gateway", "api"), ("jobs", "api"), ("jobs", "g
 PURE = (
     *("model", "errors", "config_text", "deadlines", "devices", "edge", "http1", "moments", "redis_address"),
     *("policy", "noticed", "presence", "terminal"),
-    *("protocol", "tickets", "store/ahead", "store/recent", "gateway/visitor"),
+    *("protocol", "tickets", "authkeys", "rates", "store/ahead", "store/recent", "gateway/visitor"),
     *("gateway/wire/websocket", "gateway/wire/packets", "gateway/wheel"),
 )
 IMPURE = {"asyncio", "time", "os", "socket", "random", "secrets", "threading", "sqlite3", "aiohttp", "pathlib", "uuid"}
