@@ -46,9 +46,9 @@ def _contradictions(s: Settings) -> Iterator[str]:
     """Settings of which one takes the meaning of another away."""
     timeouts = [t for t in (s.idle_timeout, s.absolute_timeout) if t is not None]
     if timeouts and s.warn_before < SHORTEST_WARNING:
-        yield f"warn_before {s.warn_before:g} s is shorter than the {SHORTEST_WARNING:g} s that WCAG 2.2.1 asks for"
+        yield f"warn_before {s.warn_before:.15g} s is shorter than the {SHORTEST_WARNING:g} s that WCAG 2.2.1 asks for"
     if timeouts and s.warn_before >= min(timeouts):
-        yield f"warn_before {s.warn_before:g} s is not shorter than the time-out of {min(timeouts):g} s"
+        yield f"warn_before {s.warn_before:.15g} s is not shorter than the time-out of {min(timeouts):.15g} s"
     later = (
         ("idle_timeout", s.idle_timeout, "absolute_timeout", s.absolute_timeout, "no session ends as idle"),
         ("idle_timeout", s.idle_timeout, "lost_timeout", s.lost_timeout, "closed browsers end as lost before it"),
@@ -57,9 +57,9 @@ def _contradictions(s: Settings) -> Iterator[str]:
     )
     for name, seconds, other, limit, so in later:
         if seconds is not None and limit is not None and seconds >= limit:
-            yield f"{name} {seconds:g} s is not shorter than {other} {limit:g} s, so {so}"
+            yield f"{name} {seconds:.15g} s is not shorter than {other} {limit:.15g} s, so {so}"
     if s.ack_timeout <= REPEATED_AFTER:
-        yield f"ack_timeout {s.ack_timeout:g} s cuts a page before the news of its end is repeated after 3 s"
+        yield f"ack_timeout {s.ack_timeout:.15g} s cuts a page before the news of its end is repeated after 3 s"
     for name, limit in (
         ("max_connections_per_room", s.max_connections_per_room),
         ("max_connections_per_ip", s.max_connections_per_ip),

@@ -414,7 +414,7 @@ def test_no_usage_error_repeats_a_key(tmp_path: Path, arguments: list[str]) -> N
 
 @pytest.mark.parametrize(
     "environ",
-    [{"ENFORCER_AUTHKEY": f"[{KEY}"}, {"ENFORCER_AUTHKEY": f'["{KEY}", 5]'}, {"ENFORCER_AUTHKEY_FILE": KEY},
+    [{"ENFORCER_AUTHKEY": f"[{KEY} "}, {"ENFORCER_AUTHKEY": f'["{KEY}", 5]'}, {"ENFORCER_AUTHKEY_FILE": KEY},
      {"ENFORCER_AUTHKEY": KEY + " x"}, {"ENFORCER_METRICS_KEY": KEY, "ENFORCER_AUTHKEY": KEY}],
 )  # fmt: skip
 def test_no_error_about_the_environment_repeats_a_key(tmp_path: Path, environ: dict[str, str]) -> None:
