@@ -17,8 +17,9 @@ from enforcer.app import Server, why_not_listening
 from enforcer.console import Console
 from enforcer.errors import ConfigError, EnforcerError, StartError
 from enforcer.model import EndReason
+from enforcer.ports import reserved_port
 from enforcer.settings import Settings
-from enforcer.workers import Workers, reserved_port
+from enforcer.workers import Workers
 
 try:
     from uvloop import run

@@ -11,7 +11,9 @@ from tests.running import ROOT
 PACKAGE = ROOT / "enforcer"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"model", "errors"}),
-    frozenset({"clock", "cores", "deadlines", "descriptors", "devices", "edge", "http1", "redis_address", "static"}),
+    frozenset(
+        {"clock", "cores", "ports", "deadlines", "descriptors", "devices", "edge", "http1", "redis_address", "static"}
+    ),
     frozenset({"authkeys", "policy", "noticed", "presence", "protocol", "rates", "tickets", "settings"}),
     frozenset({"store"}),
     frozenset({"outages", "registry"}),
