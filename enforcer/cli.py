@@ -19,9 +19,10 @@ from enforcer.configuration import load
 from enforcer.console import Console
 from enforcer.errors import ConfigError, EnforcerError, StartError
 from enforcer.listening import local_url, why_not_listening
+from enforcer.ports import reserved_port
 from enforcer.settings import Settings
 from enforcer.terminal import plain
-from enforcer.workers import Workers, reserved_port
+from enforcer.workers import Workers
 
 try:
     from uvloop import run

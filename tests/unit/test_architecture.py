@@ -12,7 +12,7 @@ PACKAGE = ROOT / "enforcer"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"model", "errors"}),
     frozenset({"clock", "config_text", "cores", "deadlines", "descriptors", "devices", "edge", "http1", "listening"})
-    | frozenset({"moments", "redis_address", "static", "terminal"}),
+    | frozenset({"moments", "ports", "redis_address", "static", "terminal"}),
     frozenset({"authkeys", "policy", "noticed", "presence", "protocol", "rates", "tickets"})
     | frozenset({"configuration", "settings"}),
     frozenset({"store"}),
