@@ -138,7 +138,8 @@ class Server:
             # 3. What runs by itself.
             self._jobs.start()
             self._loop_watch.start()
-            if (few := descriptors.warning(self._settings.max_connections)) is not None:
+            wanted = "max_connections" in self._settings.model_fields_set
+            if wanted and (few := descriptors.warning(self._settings.max_connections)) is not None:
                 log.warning(few)
         except BaseException:
             await self.stop()

@@ -368,6 +368,7 @@ class _FrontHandler(RequestHandler):
         self._front.waiting.pop(self, None)
         self._head_is_there()
         self._all_read()
+        self._body = EMPTY_PAYLOAD  # which knows this connection: it would wait for the collector
         super().connection_lost(exc)
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:

@@ -106,6 +106,7 @@ class DirectEngine:
     def gone(self, socket: DirectSocket) -> None:
         """The connection is no more."""
         self._places.leave(socket.ip)
+        self.floods.forget(socket)
         self._wheel.discard(socket)
         self._unjoined.discard(socket)
         self._closing.discard(socket)

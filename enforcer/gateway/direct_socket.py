@@ -215,6 +215,8 @@ class DirectSocket(asyncio.Protocol):
                 self._transport.close()  # both sides have said it
             return
         if self._engine.floods.too_much(self):
+            if self._transport is not None:
+                self._transport.pause_reading()  # not even to throw it away
             raise ProtocolError(CloseCode.POLICY_VIOLATION, "a page sends very many packets")
         match event:
             case Text(data):

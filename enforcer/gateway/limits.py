@@ -42,3 +42,7 @@ class Floods:
             self._second, self._counts = second, {}
         count = self._counts[socket] = self._counts.get(socket, 0) + 1
         return count > PACKETS_A_SECOND
+
+    def forget(self, socket: Hashable) -> None:
+        """It is closed; nothing happens if it sent nothing of late."""
+        self._counts.pop(socket, None)

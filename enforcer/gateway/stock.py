@@ -329,6 +329,7 @@ class _WebSocket(aiohttp_driver.WebSocket):  # type: ignore[misc]
         eio_socket: AsyncSocket = self.handler.__self__
         eio_socket.carrier = self._sock
         await self.handler(self)
+        _floods.forget(self)
         if not eio_socket.upgraded:  # a probe that broke off: polling goes on, which engineio forgets if it was early
             eio_socket.upgrading = False
         return self._sock

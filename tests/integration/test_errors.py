@@ -160,8 +160,8 @@ PROVOKED: dict[str, Provoke] = {
     "rate-limited": rate_limited,
     "unavailable": unavailable,
 }
-ELSEWHERE = {"internal", "too-many-connections"}
-"""A bug, which nobody knows how to provoke; and one that sockets alone meet, below."""
+ELSEWHERE = {"internal", "too-many-connections", "misdirected"}
+"""A bug, which nobody knows how to provoke; one for sockets alone, below; one that needs a setting."""
 
 HEADERS = {
     "unauthorized": "WWW-Authenticate",

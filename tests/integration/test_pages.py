@@ -118,13 +118,13 @@ def test_logout_ends_this_browser(shared: EnforcerProcess, open_page: Opener, ro
 
 
 def test_logout_everywhere_ends_all_browsers(shared_two: EnforcerProcess, open_page: Opener, room: str) -> None:
-    """Every session of the user ends; another user's does not."""
-    page, _ = enter(shared_two, open_page, room)
+    """Every session of the user ends; another user's does not. Over polling the ticket is shown again."""
+    page, login = enter(shared_two, open_page, room)
     elsewhere, other = enter(shared_two, open_page, room)
     stranger, _ = enter(shared_two, open_page, room + "-stranger")
-    assert page.call("logout", {"everywhere": True}) == {"ok": True}
+    assert page.call("logout", {"everywhere": True, "ticket": login["ticket"]}) == {"ok": True}
     page.take("disconnect")
-    assert elsewhere.take("force-logout")["reason"] == "logout"
+    assert elsewhere.take("force-logout")["reason"] == "logout_everywhere"
     assert shared_two.record(other["session"])["ended_by"]["kind"] == "page"
     stranger.untouched()
 
