@@ -17,13 +17,13 @@ from redis.asyncio import Redis
 
 from bench.rivals import RESULTS, redis_server
 from bench.store import claims, percentile
-from enforcer.deadlines import Rules
-from enforcer.garbage import settle
-from enforcer.model import Device
-from enforcer.policy import Login
-from enforcer.redis_address import redis_address
-from enforcer.registry import Registry, new_session_id
-from enforcer.store.redis import RedisStore
+from enforcer.domain.deadlines import Rules
+from enforcer.domain.model import Device
+from enforcer.domain.policy import Login
+from enforcer.process.garbage import settle
+from enforcer.store.redis.address import redis_address
+from enforcer.store.redis.store import RedisStore
+from enforcer.usecases.registry import Registry, new_session_id
 
 CALLERS = (1, 10, 100)
 KINDS = {"no file": "--appendonly no", "appendfsync always": "--appendonly yes --appendfsync always"}

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import uvloop
 
-from enforcer import garbage
-from enforcer.deadlines import IDLE_SLACK, Rules
-from enforcer.policy import Login
-from enforcer.registry import Registry, new_session_id
-from enforcer.store import make_store
+from enforcer.domain.deadlines import IDLE_SLACK, Rules
+from enforcer.domain.policy import Login
+from enforcer.process import garbage
 from enforcer.store.base import Store
+from enforcer.store.by_url import make_store
+from enforcer.usecases.registry import Registry, new_session_id
 
 CALLERS = (1, 10, 100, 1000)
 DUE = 100

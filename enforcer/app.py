@@ -6,34 +6,33 @@ import logging
 
 from aiohttp import web
 
-from enforcer import descriptors
 from enforcer.api import demo, logs, measure, openapi, pages, sessions, site
 from enforcer.api.bodies import MAX_BODY
+from enforcer.api.connections import ConnectionsRunner
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.describing import Describer
-from enforcer.api.front import FrontRunner
 from enforcer.api.guard import bounded_head, known_host, no_credentials_in_url, no_encoded_bodies
-from enforcer.api.problems import problems
-from enforcer.authkeys import AuthKeys
-from enforcer.clock import Clock
-from enforcer.descriptors import Descriptors
-from enforcer.edge import Proxies
-from enforcer.errors import StartError, StoreUnavailable
-from enforcer.gateway.door import Door
+from enforcer.configuration.settings import Settings
+from enforcer.domain.errors import StartError, StoreUnavailable
+from enforcer.gateway.handshake import Handshakes
 from enforcer.gateway.hub import Hub
 from enforcer.gateway.limits import Pace
 from enforcer.gateway.places import Places
-from enforcer.jobs import Jobs
-from enforcer.journal import Journal
-from enforcer.listening import why_not_listening
-from enforcer.metrics import LoopWatch, Metrics
-from enforcer.notices import Notices
-from enforcer.ports import QUEUE_LENGTH, QUEUES, reserved_port
-from enforcer.rates import Rates
-from enforcer.registry import Registry
-from enforcer.settings import Settings
-from enforcer.store import make_store
+from enforcer.http.authkeys import AuthKeys
+from enforcer.http.origins import Proxies
+from enforcer.http.problems import problems
+from enforcer.http.rates import Rates
+from enforcer.process import descriptors
+from enforcer.process.clock import Clock
+from enforcer.process.descriptors import Descriptors
+from enforcer.process.jobs import Jobs
+from enforcer.process.listening import QUEUE_LENGTH, QUEUES, reserved_port, why_not_listening
+from enforcer.process.metrics import LoopWatch, Metrics
+from enforcer.process.notices import Notices
+from enforcer.store.by_url import make_store
 from enforcer.tickets import TicketOffice
+from enforcer.usecases.journal import Journal
+from enforcer.usecases.registry import Registry
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +101,7 @@ class Server:
         self._descriptors = Descriptors()
         self._hub = Hub(self._registry, self._context.office, settings, metrics, self._context.page_rates, notices)
         places = Places(self._hub, settings, self._descriptors.for_sockets)
-        self._door = Door(self._hub, places, notices, settings, pace or Pace())
+        self._door = Handshakes(self._hub, places, notices, settings, pace or Pace())
         self._app = _application(self._context, self._door)
         self._runner: web.AppRunner | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -123,7 +122,7 @@ class Server:
                 log.warning("the store is away, trying again", extra={"error": str(e)})
                 self._opening = asyncio.create_task(self._open_later())
             # 2. The port.
-            self._runner = FrontRunner(
+            self._runner = ConnectionsRunner(
                 self._app,
                 self._door.admit,
                 self._descriptors,
@@ -218,7 +217,7 @@ class Server:
             return
 
 
-def _application(context: Context, door: Door) -> web.Application:
+def _application(context: Context, door: Handshakes) -> web.Application:
     middlewares = [
         *(measure.measured, problems, bounded_head, known_host),
         *(pages.cors, no_credentials_in_url, no_encoded_bodies),

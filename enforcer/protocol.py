@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeGuard
 
-from enforcer.model import Actor, ActorKind, AuditRow, Device, EndReason, Session, Snapshot
+from enforcer.domain.model import Actor, ActorKind, AuditRow, Device, EndReason, Session, Snapshot
 
 EVENT_SESSION = "session"
 EVENT_FORCE_LOGOUT = "force-logout"

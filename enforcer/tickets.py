@@ -17,7 +17,7 @@ from typing import TypeGuard
 
 import orjson
 
-from enforcer.errors import TicketExpired, TicketInvalid
+from enforcer.domain.errors import TicketExpired, TicketInvalid
 
 PAGE = "enforcer:page"
 PROXY = "enforcer:proxy"

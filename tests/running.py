@@ -18,14 +18,14 @@ from typing import Any, Self
 import httpx
 import pytest
 
-from enforcer.logs import GATHER
+from enforcer.process.loglines import GATHER
 
 ROOT = Path(__file__).resolve().parent.parent
 START_WITHIN = 20.0
 WITHOUT_UVLOOP = """
 import sys
 sys.modules["uvloop"] = None
-from enforcer.cli import main
+from enforcer.command.cli import main
 sys.exit(main())
 """
 

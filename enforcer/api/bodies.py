@@ -25,9 +25,10 @@ from pydantic import (
     model_validator,
 )
 
-from enforcer import devices, protocol
-from enforcer.api.problems import Problem, invalid
-from enforcer.model import Device, EndReason
+from enforcer import protocol
+from enforcer.domain import devices
+from enforcer.domain.model import Device, EndReason
+from enforcer.http.problems import Problem, invalid
 
 MAX_BODY = 16 * 1024
 """Bytes of a request body."""

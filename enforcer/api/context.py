@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from enforcer.api.describing import Describer
-from enforcer.authkeys import AuthKeys
-from enforcer.edge import Proxies
-from enforcer.metrics import Metrics
-from enforcer.notices import Notices
-from enforcer.rates import Rates
-from enforcer.registry import Registry
-from enforcer.settings import Settings
+from enforcer.configuration.settings import Settings
+from enforcer.http.authkeys import AuthKeys
+from enforcer.http.origins import Proxies
+from enforcer.http.rates import Rates
+from enforcer.process.metrics import Metrics
+from enforcer.process.notices import Notices
 from enforcer.tickets import TicketOffice
+from enforcer.usecases.registry import Registry
 
 
 @dataclass(slots=True)

@@ -12,14 +12,14 @@ from pydantic import Field
 from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
-from enforcer.api.problems import rate_limited
 from enforcer.api.sessions import json
 from enforcer.api.site import static_file
-from enforcer.edge import block_of
-from enforcer.model import Device, Session
-from enforcer.policy import Login
-from enforcer.registry import new_session_id
+from enforcer.domain.model import Device, Session
+from enforcer.domain.policy import Login
+from enforcer.http.origins import block_of
+from enforcer.http.problems import rate_limited
 from enforcer.store.base import SessionQuery
+from enforcer.usecases.registry import new_session_id
 
 MAX_NAME = 64
 """Characters of a name."""

@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import replace
 
-from enforcer import devices
-from enforcer.model import Device
+from enforcer.domain import devices
+from enforcer.domain.model import Device
 
 
 class Describer:

@@ -8,9 +8,9 @@ from aiohttp import web
 
 from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
-from enforcer.api.problems import Problem, head_too_large, rate_limited, unauthorized
-from enforcer.authkeys import AuthKeys
-from enforcer.edge import TICKET_PARAMETERS, host_allowed, secret_in_url
+from enforcer.http.authkeys import AuthKeys
+from enforcer.http.origins import TICKET_PARAMETERS, host_allowed, secret_in_url
+from enforcer.http.problems import Problem, head_too_large, rate_limited, unauthorized
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 KeyedHandler = Callable[[web.Request, Context], Awaitable[web.StreamResponse]]

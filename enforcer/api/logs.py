@@ -18,9 +18,9 @@ from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import Context
 from enforcer.api.guard import app_call
-from enforcer.api.problems import invalid
 from enforcer.api.sessions import json, show
-from enforcer.model import AuditRow, EndReason, Snapshot
+from enforcer.domain.model import AuditRow, EndReason, Snapshot
+from enforcer.http.problems import invalid
 from enforcer.store.base import AuditQuery, SessionQuery
 
 STREAM_PAGE = 200

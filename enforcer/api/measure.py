@@ -10,7 +10,7 @@ from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.guard import Handler, metrics_call
 from enforcer.api.sessions import NO_STORE
-from enforcer.errors import StoreUnavailable
+from enforcer.domain.errors import StoreUnavailable
 
 UNMATCHED = "unmatched"
 """The route of a request that none is for."""

@@ -13,7 +13,7 @@ from enforcer import __version__, protocol
 from enforcer.api import bodies, logs
 from enforcer.api.guard import Handler
 from enforcer.api.site import static_file
-from enforcer.model import ActorKind, AuditEvent, EndReason
+from enforcer.domain.model import ActorKind, AuditEvent, EndReason
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Delivery = Literal["pending", "acked", "refused_on_return", "gone"]

@@ -11,11 +11,11 @@ from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.guard import Handler, bearer, host_of
-from enforcer.api.problems import problem_of, rate_limited, unauthorized
 from enforcer.api.sessions import json
-from enforcer.edge import origin_allowed
-from enforcer.errors import SessionEnded, SessionUnknown, TicketExpired, TicketInvalid
-from enforcer.model import Actor, ActorKind, EndReason, Snapshot
+from enforcer.domain.errors import SessionEnded, SessionUnknown, TicketExpired, TicketInvalid
+from enforcer.domain.model import Actor, ActorKind, EndReason, Snapshot
+from enforcer.http.origins import origin_allowed
+from enforcer.http.problems import problem_of, rate_limited, unauthorized
 from enforcer.tickets import PAGE, Ticket
 
 PREFIX = "/session/"

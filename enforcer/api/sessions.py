@@ -9,11 +9,11 @@ from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.guard import app_call, bearer, judge_key
-from enforcer.api.problems import ended, invalid, unauthorized
-from enforcer.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
-from enforcer.model import EndReason, LoginAnswer, Snapshot
-from enforcer.policy import Login
-from enforcer.registry import by_app, new_session_id
+from enforcer.domain.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
+from enforcer.domain.model import EndReason, LoginAnswer, Snapshot
+from enforcer.domain.policy import Login
+from enforcer.http.problems import ended, invalid, unauthorized
+from enforcer.usecases.registry import by_app, new_session_id
 
 NO_STORE = {"Cache-Control": "no-store"}
 

@@ -11,20 +11,20 @@ from collections.abc import Callable
 from typing import Any
 
 from enforcer import protocol
-from enforcer.edge import block_of
-from enforcer.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
+from enforcer.configuration.settings import Settings
+from enforcer.domain.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
+from enforcer.domain.model import Actor, ActorKind, Change, EndReason, Session, Snapshot
 from enforcer.gateway.identity import REMEDIES, identify, why_not_end_others
 from enforcer.gateway.kick import Kick
 from enforcer.gateway.link import Link, view_of
 from enforcer.gateway.socket import JSON, News, Refusal, Socket
 from enforcer.gateway.spread import Spread
-from enforcer.metrics import JOINED, Metrics
-from enforcer.model import Actor, ActorKind, Change, EndReason, Session, Snapshot
-from enforcer.notices import Notices
-from enforcer.rates import Rates
-from enforcer.registry import Registry
-from enforcer.settings import Settings
+from enforcer.http.origins import block_of
+from enforcer.http.rates import Rates
+from enforcer.process.metrics import JOINED, Metrics
+from enforcer.process.notices import Notices
 from enforcer.tickets import PAGE, TicketOffice
+from enforcer.usecases.registry import Registry
 
 log = logging.getLogger(__name__)
 

@@ -1,11 +1,11 @@
 """Whom a page speaks for, by what it shows. Whether the session of a ticket lives is the store's to say."""
 
 from enforcer import protocol
-from enforcer.errors import Refused, TicketInvalid
+from enforcer.domain.errors import Refused, TicketInvalid
 from enforcer.gateway.link import Link
 from enforcer.gateway.socket import Refusal
-from enforcer.registry import new_session_id
 from enforcer.tickets import PAGE, Ticket, TicketOffice
+from enforcer.usecases.registry import new_session_id
 
 REMEDIES = {
     "ticket-invalid": "a page showed a ticket that this server has not made: both need one authkey, or the page is"

@@ -2,9 +2,9 @@
 
 import asyncio
 
+from enforcer.domain.model import Session, Snapshot
 from enforcer.gateway.kick import Kick
 from enforcer.gateway.socket import Socket
-from enforcer.model import Session, Snapshot
 from enforcer.tickets import Ticket
 
 View = tuple[bool, bool, int, float | None]

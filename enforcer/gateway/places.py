@@ -2,9 +2,9 @@
 
 import math
 
-from enforcer.edge import block_of
+from enforcer.configuration.settings import Settings
 from enforcer.gateway.hub import Hub
-from enforcer.settings import Settings
+from enforcer.http.origins import block_of
 
 MAX_WAITING = 10_000
 """Sockets that have not joined; a page joins within a round trip, so there are never many but in an attack."""

@@ -1,4 +1,4 @@
-"""Who knocks, as far as the opening request tells; the same for both engines."""
+"""What the opening request says about the client; the same for both engines."""
 
 from dataclasses import dataclass
 

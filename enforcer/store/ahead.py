@@ -6,7 +6,7 @@ Whoever decides next must see what is on its way to the disk; nobody else may, u
 from collections import deque
 from typing import Any, TypeVar
 
-from enforcer.model import Decision, RememberedAnswer, RoomState, Session
+from enforcer.domain.model import Decision, RememberedAnswer, RoomState, Session
 
 K = TypeVar("K")
 V = TypeVar("V")

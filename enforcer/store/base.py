@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from enforcer.model import AuditRow, Change, Decision, EndReason, Mark, RoomState, Snapshot
+from enforcer.domain.model import AuditRow, Change, Decision, EndReason, Mark, RoomState, Snapshot
 
 T = TypeVar("T")
 Decide = Callable[[RoomState, float], Decision[T]]

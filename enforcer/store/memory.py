@@ -7,8 +7,8 @@ from bisect import bisect_right, insort
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
-from enforcer.deadlines import due_at, merged, postponed
-from enforcer.model import (
+from enforcer.domain.deadlines import due_at, merged, postponed
+from enforcer.domain.model import (
     AuditRow,
     Change,
     Decision,
@@ -20,7 +20,7 @@ from enforcer.model import (
     WaitingLogin,
     in_order,
 )
-from enforcer.policy import REMEMBER_FOR
+from enforcer.domain.policy import REMEMBER_FOR
 from enforcer.store.base import AuditQuery, Decide, SessionQuery
 
 T = TypeVar("T")

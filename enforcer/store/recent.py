@@ -6,7 +6,7 @@ snapshot depends on all live sessions of its room: whoever commits to the room f
 
 from collections.abc import Iterable, Sequence
 
-from enforcer.model import RoomState, Session, Snapshot
+from enforcer.domain.model import RoomState, Session, Snapshot
 
 
 class Recent:

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from enforcer.model import (
+from enforcer.domain.model import (
     Actor,
     ActorKind,
     AuditEntry,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from enforcer.store import make_store
 from enforcer.store.base import Store
+from enforcer.store.by_url import make_store
 from tests.redis_server import RedisCluster, RedisServer
 
 STORES = ("memory", "sqlite", "sqlite on one core", "redis", "valkey", "cluster")

@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from enforcer.model import Actor, ActorKind, AuditEntry, AuditEvent, Decision, Device, EndReason, RoomState, Session
+from enforcer.domain.model import (
+    Actor,
+    ActorKind,
+    AuditEntry,
+    AuditEvent,
+    Decision,
+    Device,
+    EndReason,
+    RoomState,
+    Session,
+)
 from enforcer.store.base import Decide, Store
 from tests.contract.conftest import START
 

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from enforcer.deadlines import LEFT_FOR, Rules
-from enforcer.policy import Login
-from enforcer.registry import SEEN_EVERY, Registry
-from enforcer.store import make_store
+from enforcer.domain.deadlines import LEFT_FOR, Rules
+from enforcer.domain.policy import Login
 from enforcer.store.base import SessionQuery, Store
+from enforcer.store.by_url import make_store
+from enforcer.usecases.registry import SEEN_EVERY, Registry
 from tests.contract.conftest import Clock
 
 RULES = Rules(alive_window=60.0)

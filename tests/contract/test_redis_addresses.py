@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 import pytest
 
-from enforcer.errors import StartError, StoreUnavailable
-from enforcer.model import Change, Decision, Session
-from enforcer.redis_address import redis_address
+from enforcer.domain.errors import StartError, StoreUnavailable
+from enforcer.domain.model import Change, Decision, Session
 from enforcer.store.base import SessionQuery
-from enforcer.store.redis import RedisStore
-from enforcer.store.redis_keys import Keys
+from enforcer.store.redis.address import redis_address
+from enforcer.store.redis.keys import Keys
+from enforcer.store.redis.store import RedisStore
 from tests.contract.rooms import ended, put, session
 from tests.redis_server import PASSWORD, RedisCluster, RedisServer
 from tests.running import free_port, require_command, until

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from enforcer.deadlines import Rules
-from enforcer.policy import Login
-from enforcer.redis_address import redis_address
-from enforcer.registry import Registry
-from enforcer.store.redis import MOST_PARTS, SMALL_BATCH, RedisStore
-from enforcer.store.redis_keys import BUCKETS
+from enforcer.domain.deadlines import Rules
+from enforcer.domain.policy import Login
+from enforcer.store.redis.address import redis_address
+from enforcer.store.redis.keys import BUCKETS
+from enforcer.store.redis.store import MOST_PARTS, SMALL_BATCH, RedisStore
+from enforcer.usecases.registry import Registry
 from tests.redis_server import RedisCluster, RedisServer
 
 LOGINS = 40

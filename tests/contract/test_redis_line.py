@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from redis.asyncio.connection import AbstractConnection, Connection
 
-from enforcer.store.redis_line import SILENCE, Line
+from enforcer.store.redis.client.line import SILENCE, Line
 from tests.redis_server import RedisServer
 from tests.tcp_proxy import TcpProxy
 

@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from enforcer.deadlines import Rules
-from enforcer.errors import StoreUnavailable
-from enforcer.model import Change, Decision, RoomState, Session
-from enforcer.policy import Login
-from enforcer.redis_address import redis_address
-from enforcer.registry import Registry
-from enforcer.store.redis import RedisStore
-from enforcer.store.redis_keys import Keys
-from enforcer.store.redis_rooms import Outcome, Rooms
+from enforcer.domain.deadlines import Rules
+from enforcer.domain.errors import StoreUnavailable
+from enforcer.domain.model import Change, Decision, RoomState, Session
+from enforcer.domain.policy import Login
+from enforcer.store.redis.address import redis_address
+from enforcer.store.redis.keys import Keys
+from enforcer.store.redis.rooms import Outcome, Rooms
+from enforcer.store.redis.store import RedisStore
+from enforcer.usecases.registry import Registry
 from tests.contract.conftest import SERVERS, START, Clock
 from tests.contract.rooms import deciding, ended, put, session, started
 from tests.redis_server import RedisCluster, RedisServer

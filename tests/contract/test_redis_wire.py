@@ -11,10 +11,10 @@ import pytest
 import uvloop
 from redis.asyncio.connection import Connection
 
-from enforcer.errors import StoreUnavailable
-from enforcer.redis_address import redis_address
-from enforcer.store.redis_link import Link
-from enforcer.store.redis_wire import Wire
+from enforcer.domain.errors import StoreUnavailable
+from enforcer.store.redis.address import redis_address
+from enforcer.store.redis.client.link import Link
+from enforcer.store.redis.client.wire import Wire
 from tests.redis_server import RedisServer
 
 ROUNDS = 60

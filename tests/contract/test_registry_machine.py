@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from enforcer.deadlines import IDLE_SLACK, Rules
-from enforcer.errors import RequestIdReused, SessionConflict, SessionEnded
-from enforcer.model import Actor, ActorKind, EndReason
-from enforcer.outages import TICK_SLACK
-from enforcer.policy import Login
-from enforcer.registry import Registry
-from enforcer.store import make_store
+from enforcer.domain.deadlines import IDLE_SLACK, Rules
+from enforcer.domain.errors import RequestIdReused, SessionConflict, SessionEnded
+from enforcer.domain.model import Actor, ActorKind, EndReason
+from enforcer.domain.policy import Login
 from enforcer.store.base import AuditQuery, SessionQuery
+from enforcer.store.by_url import make_store
+from enforcer.usecases.outages import TICK_SLACK
+from enforcer.usecases.registry import Registry
 from tests.contract.conftest import STORES, Clock, Fresh, fresh_store
 
 ROOMS = ("alice", "bob")

@@ -4,12 +4,12 @@ from typing import Any, cast
 
 import pytest
 
-from enforcer.deadlines import Rules
-from enforcer.errors import StoreUnavailable
-from enforcer.model import EndReason
-from enforcer.policy import Login
-from enforcer.registry import Registry
+from enforcer.domain.deadlines import Rules
+from enforcer.domain.errors import StoreUnavailable
+from enforcer.domain.model import EndReason
+from enforcer.domain.policy import Login
 from enforcer.store.base import AuditQuery, Store
+from enforcer.usecases.registry import Registry
 from tests.contract.conftest import Clock
 
 

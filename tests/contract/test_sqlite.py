@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from enforcer.cores import usable_cores
-from enforcer.errors import StartError, StoreUnavailable
-from enforcer.model import AuditEntry, AuditEvent, Change, Decision, Device, Mark, RoomState
-from enforcer.store import sqlite_checkpoints
+from enforcer.domain.errors import StartError, StoreUnavailable
+from enforcer.domain.model import AuditEntry, AuditEvent, Change, Decision, Device, Mark, RoomState
+from enforcer.process.cores import usable_cores
 from enforcer.store.base import AuditQuery, SessionQuery
-from enforcer.store.sqlite import SQLiteStore
-from enforcer.store.sqlite_schema import MIGRATIONS
+from enforcer.store.sqlite import checkpoints as sqlite_checkpoints
+from enforcer.store.sqlite.schema import MIGRATIONS
+from enforcer.store.sqlite.store import SQLiteStore
 from tests.contract.conftest import START, Clock, Forgetful
 from tests.contract.rooms import deciding, ended, look, put, session
 
@@ -205,12 +205,12 @@ async def test_a_file_of_a_newer_version_is_refused(store: SQLiteStore, path: Pa
 async def test_a_failing_migration_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each migration is one transaction: half of one is none, and the next start tries again."""
     broken = (*MIGRATIONS, "CREATE TABLE half (x); CREATE TABLE half (x);")
-    monkeypatch.setattr("enforcer.store.sqlite_schema.MIGRATIONS", broken)
+    monkeypatch.setattr("enforcer.store.sqlite.schema.MIGRATIONS", broken)
     store = SQLiteStore(path, Clock())
     with pytest.raises((StartError, StoreUnavailable)):
         await store.open()
     assert version(path) == len(MIGRATIONS)
-    monkeypatch.setattr("enforcer.store.sqlite_schema.MIGRATIONS", (*MIGRATIONS, "CREATE TABLE whole (x);"))
+    monkeypatch.setattr("enforcer.store.sqlite.schema.MIGRATIONS", (*MIGRATIONS, "CREATE TABLE whole (x);"))
     await store.open()
     await store.close()
     assert version(path) == len(MIGRATIONS) + 1
@@ -280,7 +280,7 @@ async def test_a_database_that_is_locked_from_outside_is_unavailable(
     await put(store, session("before"))
     intruder = sqlite3.connect(path, isolation_level=None)
     try:
-        monkeypatch.setattr("enforcer.store.sqlite_writer.LOCK_WAIT", 50)
+        monkeypatch.setattr("enforcer.store.sqlite.writer.LOCK_WAIT", 50)
         await store._run(lambda c: c.execute("PRAGMA busy_timeout = 50"))
         intruder.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnavailable, match="locked"):

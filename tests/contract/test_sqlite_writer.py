@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enforcer.errors import StoreUnavailable
-from enforcer.model import Decision, RoomState
-from enforcer.store import sqlite_writer
+from enforcer.domain.errors import StoreUnavailable
+from enforcer.domain.model import Decision, RoomState
 from enforcer.store.ahead import Ahead
-from enforcer.store.sqlite_schema import migrate
-from enforcer.store.sqlite_statements import ROWS_AT_ONCE, Kind, Row, row
-from enforcer.store.sqlite_writer import AT_ONCE, LOCK_WAIT, MAX_BATCH, Writer
+from enforcer.store.sqlite import writer as sqlite_writer
+from enforcer.store.sqlite.schema import migrate
+from enforcer.store.sqlite.statements import ROWS_AT_ONCE, Kind, Row, row
+from enforcer.store.sqlite.writer import AT_ONCE, LOCK_WAIT, MAX_BATCH, Writer
 from tests.contract.conftest import Forgetful
 
 KINDS = ("decide", "decide", "decide nothing", "decide badly", "decide wrongly", "write", "write wrongly")

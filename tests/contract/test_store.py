@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from enforcer.deadlines import FOREVER, IDLE_SLACK, due_at, merged, postponed
-from enforcer.errors import StoreUnavailable
-from enforcer.model import (
+from enforcer.domain.deadlines import FOREVER, IDLE_SLACK, due_at, merged, postponed
+from enforcer.domain.errors import StoreUnavailable
+from enforcer.domain.model import (
     AuditEntry,
     AuditEvent,
     Change,
@@ -23,9 +23,9 @@ from enforcer.model import (
     Session,
     WaitingLogin,
 )
-from enforcer.policy import REMEMBER_FOR
-from enforcer.store import make_store
+from enforcer.domain.policy import REMEMBER_FOR
 from enforcer.store.base import AuditQuery, SessionQuery, Store
+from enforcer.store.by_url import make_store
 from tests.contract.conftest import START, Clock
 from tests.contract.rooms import DEVICE, deciding, ended, look, put, session, started
 

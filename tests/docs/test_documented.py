@@ -10,9 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from enforcer import protocol
 from enforcer.api import logs, measure, openapi, pages, sessions, site
-from enforcer.metrics import Metrics
-from enforcer.model import AuditEvent, EndReason
-from enforcer.settings import SAMPLE_AUTHKEY, Settings
+from enforcer.configuration.settings import SAMPLE_AUTHKEY, Settings
+from enforcer.domain.model import AuditEvent, EndReason
+from enforcer.process.metrics import Metrics
 from tests.running import ROOT
 
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()

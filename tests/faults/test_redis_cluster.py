@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from enforcer.store.redis_keys import Keys, bucket_of
+from enforcer.store.redis.keys import Keys, bucket_of
 from tests.faults.conftest import OpenPage, StartNode
 from tests.faults.test_redis_nodes import audit, transitions_are_told_once
 from tests.redis_server import RedisCluster, RedisServer

@@ -11,8 +11,8 @@ from typing import Any, Self
 import aiohttp
 
 from enforcer.app import Server
-from enforcer.clock import Clock
-from enforcer.settings import Settings
+from enforcer.configuration.settings import Settings
+from enforcer.process.clock import Clock
 from tests.running import free_port
 
 START = 1_800_000_000.0

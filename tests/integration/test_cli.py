@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from enforcer import __version__
-from enforcer.settings import SAMPLE_AUTHKEY, Settings
+from enforcer.configuration.settings import SAMPLE_AUTHKEY, Settings
 from tests.running import ROOT, EnforcerProcess, free_port
 
 KEY = "Zk3vR9xW2mQ8tY5uB7nL4pS6dF1gH0jC-secret"

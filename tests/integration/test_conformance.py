@@ -14,9 +14,9 @@ import pytest
 from yarl import URL
 
 from enforcer.app import Server
+from enforcer.configuration.settings import Settings
+from enforcer.gateway.direct.frames import text_frame
 from enforcer.gateway.limits import Pace
-from enforcer.gateway.wire.websocket import text_frame
-from enforcer.settings import Settings
 from tests.frames import BINARY, CLOSE, CONTINUATION, PING, TEXT, masked
 
 PACE = Pace(ping_interval=1.0, ping_timeout=0.5, connect_within=1.0)

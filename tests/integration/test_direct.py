@@ -16,10 +16,10 @@ import uvloop
 from aiohttp.web_protocol import RequestHandler
 
 from enforcer.app import Server
-from enforcer.gateway.direct_socket import DirectSocket
+from enforcer.configuration.settings import Settings
+from enforcer.gateway.direct.frames import Inbox
+from enforcer.gateway.direct.socket import DirectSocket
 from enforcer.gateway.limits import Pace
-from enforcer.gateway.wire.websocket import Inbox
-from enforcer.settings import Settings
 from tests.frames import BINARY, CONTINUATION, PING, TEXT, masked
 from tests.integration.raw import RawSocket, refusal
 from tests.integration.test_memory import OPENING, join, resident, tickets

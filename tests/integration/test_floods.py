@@ -14,7 +14,7 @@ import aiohttp
 import httpx
 import pytest
 
-from enforcer.api import front
+from enforcer.api import connections as front
 from tests.integration.inside import Inside, Time
 from tests.integration.problems import problem
 from tests.integration.raw import RawSocket, exchange

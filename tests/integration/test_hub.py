@@ -9,20 +9,20 @@ from typing import Any, TypeVar
 
 import pytest
 
-from enforcer.errors import StoreUnavailable
+from enforcer.configuration.settings import Settings
+from enforcer.domain.errors import StoreUnavailable
+from enforcer.domain.model import Actor, ActorKind, Decision, EndReason, Snapshot
+from enforcer.domain.policy import Login
 from enforcer.gateway.hub import Hub
 from enforcer.gateway.link import Link
 from enforcer.gateway.socket import News, Refusal
-from enforcer.metrics import Metrics
-from enforcer.model import Actor, ActorKind, Decision, EndReason, Snapshot
-from enforcer.notices import Notices
-from enforcer.policy import Login
-from enforcer.rates import Rates
-from enforcer.registry import Registry, new_session_id
-from enforcer.settings import Settings
+from enforcer.http.rates import Rates
+from enforcer.process.metrics import Metrics
+from enforcer.process.notices import Notices
 from enforcer.store.base import Decide
 from enforcer.store.memory import MemoryStore
 from enforcer.tickets import TicketOffice
+from enforcer.usecases.registry import Registry, new_session_id
 
 T = TypeVar("T")
 

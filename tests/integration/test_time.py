@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 import pytest
 
-from enforcer.deadlines import IDLE_SLACK, LEFT_FOR
+from enforcer.domain.deadlines import IDLE_SLACK, LEFT_FOR
 from enforcer.tickets import PAGE, TicketKeys
 from tests.integration.inside import START, Inside, Time
 from tests.integration.raw import RawSocket, refusal

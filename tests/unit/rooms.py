@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from typing import Any, TypeVar
 
-from enforcer.deadlines import Rules, active_mark, left_mark, merged, seen_mark
-from enforcer.errors import Refused
-from enforcer.model import (
+from enforcer.domain.deadlines import Rules, active_mark, left_mark, merged, seen_mark
+from enforcer.domain.errors import Refused
+from enforcer.domain.model import (
     Actor,
     ActorKind,
     AuditEntry,
@@ -19,7 +19,7 @@ from enforcer.model import (
     Session,
     WaitingLogin,
 )
-from enforcer.policy import (
+from enforcer.domain.policy import (
     MAX_UNCLAIMED,
     MAX_WAITING,
     Login,

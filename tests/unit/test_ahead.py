@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.model import Decision, LoginAnswer, RememberedAnswer, RoomState, Session
+from enforcer.domain.model import Decision, LoginAnswer, RememberedAnswer, RoomState, Session
 from enforcer.store.ahead import Ahead
 
 STEPS = st.lists(

@@ -1,6 +1,7 @@
-"""Imports point downwards only, and the pure modules stay pure."""
+"""Imports point downwards only, the pure modules stay pure, and each private name of a library has its reason."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,36 +10,42 @@ import pytest
 from tests.running import ROOT
 
 PACKAGE = ROOT / "enforcer"
-LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"model", "errors"}),
-    frozenset({"clock", "config_text", "cores", "deadlines", "descriptors", "devices", "edge", "http1", "listening"})
-    | frozenset({"moments", "ports", "redis_address", "static", "terminal"}),
-    frozenset({"authkeys", "policy", "noticed", "presence", "protocol", "rates", "tickets"})
-    | frozenset({"configuration", "settings"}),
-    frozenset({"store"}),
-    frozenset({"outages", "registry"}),
-    frozenset({"api", "gateway", "jobs", "journal", "logs", "metrics", "notices"}),
-    frozenset({"app"}),
-    frozenset({"advice", "cli", "command_line", "console", "garbage", "workers", "__main__"}),
+DESIGN = (ROOT / "docs" / "design.md").read_text()
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("domain/model", "domain/errors", "http/origins", "http/plain_requests", "http/rates", "static"),
+    ("process/clock", "process/cores", "process/descriptors", "process/listening", "process/notices"),
+    ("domain", "store/redis/address", "configuration/text", "process/terminal", "http/authkeys"),
+    ("protocol", "tickets", "configuration"),
+    ("http", "store"),
+    ("usecases",),
+    ("process/metrics", "process/loglines", "process/jobs"),
+    ("api", "gateway"),
+    ("app",),
+    ("command", "process/garbage", "process/workers", "__main__"),
 )
-"""From the bottom to the top; a module may import its own layer and those before it."""
-SEPARATE = {("api", "gateway"), ("gateway", "api"), ("jobs", "api"), ("jobs", "gateway")}
-"""Neighbours in a layer that must not know each other."""
+"""From the bottom to the top; a module may import its own layer and those before it. The longest name counts."""
+SEPARATE = {("api", "gateway"), ("gateway", "api"), ("process/jobs", "api"), ("process/jobs", "gateway")}
+"""Neighbours that must not know each other."""
 PURE = (
-    *("model", "errors", "config_text", "deadlines", "devices", "edge", "http1", "moments", "redis_address"),
-    *("policy", "noticed", "presence", "terminal"),
-    *("protocol", "tickets", "authkeys", "rates", "store/ahead", "store/recent", "gateway/visitor"),
-    *("gateway/wire/websocket", "gateway/wire/packets", "gateway/wheel"),
+    *("domain/model", "domain/errors", "domain/deadlines", "domain/devices", "domain/policy", "http/authkeys"),
+    *("http/origins", "http/plain_requests", "http/rates", "configuration/text", "process/terminal", "command/moments"),
+    *("protocol", "tickets", "usecases/unwritten", "usecases/presence", "store/ahead", "store/recent"),
+    *("store/redis/address", "store/redis/keys", "store/redis/rows", "gateway/visitor", "gateway/packets"),
+    *("gateway/direct/frames", "gateway/direct/wheel"),
 )
 IMPURE = {"asyncio", "time", "os", "socket", "random", "secrets", "threading", "sqlite3", "aiohttp", "pathlib", "uuid"}
 
 
-def modules() -> Iterator[tuple[str, Path, ast.Module]]:
-    """Each module with its first name under the package."""
+def place(path: Path) -> str:
+    """Where a module stands, as `folder/module`; a package's face as the folder."""
+    return str(path.relative_to(PACKAGE).with_suffix("")).removesuffix("/__init__")
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    """Each module with its place."""
     for path in sorted(PACKAGE.rglob("*.py")):
-        part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if part != "__init__":
-            yield part, path, ast.parse(path.read_text())
+        if path != PACKAGE / "__init__.py":
+            yield place(path), ast.parse(path.read_text())
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
@@ -51,67 +58,129 @@ def imported(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def layer_of(part: str) -> int:
+def ours(tree: ast.Module) -> Iterator[str]:
+    """The places of the modules of this package that a module imports."""
+    for name in imported(tree):
+        words = name.split(".")
+        target = PACKAGE.joinpath(*words[1:])
+        if words[0] == "enforcer" and len(words) > 1 and (target.is_dir() or target.with_suffix(".py").exists()):
+            yield "/".join(words[1:])
+
+
+def within(module: str, part: str) -> bool:
+    """Whether a module is the part, or in it."""
+    return module == part or module.startswith(part + "/")
+
+
+def layer_of(module: str) -> int:
     """How high a module stands; every module has a place."""
-    found = [n for n, layer in enumerate(LAYERS) if part in layer]
-    assert found, f"{part} is in no layer; give it one in LAYERS and in docs/design.md"
-    return found[0]
+    found = [(len(part), n) for n, layer in enumerate(LAYERS) for part in layer if within(module, part)]
+    assert found, f"{module} is in no layer; give it one in LAYERS and in docs/design.md"
+    return max(found)[1]
+
+
+def is_face(module: str) -> bool:
+    """Whether it is a folder whose `__init__` says what is in it and no more."""
+    return (PACKAGE / module).is_dir() and len(ast.parse((PACKAGE / module / "__init__.py").read_text()).body) <= 1
 
 
 def test_imports_point_downwards() -> None:
     """No module imports from a layer above its own, and neighbours that must not know each other do not."""
-    for part, path, tree in modules():
-        for name in imported(tree):
-            words = name.split(".")
-            if words[0] != "enforcer" or len(words) < 2 or not known(words[1]):
+    for module, tree in modules():
+        for name in ours(tree):
+            if is_face(name):
                 continue
-            assert layer_of(words[1]) <= layer_of(part), f"{path.name} imports {name} from above"
-            assert (part, words[1]) not in SEPARATE, f"{path.name} imports {name}"
+            assert layer_of(name) <= layer_of(module), f"{module} imports {name} from above"
+            assert not any(within(module, a) and within(name, b) for a, b in SEPARATE), f"{module} imports {name}"
 
 
-def known(part: str) -> bool:
-    """Whether it is a module and not a name in the package itself."""
-    return (PACKAGE / part).is_dir() or (PACKAGE / f"{part}.py").exists()
-
-
-@pytest.mark.parametrize("part", PURE)
-def test_the_pure_modules_do_no_io(part: str) -> None:
+@pytest.mark.parametrize("module", PURE)
+def test_the_pure_modules_do_no_io(module: str) -> None:
     """No clock, no randomness, no await, nothing that reaches outside."""
-    tree = ast.parse((PACKAGE / f"{part}.py").read_text())
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
     assert not {name.split(".")[0] for name in imported(tree)} & IMPURE
     assert not [n for n in ast.walk(tree) if isinstance(n, ast.AsyncFunctionDef | ast.Await)]
 
 
 def test_only_the_gateway_knows_socketio() -> None:
     """The protocol's libraries are imported in one package."""
-    for part, path, tree in modules():
+    for module, tree in modules():
         if any(name.split(".")[0] in ("socketio", "engineio") for name in imported(tree)):
-            assert part == "gateway", path
+            assert within(module, "gateway"), module
 
 
-def test_the_wire_knows_nothing_of_the_rest() -> None:
-    """Framing and packets could be used by any server."""
-    for path in (PACKAGE / "gateway" / "wire").glob("*.py"):
-        ours = {name for name in imported(ast.parse(path.read_text())) if name.startswith("enforcer.")}
-        assert all(name.startswith("enforcer.gateway.wire") for name in ours), path
-
-
-def test_only_one_module_knows_the_inside_of_aiohttp() -> None:
-    """What is pinned because of private names stands in one place."""
-    for _, path, tree in modules():
-        private = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)} & {"_message_tail", "_task_handler"}
-        assert not private or path.stem == "takeover", path
+def test_framing_knows_nothing_of_the_rest() -> None:
+    """Frames and packets could be used by any server."""
+    for module in ("gateway/direct/frames", "gateway/packets"):
+        tree = ast.parse((PACKAGE / f"{module}.py").read_text())
+        assert set(ours(tree)) <= {"gateway/direct", "gateway/direct/frames"}, module
 
 
 def test_only_the_registry_decides() -> None:
-    """`transact` is called in one module."""
-    for part, path, tree in modules():
-        calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
-        if any(isinstance(n.func, ast.Attribute) and n.func.attr == "transact" for n in calls):
-            assert part == "registry", path
+    """`transact` is used by one module, and made by the stores."""
+    users = {
+        module
+        for module, tree in modules()
+        if any(isinstance(n, ast.Attribute) and n.attr == "transact" for n in ast.walk(tree))
+    }
+    assert users == {"usecases/registry"}
+
+
+# ---- private names ----------------------------------------------------------------------------------
+
+_PRIVATE = re.compile(r"_[A-Za-z]\w*")
+
+
+def private_names(tree: ast.Module) -> set[str]:
+    """Private names of others: of an object that is not `self`, or of `self` where the module does not define them."""
+    own: set[str] = set()
+    inherited: set[str] = set()
+    foreign: set[str] = set()
+    fields: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name, ctx=ast.Store()):
+                own.add(name)
+            case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name) if _PRIVATE.fullmatch(name):
+                inherited.add(name)
+            case ast.Attribute(attr=name) if (
+                _PRIVATE.fullmatch(name) and name != "_replace"
+            ):  # a NamedTuple's is public
+                foreign.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                own.add(name)
+            case ast.AnnAssign(target=ast.Name(id=name)):  # a field, of all objects of the class
+                own.add(name)
+                fields.add(name)
+    return (foreign - fields) | (inherited - own)
+
+
+def test_each_private_name_of_a_library_is_in_the_list() -> None:
+    """docs/design.md says which there are, in which file, and why; nothing else is used."""
+    listed = re.findall(r"^\| `(enforcer/\S+)` \| ([^|]*) \|", DESIGN.split("## Private names")[1], re.M)
+    documented = {file: set(re.findall(r"`(_\w+)`", names)) for file, names in listed}
+    found = {f"enforcer/{module}.py": names for module, tree in modules() if (names := private_names(tree))}
+    assert found == documented
+
+
+# ---- names and the map ------------------------------------------------------------------------------
 
 
 def test_names_say_something() -> None:
     """No module is called after nothing."""
     names = {path.stem for path in PACKAGE.rglob("*.py")}
     assert not names & {"util", "utils", "helper", "helpers", "common", "misc", "manager"}
+
+
+def test_the_top_is_small() -> None:
+    """Whoever opens the package sees at a glance what there is."""
+    entries = [path for path in PACKAGE.iterdir() if path.name != "__pycache__"]
+    assert len(entries) <= 16, sorted(path.name for path in entries)
+
+
+def test_the_map_is_the_tree() -> None:
+    """docs/design.md has one line for each folder and each module at the top, and no other."""
+    drawn = set(re.findall(r"^\| `enforcer/(\S*?)/?` \|", DESIGN.split("## The map")[1].split("\n## ")[0], re.M))
+    folders = {place(path) for path in PACKAGE.rglob("__init__.py")} - {"__init__"}
+    top = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py"}
+    assert drawn == folders | top

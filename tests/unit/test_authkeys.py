@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from enforcer.authkeys import MAX_FAILURES, TRUSTED_FOR, WINDOW, AuthKeys
+from enforcer.http.authkeys import MAX_FAILURES, TRUSTED_FOR, WINDOW, AuthKeys
 
 KEY = "k" * 40
 

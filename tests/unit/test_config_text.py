@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.config_text import NotAConfiguration, members
+from enforcer.configuration.text import NotAConfiguration, members
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.deadlines import (
+from enforcer.domain.deadlines import (
     FOREVER,
     IDLE_SLACK,
     LEFT_FOR,
@@ -23,7 +23,7 @@ from enforcer.deadlines import (
     postponed,
     seen_mark,
 )
-from enforcer.model import EndReason, Mark, Session
+from enforcer.domain.model import EndReason, Mark, Session
 from tests.unit.rooms import START
 
 RULES = Rules(idle_timeout=600, absolute_timeout=3600, lost_timeout=7200)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.devices import LIMITS, described, tidied, tidied_device
+from enforcer.domain.devices import LIMITS, described, tidied, tidied_device
 
 SAFARI = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 M = "Mozilla/5.0 ("

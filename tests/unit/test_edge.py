@@ -2,7 +2,7 @@
 
 import pytest
 
-from enforcer.edge import Proxies, block_of, host_allowed, origin_allowed, secret_in_url
+from enforcer.http.origins import Proxies, block_of, host_allowed, origin_allowed, secret_in_url
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from aiohttp.http_parser import HttpRequestParser
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from enforcer.http1 import MAX_HEAD, opening_request, whole_request
+from enforcer.http.plain_requests import MAX_HEAD, opening_request, whole_request
 
 PLAIN = b"POST /notify HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from enforcer.journal import LOOKED_AT, WAR_WITHIN, TakeOvers
-from enforcer.notices import EVERY, MAX_KINDS, Notices
+from enforcer.process.notices import EVERY, MAX_KINDS, Notices
+from enforcer.usecases.journal import LOOKED_AT, WAR_WITHIN, TakeOvers
 
 
 def test_take_overs_are_forgotten_after_a_minute() -> None:

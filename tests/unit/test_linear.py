@@ -15,7 +15,7 @@ from functools import partial
 
 import pytest
 
-from enforcer.http1 import MAX_HEAD, opening_request, whole_request
+from enforcer.http.plain_requests import MAX_HEAD, opening_request, whole_request
 from tests.running import ROOT
 
 TIMES = 8
@@ -115,20 +115,20 @@ def test_a_hostile_head_costs_no_more_than_a_plain_one(size: int) -> None:
 
 
 PATTERNS: dict[str, tuple[str, ...]] = {
-    "enforcer.http1:_REQUEST_LINE": ("GET /{a/} HTTP/1.1x", "GET /{a}", "POST {/} ", "{GET }"),
-    "enforcer.http1:_OPENING_LINE": ("GET /{a}?{b} HTTP/1.1x", "GET /{a=&}", "GET /?{?}"),
-    "enforcer.http1:_LENGTH": ("{1}", "{0}x"),
+    "enforcer.http.plain_requests:_REQUEST_LINE": ("GET /{a/} HTTP/1.1x", "GET /{a}", "POST {/} ", "{GET }"),
+    "enforcer.http.plain_requests:_OPENING_LINE": ("GET /{a}?{b} HTTP/1.1x", "GET /{a=&}", "GET /?{?}"),
+    "enforcer.http.plain_requests:_LENGTH": ("{1}", "{0}x"),
     "enforcer.protocol:_SESSION_ID": ("{a}!", "{a}"),
-    "enforcer.gateway.stock:_MESSAGE": ("4{4}", "{4}x"),
-    "enforcer.api.short:_VALIDATE": ("/v1/sessions/{a}/", "{/v1/sessions/}"),
-    "enforcer.settings:_WEB_ORIGIN": ("https://{a.}!", "http://[{:}", "https://{a}:{1}"),
-    "enforcer.settings:_APP_ORIGIN": ("{a}", "{a+}://", "a://{a.}/", "a://{a}:{1}"),
-    "enforcer.settings:_DURATION": ("{1}", "{1}.{1}", "{1s}x", "{1.1}", "{1s1m}.x"),
-    "enforcer.config_text:_TOKEN": ('"{a}', '"{\\\\}', '"{\\\\"}x', "{:"),
-    "enforcer.config_text:_WORD": ("{a}1",),
-    "enforcer.moments:_AGO": ("{1h}", "{1}", "{1.1h}x", "{1h}  ago"),
-    "enforcer.moments:_UNIX": ("@{1}", "1.{1}"),
-    "enforcer.redis_address:_HOST": ("[{:}", "{a.}!", "{a}:{1}", "[{a}]:{1}x"),
+    "enforcer.gateway.polling:_MESSAGE": ("4{4}", "{4}x"),
+    "enforcer.api.fast_answers:_VALIDATE": ("/v1/sessions/{a}/", "{/v1/sessions/}"),
+    "enforcer.configuration.settings:_WEB_ORIGIN": ("https://{a.}!", "http://[{:}", "https://{a}:{1}"),
+    "enforcer.configuration.settings:_APP_ORIGIN": ("{a}", "{a+}://", "a://{a.}/", "a://{a}:{1}"),
+    "enforcer.configuration.settings:_DURATION": ("{1}", "{1}.{1}", "{1s}x", "{1.1}", "{1s1m}.x"),
+    "enforcer.configuration.text:_TOKEN": ('"{a}', '"{\\\\}', '"{\\\\"}x', "{:"),
+    "enforcer.configuration.text:_WORD": ("{a}1",),
+    "enforcer.command.moments:_AGO": ("{1h}", "{1}", "{1.1h}x", "{1h}  ago"),
+    "enforcer.command.moments:_UNIX": ("@{1}", "1.{1}"),
+    "enforcer.store.redis.address:_HOST": ("[{:}", "{a.}!", "{a}:{1}", "[{a}]:{1}x"),
 }
 """Each compiled pattern of the server, with texts that it does not quite match; what is in braces is repeated."""
 

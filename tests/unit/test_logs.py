@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from enforcer.logs import GATHER, GatheringHandler, JSONFormatter, TextFormatter
+from enforcer.process.loglines import GATHER, GatheringHandler, JSONFormatter, TextFormatter
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from enforcer.moments import moment
+from enforcer.command.moments import moment
 
 NOW = datetime(2026, 11, 27, 15, 30, 45, tzinfo=UTC).timestamp()
 EAST = timezone(timedelta(hours=2))

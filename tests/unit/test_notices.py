@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from enforcer.notices import EVERY, LONGEST, Notices
+from enforcer.process.notices import EVERY, LONGEST, Notices
 
 
 async def test_the_first_at_once_and_then_a_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:

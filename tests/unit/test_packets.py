@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.gateway.wire import packets
-from enforcer.gateway.wire.packets import Engine, Kind, Packet, read
-from enforcer.gateway.wire.websocket import CloseCode, ProtocolError
+from enforcer.gateway import packets
+from enforcer.gateway.direct.frames import CloseCode, ProtocolError
+from enforcer.gateway.packets import Engine, Kind, Packet, read
 
 READ: dict[str, Engine | Packet] = {
     "1": Engine.CLOSE,

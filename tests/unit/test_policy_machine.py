@@ -4,9 +4,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from enforcer.deadlines import Rules
-from enforcer.errors import Refused, RequestIdReused, SessionConflict, SessionEnded, SessionLimit, TooManyConnections
-from enforcer.model import EndReason, LoginAnswer
+from enforcer.domain.deadlines import Rules
+from enforcer.domain.errors import (
+    Refused,
+    RequestIdReused,
+    SessionConflict,
+    SessionEnded,
+    SessionLimit,
+    TooManyConnections,
+)
+from enforcer.domain.model import EndReason, LoginAnswer
 from tests.unit.rooms import Room
 
 NAMES = tuple(f"s{n}" for n in range(8))

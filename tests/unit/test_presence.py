@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.model import Session
-from enforcer.presence import Presence
+from enforcer.domain.model import Session
+from enforcer.usecases.presence import Presence
 
 
 def session(name: str, room: str = "alice") -> Session:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enforcer import protocol
-from enforcer.model import Actor, ActorKind, Device, EndReason, Session, Snapshot
+from enforcer.domain.model import Actor, ActorKind, Device, EndReason, Session, Snapshot
 from tests.unit.rooms import START, phone
 
 LIVE = Session("s", "alice", True, 7, START, START, START, START + 60, START + 600, None, None, device=phone())

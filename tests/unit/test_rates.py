@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from enforcer.rates import Rates
+from enforcer.http.rates import Rates
 
 
 def test_a_burst_and_then_a_rate() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from enforcer.redis_address import RedisAddress, is_redis, redis_address
+from enforcer.store.redis.address import RedisAddress, is_redis, redis_address
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from enforcer.advice import warnings
-from enforcer.configuration import load
-from enforcer.errors import ConfigError
-from enforcer.settings import SAMPLE_AUTHKEY, Settings
+from enforcer.configuration.advice import warnings
+from enforcer.configuration.reading import load
+from enforcer.configuration.settings import SAMPLE_AUTHKEY, Settings
+from enforcer.domain.errors import ConfigError
 
 KEY = "Zk3vR9xW2mQ8tY5uB7nL4pS6dF1gH0jC-secret"
 ROOT = Path(__file__).resolve().parents[2]

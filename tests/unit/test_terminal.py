@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.terminal import plain, plain_json
+from enforcer.process.terminal import plain, plain_json
 
 ORDERS = [
     "\x1b[31m",

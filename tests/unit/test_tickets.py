@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.errors import TicketExpired, TicketInvalid
+from enforcer.domain.errors import TicketExpired, TicketInvalid
 from enforcer.tickets import LEEWAY, MAX_LENGTH, PAGE, PROXY, Ticket, TicketKeys, TicketOffice, derive_key
 
 KEY = "a-key-of-at-least-thirty-two-characters"

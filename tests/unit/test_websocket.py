@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.gateway.wire.websocket import (
+from enforcer.gateway.direct.frames import (
     Binary,
     Close,
     CloseCode,

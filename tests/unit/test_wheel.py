@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.gateway.wheel import PingWheel, WaitingLine
+from enforcer.gateway.direct.wheel import PingWheel, WaitingLine
 
 
 class Rider:

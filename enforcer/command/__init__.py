@@ -1,0 +1,1 @@
+"""The command `enforcer`: what is typed, and what is printed."""

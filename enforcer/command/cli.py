@@ -1,0 +1,232 @@
+"""The command `enforcer`: starts things and prints things."""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from enforcer import __version__
+from enforcer.app import Server
+from enforcer.command import console
+from enforcer.command.arguments import USAGE_ERROR, parse
+from enforcer.command.console import Console
+from enforcer.configuration import advice
+from enforcer.configuration.reading import load
+from enforcer.configuration.settings import Settings
+from enforcer.domain.errors import ConfigError, EnforcerError, StartError
+from enforcer.process import descriptors, garbage, metrics
+from enforcer.process import loglines as logs
+from enforcer.process.listening import local_url, reserved_port, why_not_listening
+from enforcer.process.terminal import plain
+from enforcer.process.workers import Workers
+
+try:
+    from uvloop import run
+except ImportError:  # there is none for Windows
+    from asyncio import run  # type: ignore[assignment] # it knows one option more
+
+log = logging.getLogger("enforcer.command.cli")
+
+DEFAULT_CONFIG = Path("config.json")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; the exit status. What the operator must mend is one line on stderr and status 2."""
+    arguments = parse(argv)
+    try:
+        return _COMMANDS[arguments.command or "serve"](arguments)
+    except EnforcerError as error:
+        print(f"enforcer: {plain(str(error))}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `enforcer log | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to complain at the exit
+        return 141
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Starts the server and runs it until SIGTERM or SIGINT."""
+    config = load(_config_path(arguments), _flags(arguments))
+    worker: int | None = getattr(arguments, "worker", None)
+    logs.configure(config.log_format, worker)
+    descriptors.raise_limit()
+    try:
+        if worker is None:
+            for warning in advice.warnings(config):
+                log.warning(warning)
+            if config.workers > 1:
+                return run(_serve_by_workers(config, arguments))
+        run(_serve(config, arguments))
+    except StartError as error:
+        if config.log_format != "json":
+            raise
+        log.error("cannot start", extra={"error": str(error)})
+        return USAGE_ERROR
+    return 0
+
+
+async def _serve_by_workers(config: Settings, arguments: argparse.Namespace) -> int:
+    """Several processes on one port."""
+    try:
+        keeper = reserved_port(config.ipaddr, config.port)
+    except OSError as error:
+        raise StartError(why_not_listening(config.ipaddr, config.port, error)) from None
+    with keeper:
+        config = config.model_copy(update={"port": keeper.getsockname()[1]})
+        workers = Workers(config.workers, _worker_arguments(config, arguments), lambda: _announce(config, config.port))
+        log.info("starting", extra={"version": __version__, "workers": config.workers})
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, workers.stop)
+        loop.add_signal_handler(signal.SIGHUP, workers.signal, signal.SIGHUP)
+        status = await workers.run()
+    log.info("stopped")
+    return status
+
+
+def _worker_arguments(config: Settings, arguments: argparse.Namespace) -> list[str]:
+    """The command line of a worker: what ours said, with the port that was found."""
+    given = _flags(arguments) | {"port": config.port}
+    line = ["--config", str(path)] if (path := _config_path(arguments)) is not None else []
+    for name, value in given.items():
+        line += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
+    return line
+
+
+def _announce(config: Settings, port: int) -> None:
+    """What a start says when it is done."""
+    address = local_url(config.ipaddr, port)
+    print(f"Enforcer {__version__} is listening on {address}", flush=True)
+    if config.demo:
+        print(f"Open {address}/demo in two browser windows.", flush=True)
+
+
+async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    worker: int | None = getattr(arguments, "worker", None)
+    orphaned = asyncio.Event()
+
+    def bereft() -> None:
+        """Whoever started us holds the other end: when that is gone, so are we."""
+        loop.remove_reader(sys.stdin.fileno())
+        orphaned.set()
+        stopping.set()
+
+    if worker is not None:
+        loop.add_reader(sys.stdin.fileno(), bereft)
+    server = Server(config, worker=worker)
+    loop.add_signal_handler(signal.SIGHUP, _reload, server, arguments)
+    await server.start()
+    garbage.settle()
+    log.info("started", extra={"version": __version__, "address": local_url(config.ipaddr, server.port)})
+    _announce(config, server.port)
+    try:
+        await stopping.wait()
+        log.info("stopping")
+    finally:
+        await server.stop()
+        log.info("stopped")
+        if orphaned.is_set():
+            metrics.remove_directory()  # which nobody else will
+
+
+def _reload(server: Server, arguments: argparse.Namespace) -> None:
+    """SIGHUP: reads the configuration again. One that cannot be used changes nothing."""
+    try:
+        config = load(_config_path(arguments), _flags(arguments))
+    except ConfigError as error:
+        log.error("the configuration cannot be used, nothing has changed", extra={"problems": error.problems})
+        return
+    waiting = server.configure(config)
+    log.info("the configuration is reloaded", extra={"needs_restart": waiting} if waiting else {})
+
+
+def check_config(arguments: argparse.Namespace) -> int:
+    """Says every problem of a configuration at once."""
+    path = arguments.file or _config_path(arguments)
+    errors: Sequence[str] = ()
+    found: list[str] = []
+    try:
+        config = load(path)
+    except ConfigError as error:
+        errors = error.problems
+    else:
+        errors, found = advice.preflight(config)
+        found = [*advice.warnings(config), *found]
+    for problem in errors:
+        print(f"error: {plain(problem)}")
+    for warning in found:
+        print(f"warning: {plain(warning)}")
+    if errors:
+        return USAGE_ERROR
+    print(f"{path or 'the environment'}: can be used")
+    return 0
+
+
+def genkey(arguments: argparse.Namespace) -> int:
+    """Prints a new authkey: 256 random bits."""
+    print(secrets.token_urlsafe(32))
+    return 0
+
+
+def init(arguments: argparse.Namespace) -> int:
+    """Writes a configuration with a fresh key, unless the file is there."""
+    path: Path = getattr(arguments, "config", None) or DEFAULT_CONFIG
+    values: dict[str, Any] = {"port": 8080, "ipaddr": "127.0.0.1", "authkey": secrets.token_urlsafe(32)}
+    if arguments.demo:
+        values["demo"] = True
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        print(f"{path} is there already; it stays as it is")
+        return 0
+    except OSError as error:
+        raise EnforcerError(f"{path} cannot be written: {error.strerror}") from None
+    with open(handle, "w", encoding="utf-8") as file:
+        file.write(json.dumps(values, indent=2) + "\n")
+    print(f"{path} is written, with a fresh key; only you can read it")
+    return 0
+
+
+def _on_server(command: Callable[[Console, argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """A command that speaks to the running server."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        return command(Console(load(_config_path(arguments)), arguments.url), arguments)
+
+    return run
+
+
+def _config_path(arguments: argparse.Namespace) -> Path | None:
+    """The file that was named, else `config.json` if there is one: the environment alone may be enough."""
+    named: Path | None = getattr(arguments, "config", None)
+    if named is not None:
+        return named
+    return DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None
+
+
+def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given as flags."""
+    return {name: value for name, value in vars(arguments).items() if name in Settings.model_fields}
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "serve": serve,
+    "check-config": check_config,
+    "genkey": genkey,
+    "init": init,
+    "sessions": _on_server(console.sessions),
+    "log": _on_server(console.audit),
+    "end": _on_server(console.end),
+}

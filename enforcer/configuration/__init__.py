@@ -1,0 +1,1 @@
+"""What an operator has set: reading it, judging it, advising on it."""

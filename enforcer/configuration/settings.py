@@ -1,0 +1,293 @@
+"""What an operator decides. `configuration` reads it from a file, the environment and flags.
+
+Durations are seconds, as a number or as "90s", "15m",
+"8h", "30d" or a sum like "1h30m"; `null` means never where it is allowed.
+"""
+
+import contextlib
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    SettingsConfigDict,
+)
+
+from enforcer.domain.deadlines import Rules
+from enforcer.process.cores import usable_cores
+from enforcer.store.redis.address import is_redis, redis_address
+
+ENV_PREFIX = "ENFORCER_"
+SAMPLE_AUTHKEY = "replace-me-with-what-enforcer-genkey-prints"
+"""Stands in `config.json.example`; a server refuses to start with it."""
+MIN_KEY_LENGTH = 32
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
+RESERVED_EVENTS = frozenset(
+    {"connect", "connect_error", "disconnect", "session", "activity", "check", "logout", "message"}
+)
+
+
+class Several(ValueError):
+    """Problems of one setting, a sentence each."""
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        super().__init__("; ".join(sentences))
+        self.sentences = tuple(sentences)
+
+
+def _raise_all(sentences: Iterable[str]) -> None:
+    if found := tuple(sentences):
+        raise Several(found)
+
+
+def _duration(value: object) -> object:
+    """Seconds from a number, a digit string or "1h30m"."""
+    if isinstance(value, bool):
+        raise ValueError('a duration is a number of seconds or a text like "15m"')
+    if isinstance(value, str):
+        text = value.strip().lower()
+        if re.fullmatch(r"\d+(\.\d+)?", text):
+            return float(text)
+        if not _DURATION.fullmatch(text):
+            raise ValueError('a duration is a number of seconds or a text like "90s", "15m", "1h30m", "30d"')
+        return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)([smhd])", text))
+    return value
+
+
+def _optional_duration(value: object) -> object:
+    """As `_duration`; from the environment and flags, "none" stands for `null`."""
+    return None if isinstance(value, str) and value.strip().lower() in {"none", "null", ""} else _duration(value)
+
+
+def _keys(value: object) -> object:
+    """One key or a list of two; from the environment a JSON list works too."""
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, list) and not 1 <= len(value) <= 2:
+        raise ValueError("give one key, or a list of two while rotating (the first signs)")
+    if not isinstance(value, list | tuple | None):
+        raise ValueError("a key is a text")
+    return value
+
+
+_WEB_ORIGIN = re.compile(r"https?://(?:[a-z0-9.\-]+|\[[0-9a-f:]+\])(?::\d{1,5})?")
+_APP_ORIGIN = re.compile(
+    r"(?!https?:|wss?:|file:|data:|javascript:)[a-z][a-z0-9+.\-]*://[A-Za-z0-9._~\-]+(?::\d{1,5})?"
+)
+"""What apps and extensions of browsers send: `capacitor://localhost`, `chrome-extension://…`."""
+
+
+def _origins(value: object) -> object:
+    if value == "same-host":
+        return value
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list | tuple):
+        raise ValueError('"same-host" or a list of origins like "https://app.example"')
+    _raise_all(problem for origin in values if (problem := _wrong_with_origin(origin)))
+    return tuple(_without_default_port(origin) for origin in values)
+
+
+def _wrong_with_origin(origin: object) -> str | None:
+    if origin == "*":
+        return '"*" would let every site on the web in; list the origins of your pages'
+    if origin in ("null", "file://"):
+        return f"{origin!r} would let any page in that hides where it is from; give the app a scheme"
+    if not isinstance(origin, str) or not (_WEB_ORIGIN.fullmatch(origin) or _APP_ORIGIN.fullmatch(origin)):
+        return f"{origin!r} is not an origin: scheme://host[:port] in lower case, without a path"
+    return None
+
+
+def _without_default_port(origin: str) -> str:
+    """As browsers write it (RFC 6454 §6.2); with the port it would match none."""
+    for scheme, port in (("http://", ":80"), ("https://", ":443")):
+        if origin.startswith(scheme):
+            return origin.removesuffix(port)
+    return origin
+
+
+def _hostnames(value: object) -> object:
+    if value is None or value == "null":
+        return None
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list | tuple) or not values:
+        raise ValueError('a list of names like ["app.example"]; leave it out to answer for any')
+    _raise_all(
+        f"{name!r} is not a host name: no scheme, port, path or *, and IPv6 in brackets"
+        for name in values
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", name)
+    )
+    return tuple(name.lower() for name in values)
+
+
+def _networks(value: object) -> object:
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list | tuple):
+        raise ValueError('a list of addresses or networks like "10.0.0.0/8"')
+    _raise_all(f"{n!r} is not an IP address or network" for n in values if not _is_network(n))
+    return tuple(values)
+
+
+def _is_network(value: object) -> bool:
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return bool(ipaddress.ip_network(value, strict=False))
+    return False
+
+
+def _redirects(value: object) -> object:
+    if isinstance(value, dict):
+        _raise_all(
+            f'the target of {entry!r} must be a path like "/login" or an http(s) address'
+            for entry, target in value.items()
+            if not isinstance(target, str)
+            or not re.match(r"https?://[^/\s\\]|/(?![/\\])", target)
+            or re.search(r"[\s\\]", target)
+        )
+    return value
+
+
+def _workers(value: object) -> object:
+    """A number, or `auto`: one for each processor that this process may use."""
+    if value == "auto":
+        return usable_cores()
+    return value
+
+
+def _store(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError('a store is a text like "sqlite:///enforcer.db"')
+    if value == "memory://":
+        return value
+    if is_redis(value):
+        redis_address(value)
+        return value
+    if not value.startswith("sqlite:///") or value == "sqlite:///":
+        raise ValueError(
+            'use "sqlite:///enforcer.db", "sqlite:////var/lib/enforcer/enforcer.db", "redis://host:6379" or "memory://"'
+        )
+    if ":memory:" in value:
+        raise ValueError('for a store without a file use "memory://"')
+    return value
+
+
+_Seconds = Annotated[float, Field(ge=1, le=10 * 365 * 86400)]
+Duration = Annotated[_Seconds, BeforeValidator(_duration)]
+OptionalDuration = Annotated[_Seconds | None, BeforeValidator(_optional_duration)]
+
+
+class Settings(BaseSettings):
+    """Every setting, with its default and what `enforcer --help` says of it. `docs/configuration.md` explains each."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        extra="forbid",
+        hide_input_in_errors=True,
+        frozen=True,
+        strict=False,
+        use_attribute_docstrings=True,
+    )
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """TCP port; 0 takes a free one"""
+    ipaddr: str = "0.0.0.0"  # noqa: S104 - the original three settings include where to listen; the docs say so
+    """address to listen on; 127.0.0.1 is this machine only, 0.0.0.0 everybody who can reach it"""
+    authkey: Annotated[tuple[SecretStr, ...] | None, BeforeValidator(_keys)] = None
+    """what app servers show, at least 32 characters; or a list of two while it is changed, the first signs"""
+    authkey_file: Path | None = None
+    """a file with the authkey, or two, a line each; instead of authkey"""
+    metrics_key: SecretStr | None = None
+    """opens /metrics and nothing else"""
+    store: Annotated[str, BeforeValidator(_store)] = "sqlite:///enforcer.db"
+    """sqlite:///FILE, sqlite:////absolute/FILE, redis://HOST:PORT/DB, or memory:// which forgets"""
+    workers: Annotated[int, Field(ge=1, le=256), BeforeValidator(_workers)] = 1
+    """processes on one port, or auto for one a processor; more than one needs Redis"""
+    join: Literal["ticket", "open"] = "ticket"
+    """ticket: a page shows the ticket of its login; open: a page names its room"""
+    login_window: Duration = 30.0
+    """with open: how far a login and its page's first connection may lie apart"""
+    policy: Literal["displace", "reject"] = "displace"
+    """displace: the newest login stays; reject: while others are alive a login is refused"""
+    max_sessions: Annotated[int, Field(ge=1, le=1000)] = 1
+    """live logins of one user"""
+    idle_timeout: OptionalDuration = None
+    """ends a session after so long without human activity"""
+    warn_before: Duration = 120.0
+    """how long before an end by time the page warns"""
+    absolute_timeout: OptionalDuration = None
+    """ends a session so long after its login, whatever happens"""
+    lost_timeout: OptionalDuration = 30 * 86400.0
+    """ends a session after so long without any sign of life"""
+    alive_window: Duration = 60.0
+    """how long after its last sign of life a session counts as alive"""
+    restart_grace: Duration = 60.0
+    """after a start nothing ends as idle or lost for so long"""
+    ack_timeout: Duration = 5.0
+    """how long a page has to confirm its end before its socket is cut"""
+    ticket_lifetime: OptionalDuration = None
+    """ends a ticket before its session; the page is sent fresh ones"""
+    retention: OptionalDuration = 90 * 86400.0
+    """how long the records of ended sessions are kept"""
+    hostnames: Annotated[tuple[str, ...] | None, BeforeValidator(_hostnames)] = None
+    """names under which the server answers, exactly; none: any"""
+    origins: Annotated[Literal["same-host"] | tuple[str, ...], BeforeValidator(_origins)] = "same-host"
+    """whose pages may connect: same-host, or a list of exact origins"""
+    trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(_networks)] = ()
+    """addresses or networks of your reverse proxies, whose X-Forwarded-For is believed"""
+    redirects: Annotated[dict[str, str], BeforeValidator(_redirects)] = Field(default_factory=dict)
+    """where a page goes after its end, by the entry of its login"""
+    max_connections: Annotated[int, Field(ge=1)] = 100_000
+    """sockets of the process"""
+    max_connections_per_room: Annotated[int, Field(ge=1)] = 100
+    """sockets of one user"""
+    max_connections_per_ip: Annotated[int, Field(ge=1)] | None = None
+    """sockets of one address"""
+    max_message_size: Annotated[int, Field(ge=1024, le=1_000_000)] = 16_384
+    """bytes of one message from a page"""
+    max_header_size: Annotated[int, Field(ge=8192, le=1_000_000)] = 65_536
+    """bytes of the head of a request"""
+    event_name: Annotated[str, Field(min_length=1, max_length=64)] = "force-logout"
+    """the name of the event that ends a page"""
+    log_format: Literal["text", "json"] = "text"
+    """lines of the log on stderr"""
+    demo: bool = False
+    """serves the demo page"""
+
+    @property
+    def authkeys(self) -> tuple[str, ...]:
+        """The keys in clear, the signing one first. Never log or show them."""
+        return tuple(k.get_secret_value() for k in self.authkey or ())
+
+    @property
+    def metrics_keys(self) -> tuple[str, ...]:
+        """The metrics_key in clear, if there is one. Never log or show it."""
+        return () if self.metrics_key is None else (self.metrics_key.get_secret_value(),)
+
+    @property
+    def all_keys(self) -> tuple[str, ...]:
+        """Every key in clear. Each opens `/metrics`, and none may stand in a URL."""
+        return self.authkeys + self.metrics_keys
+
+    @property
+    def named_keys(self) -> dict[str, tuple[str, ...]]:
+        """The keys in clear by their settings. Never log or show them."""
+        return {"authkey": self.authkeys, "metrics_key": self.metrics_keys}
+
+    @property
+    def rules(self) -> Rules:
+        """The part of the settings that decides about sessions."""
+        return Rules(
+            join=self.join,
+            login_window=self.login_window,
+            policy=self.policy,
+            max_sessions=self.max_sessions,
+            idle_timeout=self.idle_timeout,
+            absolute_timeout=self.absolute_timeout,
+            lost_timeout=self.lost_timeout,
+            alive_window=self.alive_window,
+        )

@@ -1,0 +1,1 @@
+"""What everybody talks about, and the rules; pure: no I/O, no clock, no await."""

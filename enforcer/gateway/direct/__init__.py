@@ -1,0 +1,1 @@
+"""The engine for clients that open a WebSocket at once."""

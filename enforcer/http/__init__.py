@@ -1,0 +1,1 @@
+"""What is judged of HTTP before and after there is a request."""

@@ -1,0 +1,142 @@
+"""The logs: sessions by their start, audit rows by their number, read in one order from all buckets."""
+
+from collections.abc import AsyncIterator
+
+import orjson
+
+from enforcer.domain.model import AuditRow, Snapshot
+from enforcer.store import rows
+from enforcer.store.base import AuditQuery, SessionQuery
+from enforcer.store.redis.client.link import Link
+from enforcer.store.redis.keys import BUCKETS, Keys, bucket_of, session_and_room
+from enforcer.store.redis.merge import Sessions, Stream, merged, number_of, stamp_of
+from enforcer.store.redis.rows import room_of, session_of
+from enforcer.store.redis.scripts import TRIM
+
+
+class Logs:
+    """Reads the logs and takes old rows out. Every method raises `StoreUnavailable`."""
+
+    def __init__(self, link: Link, keys: Keys) -> None:
+        self._link = link
+        self._keys = keys
+
+    # ---- sessions ------------------------------------------------------------------------------
+
+    async def sessions(self, query: SessionQuery) -> list[Snapshot]:
+        """The session log, read part by part until there are enough rows that the query wants."""
+        found: list[Snapshot] = []
+        part: list[tuple[str, str]] = []
+        async for start, id_, room in self._starts(query):
+            if query.until is not None and start >= query.until:
+                break
+            if query.after is not None and (start, id_) <= query.after:
+                continue
+            part.append((id_, room))
+            if len(part) >= query.limit:
+                found += await self._wanted(part, query)
+                part = []
+                if len(found) >= query.limit:
+                    break
+        found += await self._wanted(part, query)
+        return found[: query.limit]
+
+    def _starts(self, query: SessionQuery) -> AsyncIterator[tuple[float, str, str]]:
+        lows = [query.since, None if query.after is None else query.after[0]]
+        low = repr(max(at for at in lows if at is not None)) if any(at is not None for at in lows) else "-inf"
+        if query.room is not None:
+            sources = [Sessions(self._keys.log(query.room), low, room=query.room)]
+        else:
+            index = "open" if query.open else "started"
+            sources = [Sessions(self._keys.of_bucket(b, index), low) for b in range(BUCKETS)]
+        return merged(self._link, sources, query.limit)
+
+    async def _wanted(self, ids: list[tuple[str, str]], query: SessionQuery) -> list[Snapshot]:
+        """The records of these sessions, those that the query wants; one may have been purged meanwhile."""
+        return [
+            snapshot
+            for snapshot in await self._snapshots(ids)
+            if snapshot.session.claimed
+            and (query.open is None or snapshot.session.ended is not query.open)
+            and (query.reason is None or snapshot.session.end_reason is query.reason)
+        ]
+
+    async def _snapshots(self, ids: list[tuple[str, str]]) -> list[Snapshot]:
+        by_bucket: dict[int, list[tuple[str, str]]] = {}
+        for id_, room in ids:
+            by_bucket.setdefault(bucket_of(room), []).append((id_, room))
+        commands = []
+        for b, those in by_bucket.items():
+            commands.append(("HMGET", self._keys.of_bucket(b, "rooms"), *(room for _, room in those)))
+            commands.append(("HMGET", self._keys.of_bucket(b, "ended"), *(id_ for id_, _ in those)))
+        replies = await self._link.ask(*commands) if commands else []
+        found: dict[str, Snapshot] = {}
+        for n, those in enumerate(by_bucket.values()):
+            for (id_, name), state, ended in zip(those, replies[2 * n], replies[2 * n + 1], strict=True):
+                home = room_of(name, state)
+                session = home.session(id_) or (session_of(ended) if ended else None)
+                if session is not None:
+                    found[id_] = Snapshot(session, home.newest_epoch)
+        return [found[id_] for id_, _ in ids if id_ in found]
+
+    async def gone(self, before: float, limit: int) -> list[tuple[str, str]]:
+        """Sessions that ended before, as (id, room): at most `limit`, from any bucket."""
+        found: list[tuple[str, str]] = []
+        replies = await self._link.ask(
+            *(
+                ("ZRANGEBYSCORE", self._keys.of_bucket(b, "gone"), "-inf", f"({before!r}", "LIMIT", 0, limit)
+                for b in range(BUCKETS)
+            )
+        )
+        for reply in replies:
+            found += [session_and_room(text) for text in reply]
+        return found[:limit]
+
+    # ---- audit ---------------------------------------------------------------------------------
+
+    async def audit(self, query: AuditQuery, room: str | None) -> list[AuditRow]:
+        """The audit log of a room, or of all."""
+        found: list[AuditRow] = []
+        texts = self._all_rows(query) if room is None else self._rows_of(room, query)
+        async for number, text in texts:
+            row = rows.audit_of((number, *orjson.loads(text)))
+            if number <= query.after or (query.since is not None and row.entry.at < query.since):
+                continue
+            if query.until is not None and row.entry.at >= query.until:
+                continue
+            if query.session is None or row.entry.session == query.session:
+                found.append(row)
+                if len(found) == query.limit:
+                    break
+        return found
+
+    def _all_rows(self, query: AuditQuery) -> AsyncIterator[tuple[int, bytes]]:
+        sources = [Stream(self._keys.of_bucket(b, "audit"), b, query.after, query.since) for b in range(BUCKETS)]
+        return merged(self._link, sources, query.limit)
+
+    async def _rows_of(self, room: str, query: AuditQuery) -> AsyncIterator[tuple[int, bytes]]:
+        """By the list of a room's rows; those that were trimmed meanwhile are left out."""
+        bucket, trail = bucket_of(room), self._keys.trail(room)
+        stream, start = self._keys.of_bucket(bucket, "audit"), 0
+        while True:
+            (ids,) = await self._link.ask(("LRANGE", trail, start, start + query.limit - 1))
+            if not ids:
+                return
+            start += len(ids)
+            wanted = [i for i in ids if number_of(stamp_of(i), bucket) > query.after]
+            replies = await self._link.ask(*(("XRANGE", stream, i, i) for i in wanted)) if wanted else []
+            for reply in replies:
+                for id_, (_, text) in reply:
+                    yield number_of(stamp_of(id_), bucket), text
+
+    async def trim(self, before: float, limit: int) -> None:
+        """Forgets audit rows older than `before`, about `limit` of them at most."""
+        part = limit // BUCKETS + 1
+        high = f"({max(1, int(before * 1e6))}-0"
+        streams = [self._keys.of_bucket(b, "audit") for b in range(BUCKETS)]
+        replies = await self._link.ask(*(("XRANGE", stream, "-", high, "COUNT", part) for stream in streams))
+        for stream, reply in zip(streams, replies, strict=True):
+            if reply:
+                rooms = {orjson.loads(text)[3] for _, (_, text) in reply}
+                trails = [self._keys.trail(room) for room in rooms]
+                await self._link.run(TRIM.call([stream, *trails], [stamp_of(reply[-1][0]) + 1]))

@@ -1,0 +1,58 @@
+"""The logs of a SQLite store: sessions by their start, audit rows by their number."""
+
+from collections.abc import Callable
+from typing import Any
+
+from enforcer.domain.model import AuditRow, Snapshot
+from enforcer.store import rows
+from enforcer.store.base import AuditQuery, SessionQuery
+
+Read = Callable[..., list[Any]]
+"""All rows of a query with these values; raises `StoreUnavailable`."""
+
+_NEWEST = "(SELECT coalesce(max(o.epoch), 0) FROM sessions o WHERE o.room = s.room AND o.ended_at IS NULL)"
+SESSION = ", ".join(f"s.{column}" for column in rows.COLUMNS.split(", "))
+"""A session's columns, where the table is called `s`."""
+SNAPSHOT = f"SELECT {SESSION}, {_NEWEST} FROM sessions s"
+
+
+def snapshot_of(row: tuple[Any, ...]) -> Snapshot:
+    """From a row of `SNAPSHOT`."""
+    return Snapshot(rows.session_of(row), row[-1])
+
+
+def sessions(read: Read, query: SessionQuery) -> list[Snapshot]:
+    """The session log."""
+    conditions: list[tuple[str, tuple[Any, ...]]] = [("s.claimed = 1", ())]
+    if query.room is not None:
+        conditions.append(("s.room = ?", (query.room,)))
+    if query.open is not None:
+        conditions.append(("s.ended_at IS NULL" if query.open else "s.ended_at IS NOT NULL", ()))
+    if query.reason is not None:
+        conditions.append(("s.end_reason = ?", (query.reason,)))
+    if query.since is not None:
+        conditions.append(("s.started_at >= ?", (query.since,)))
+    if query.until is not None:
+        conditions.append(("s.started_at < ?", (query.until,)))
+    if query.after is not None:
+        conditions.append(("(s.started_at, s.id) > (?, ?)", query.after))
+    where = f"WHERE {' AND '.join(condition for condition, _ in conditions)}"
+    values = [value for _, given in conditions for value in given]
+    sql = f"{SNAPSHOT} {where} ORDER BY s.started_at, s.id LIMIT ?"
+    return [snapshot_of(row) for row in read(sql, *values, query.limit)]
+
+
+def audit(read: Read, query: AuditQuery) -> list[AuditRow]:
+    """The audit log."""
+    room = query.room
+    if room is None and query.session is not None:  # it is indexed by room
+        found = read("SELECT room FROM sessions WHERE id = ?", query.session)
+        room = found[0][0] if found else None
+    conditions: list[tuple[str, Any]] = [("seq > ?", query.after)]
+    bounds = (("at >= ?", query.since), ("at < ?", query.until))
+    for condition, value in (("room = ?", room), ("session = ?", query.session), *bounds):
+        if value is not None:
+            conditions.append((condition, value))
+    where = " AND ".join(condition for condition, _ in conditions)
+    sql = f"SELECT seq, {rows.AUDIT_COLUMNS} FROM audit WHERE {where} ORDER BY seq LIMIT ?"
+    return [rows.audit_of(row) for row in read(sql, *(value for _, value in conditions), query.limit)]

@@ -1,0 +1,370 @@
+"""`sqlite:///…`: the default. One process, durable, nothing to install.
+
+WAL with `synchronous=FULL`: what was answered is on the disk. One connection writes (`sqlite_writer`), reads
+happen over a second one and see committed state only. Other processes are kept out (`sqlite_lock`).
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import orjson
+
+from enforcer.domain.errors import StartError, StoreUnavailable
+from enforcer.domain.model import (
+    AuditRow,
+    Change,
+    Decision,
+    Mark,
+    RememberedAnswer,
+    RoomState,
+    Session,
+    Snapshot,
+    in_order,
+)
+from enforcer.domain.policy import REMEMBER_FOR
+from enforcer.process.cores import usable_cores
+from enforcer.store import rows
+from enforcer.store.ahead import Ahead
+from enforcer.store.base import AuditQuery, Decide, SessionQuery
+from enforcer.store.recent import Recent
+from enforcer.store.sqlite import logs as sqlite_logs
+from enforcer.store.sqlite.checkpoints import Checkpoints
+from enforcer.store.sqlite.lock import take_lock
+from enforcer.store.sqlite.logs import SESSION, SNAPSHOT, snapshot_of
+from enforcer.store.sqlite.schema import migrate
+from enforcer.store.sqlite.statements import WERE_PRESENT, Row, decision_rows, mark_rows
+from enforcer.store.sqlite.writer import LOCK_WAIT, Settle, Work, Writer
+
+T = TypeVar("T")
+
+MARKS_AT_ONCE = 50
+"""Marks in one transaction: no login waits for all of them."""
+CACHE_KB = 32_768
+"""Of each connection: the pages of the indexes that logins touch at random stay in it."""
+RECENT = 4096
+"""Sessions that are kept as they were read or committed last. The reading connection loses its cache at each commit."""
+
+_ROOM = (
+    f"SELECT r.epoch, r.waiting, {SESSION} FROM (SELECT ? AS room) q LEFT JOIN rooms r ON r.room = q.room "
+    "LEFT JOIN sessions s ON s.room = q.room AND s.ended_at IS NULL"
+)
+_BY_ID = f"SELECT {rows.COLUMNS} FROM sessions WHERE id = ?"
+_ANSWER = f"SELECT {rows.ANSWER_COLUMNS} FROM answers WHERE room = ? AND request_id = ?"
+_EMPTY_ROOM = (
+    "DELETE FROM rooms WHERE room = ?1 AND waiting = '[]' AND NOT EXISTS (SELECT 1 FROM sessions WHERE room = ?1)"
+)
+"""Forgets a room that nothing is known of any more."""
+
+
+class SQLiteStore:
+    """See `store.base.Store` for what each method promises."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self._path = path
+        self._clock = clock
+        self._lock: IO[str] | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._reading: sqlite3.Connection | None = None
+        """What reads are done over now."""
+        self._writer: Writer | None = None
+        self._checkpoints: Checkpoints | None = None
+        self._listeners: list[Callable[[Change], None]] = []
+        self._recent = Recent(RECENT)
+        self._ahead = Ahead()
+        self._present: set[int] = set()
+        """Shares that were noted with somebody in them."""
+
+    @property
+    def shared(self) -> None:
+        return None
+
+    @property
+    def presence_log(self) -> "SQLiteStore":
+        return self
+
+    def now(self) -> float:
+        return self._clock()
+
+    async def open(self) -> None:
+        """Takes the lock, migrates, and starts the writer.
+
+        Raises:
+            StartError: the directory is missing or not writable, another process has the database, or it is not one.
+            StoreUnavailable: the disk is full or fails; calling again later may work.
+        """
+        self._lock = take_lock(self._path)
+        try:
+            writing = self._connect()
+            try:
+                writing.execute("PRAGMA journal_mode = WAL")
+                writing.execute("PRAGMA synchronous = FULL")
+                writing.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+                writing.execute("PRAGMA temp_store = MEMORY")
+                writing.execute("PRAGMA wal_autocheckpoint = 0")  # `sqlite_checkpoints` does it
+                migrate(writing, str(self._path))
+                self._reader = self._connect()
+                self._reader.execute("PRAGMA query_only = ON")
+                self._reader.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+                self._reading = self._reader
+                self._checkpoints = Checkpoints(self._connect)
+                self._ahead.forget()
+                self._writer = Writer(
+                    *(writing, asyncio.get_running_loop(), self._ahead),
+                    view=self._view,
+                    wrote=self._checkpoints.wrote,
+                    unknown=self._recent.clear,
+                    one_core=usable_cores() == 1,
+                )
+            except BaseException:
+                writing.close()
+                raise
+        except BaseException as e:
+            await self.close()
+            if isinstance(e, sqlite3.OperationalError):
+                raise StoreUnavailable(f"{self._path} cannot be opened: {e}") from None
+            if isinstance(e, sqlite3.DatabaseError):
+                raise StartError(f"{self._path} is not a usable database: {e}") from None
+            raise
+
+    async def close(self) -> None:
+        if self._writer is not None:
+            await self._writer.close()  # first, so that the last to close is the reader, which cannot write
+            self._writer = None
+        if self._checkpoints is not None:
+            await asyncio.to_thread(self._checkpoints.close)
+            self._checkpoints = None
+        self._recent.clear()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = self._reading = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    async def ping(self) -> None:
+        if self._writing.failing is not None:  # only a write shows whether the trouble is over
+            await self._run(lambda c: c.execute("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", (self.now(),)))
+        self._read("SELECT 1")
+
+    async def transact(
+        self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
+    ) -> Decision[T]:
+        def make() -> tuple[Any, Sequence[Row]]:
+            before = self._state(room, sessions, request_id)
+            decision = decide(before, self._clock())
+            if decision.empty:
+                return (before, before, decision), ()
+            after = decision.after(before)
+            writes = decision_rows(before, after, decision)  # first: if it raises, nothing was decided
+            self._ahead.decided(after, decision)
+            return (before, after, decision), writes
+
+        def committed(done: tuple[RoomState, RoomState, Decision[T]]) -> None:
+            before, after, decision = done
+            if decision.changed:
+                self._recent.forget(s.id for s in (*before.sessions, *decision.changed))
+                if self._ahead.room(room) is None:  # else a later one may be committed already, and may have been read
+                    self._recent.committed(after, decision.changed)
+                for listener in self._listeners:
+                    listener(Change(room, decision.changed))
+
+        decision: Decision[T]
+        *_, decision = await self._writing.decide(make, committed)
+        return decision
+
+    def _state(self, room: str, sessions: Collection[str], request_id: str | None) -> RoomState:
+        """The room, and what else was asked for, as those before have decided it."""
+        ahead = self._ahead
+        now = ahead.room(room) or self._room(room)
+        if not sessions and request_id is None:
+            return now
+        found = {i: s for i in sessions if (s := ahead.session(i) or self._session(i)) is not None}
+        kept = None
+        if request_id is not None:
+            kept = ahead.answer(room, request_id) or self._answer(room, request_id)
+        return RoomState(room, now.epoch, now.sessions, now.waiting, found, kept)
+
+    async def mark(self, marks: Sequence[Mark]) -> None:
+        for first in range(0, len(marks), MARKS_AT_ONCE):
+            await self._mark(marks[first : first + MARKS_AT_ONCE])
+
+    async def _mark(self, marks: Sequence[Mark]) -> None:
+        def committed(_: None) -> None:
+            self._recent.forget(m.session for m in marks)
+
+        await self._writing.write(mark_rows(marks), committed)
+
+    async def get(self, session: str) -> Snapshot | None:
+        return self._get(session)
+
+    def at_hand(self, session: str) -> Snapshot | None:
+        try:
+            return self._get(session)
+        except StoreUnavailable:
+            return None
+
+    def _get(self, session: str) -> Snapshot | None:
+        if self._reader is not None and (recent := self._recent.get(session)) is not None:
+            return recent
+        found = self._read(f"{SNAPSHOT} WHERE s.id = ?", session)
+        if not found:
+            return None
+        snapshot = snapshot_of(found[0])
+        self._recent.read(snapshot)
+        return snapshot
+
+    async def room(self, room: str) -> RoomState:
+        return self._room(room)
+
+    async def due(self, now: float, limit: int, absolute_only: bool = False) -> list[str]:
+        deadline = "absolute_at" if absolute_only else "due_at"
+        found = self._read(
+            f"SELECT room FROM sessions WHERE ended_at IS NULL AND {deadline} <= ? ORDER BY {deadline} LIMIT ?",
+            now,
+            limit,
+        )
+        return list(dict.fromkeys(room for (room,) in found))
+
+    async def sessions(self, query: SessionQuery) -> list[Snapshot]:
+        return sqlite_logs.sessions(self._read, query)
+
+    async def audit(self, query: AuditQuery) -> list[AuditRow]:
+        return sqlite_logs.audit(self._read, query)
+
+    async def forget(self, room: str, sessions: Collection[str]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            ids = [(session,) for session in sessions]
+            connection.executemany("DELETE FROM sessions WHERE id = ? AND ended_at IS NOT NULL", ids)
+            connection.execute(_EMPTY_ROOM, (room,))
+
+        await self._run(work)
+
+    async def purge(self, before: float, limit: int) -> int:
+        forgotten = self._clock() - REMEMBER_FOR
+
+        def work(connection: sqlite3.Connection) -> int:
+            gone = connection.execute(
+                "DELETE FROM sessions WHERE id IN "
+                "(SELECT id FROM sessions WHERE ended_at IS NOT NULL AND ended_at < ? ORDER BY ended_at LIMIT ?) "
+                "RETURNING room",
+                (before, limit),
+            ).fetchall()
+            connection.execute(
+                "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at < ? ORDER BY at LIMIT ?)",
+                (before, 4 * limit),
+            )
+            connection.execute("DELETE FROM answers WHERE at <= ?", (forgotten,))
+            connection.executemany(_EMPTY_ROOM, list(dict.fromkeys(gone)))
+            return len(gone)
+
+        count: int = await self._run(work)
+        return count
+
+    async def present(self, share: int, sessions: Collection[str], now: float) -> None:
+        if not sessions and share not in self._present:
+            return
+        self._present.add(share) if sessions else self._present.discard(share)
+        row = (share, now, orjson.dumps(list(sessions)).decode())
+        await self._run(lambda c: c.execute("INSERT OR REPLACE INTO presence VALUES (?, ?, ?)", row))
+
+    async def take_presence(self, alive_window: float) -> None:
+        noted = self._read("SELECT at, sessions FROM presence")
+        if not noted:
+            return
+
+        def work(connection: sqlite3.Connection) -> None:
+            for at, sessions in noted:
+                connection.execute(WERE_PRESENT, (at, at + alive_window, sessions, at))
+            connection.execute("DELETE FROM presence")
+
+        await self._run(work, lambda _: self._recent.clear())
+
+    async def beat(self, now: float) -> None:
+        await self._run(lambda c: c.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('beat', ?)", (now,)))
+
+    async def last_beat(self) -> float | None:
+        found = self._read("SELECT value FROM meta WHERE name = 'beat'")
+        return float(found[0][0]) if found else None
+
+    async def postpone(
+        self, seconds: float, since: float, skip: Collection[str], after: str | None, limit: int
+    ) -> str | None:
+        def work(connection: sqlite3.Connection) -> str | None:
+            ids = connection.execute(
+                "SELECT id FROM sessions WHERE id > ? AND ended_at IS NULL AND last_active_at <= ? ORDER BY id LIMIT ?",
+                (after or "", since, limit),
+            ).fetchall()
+            connection.executemany(
+                "UPDATE sessions SET idle_at = idle_at + ?, lost_at = lost_at + ? WHERE id = ?",
+                [(seconds, seconds, i) for (i,) in ids if i not in skip],
+            )
+            return ids[-1][0] if len(ids) == limit else None
+
+        last: str | None = await self._run(work, lambda _: self._recent.clear())
+        return last
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        self._listeners.append(listener)
+
+    # ---- connections ---------------------------------------------------------------------------
+
+    @property
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            raise StoreUnavailable("the store is not open")
+        return self._writer
+
+    async def _run(self, work: Work, committed: Settle | None = None) -> Any:
+        return await self._writing.run(work, committed)
+
+    @contextmanager
+    def _view(self, writing: sqlite3.Connection | None) -> Iterator[None]:
+        """What is read within is of one moment, and needs the database's locks only once.
+
+        `writing` is the connection to read over, if it has a transaction open. It knows what it has read before; the
+        reading one forgets that at each commit.
+        """
+        reader = self._reader
+        assert reader is not None
+        if writing is None:
+            with suppress(Exception):  # each read will tell
+                reader.execute("BEGIN")
+        self._reading = writing or reader
+        try:
+            yield
+        finally:
+            self._reading = reader
+            if reader.in_transaction:  # SQLite may have ended it, after an error of the disk
+                reader.execute("COMMIT")
+
+    def _room(self, room: str) -> RoomState:
+        """The room as it is committed."""
+        found = self._read(_ROOM, room)
+        epoch, waiting = found[0][:2]
+        live = () if found[0][2] is None else in_order(rows.session_of(row[2:]) for row in found)
+        return RoomState(room, epoch or 0, live, () if waiting is None else rows.waiting_of(waiting))
+
+    def _session(self, session: str) -> Session | None:
+        found = self._read(_BY_ID, session)
+        return rows.session_of(found[0]) if found else None
+
+    def _answer(self, room: str, request_id: str) -> RememberedAnswer | None:
+        found = self._read(_ANSWER, room, request_id)
+        return rows.answer_of(found[0]) if found else None
+
+    def _read(self, sql: str, *values: Any) -> list[Any]:
+        if self._reading is None:
+            raise StoreUnavailable("the store is not open")
+        try:
+            return self._reading.execute(sql, values).fetchall()
+        except sqlite3.Error as e:
+            raise StoreUnavailable(f"the database cannot be read: {e}") from None
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            self._path, timeout=LOCK_WAIT / 1_000, isolation_level=None, check_same_thread=False, cached_statements=256
+        )

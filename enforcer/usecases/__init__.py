@@ -1,0 +1,1 @@
+"""What may be asked of the sessions, and what this process knows of them."""

@@ -1,0 +1,469 @@
+"""The use cases: login, validate, activity, logout, end, expire, list.
+
+The only module that calls `transact`. Reads meet passed deadlines here: the expiry is committed first, then the answer
+given. What is merely noticed (a live socket, activity, an ack) is collected as marks and flushed in batches; every
+read here sees what is not flushed yet.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from enforcer.domain.deadlines import (
+    LOST_STEP,
+    Rules,
+    active_mark,
+    expiry,
+    left_mark,
+    lost_deadline,
+    lost_due,
+    merged,
+    online_mark,
+    seen_mark,
+)
+from enforcer.domain.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
+from enforcer.domain.model import (
+    Actor,
+    ActorKind,
+    AuditRow,
+    Change,
+    Decision,
+    Elsewhere,
+    EndReason,
+    LoginAnswer,
+    Mark,
+    RoomState,
+    Session,
+    Snapshot,
+)
+from enforcer.domain.policy import Login, decide_end, decide_end_all, decide_expire, decide_join, decide_login
+from enforcer.store.base import AuditQuery, Decide, SessionQuery, Store
+from enforcer.usecases.outages import Outages
+from enforcer.usecases.presence import Presence
+from enforcer.usecases.unwritten import Noticed
+
+T = TypeVar("T")
+Committed = Callable[[str, Decision[Any], float], None]
+
+log = logging.getLogger(__name__)
+
+EXPIRE_BATCH = 500
+"""Due sessions looked at in one round of expiry."""
+SEEN_EVERY = 20
+"""Seconds between two notes that a session was seen, by its socket or by calls, at most; a third of `alive_window` if
+that is less. Finer would only cost writes."""
+
+
+def new_session_id() -> str:
+    """An id for a login that brings none: 128 random bits, base64url."""
+    return secrets.token_urlsafe(16)
+
+
+class Registry:
+    """What may be asked of the sessions. One per process."""
+
+    def __init__(
+        self, store: Store, rules: Rules, elapsed: Callable[[], float], committed: Sequence[Committed] = ()
+    ) -> None:
+        """`elapsed` counts seconds and cannot be set, unlike the store's clock.
+
+        `committed` are called with the room and each decision that this process has committed, and the seconds it took.
+        """
+        self._store = store
+        self._committed = committed
+        self._rules = rules
+        self._graceful = replace(rules, grace=True)
+        self._noticed = Noticed()
+        self._seen_every = max(1, min(SEEN_EVERY, int(rules.alive_window / 3)))
+        self._presence = Presence(self._seen_every)
+        self._elapsed = elapsed
+        self._outages = Outages(store, elapsed, self._presence)
+        self._listeners: list[Callable[[Change], None]] = []
+        store.listen(self._tell)
+        if store.shared is not None:
+            store.listen(self._still_here)
+
+    @property
+    def rules(self) -> Rules:
+        """The rules in force now: with grace after a start and an outage, and while the clock is not to be trusted."""
+        return self._graceful if self._outages.grace else self._rules
+
+    def now(self) -> float:
+        """UTC seconds by the store's clock."""
+        return self._store.now()
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """Calls `listener` on the event loop with each committed change, and with what may be one.
+
+        That is an end that a read here has found while the session still has a socket, because no message told of it;
+        and a room without sessions where a commit may have been lost: the listener must read it.
+        """
+        self._listeners.append(listener)
+
+    def _tell(self, change: Change) -> None:
+        for listener in self._listeners:
+            listener(change)
+
+    async def hold(self, room: str) -> None:
+        """Whoever has a socket of the room holds it: then the listeners hear of its changes, whichever node made them.
+
+        Before the room is read; each call wants its `release`.
+        """
+        if self._store.shared is not None:
+            await self._store.shared.hold(room)
+
+    def release(self, room: str) -> None:
+        """One socket of the room less."""
+        if self._store.shared is not None:
+            self._store.shared.release(room)
+
+    async def ping(self) -> None:
+        """Returns if a login would be taken now; raises `StoreUnavailable` otherwise."""
+        await self._store.ping()
+
+    def configure(self, rules: Rules) -> None:
+        """New rules, from the next decision on. Deadlines that are set stay until the next login or activity."""
+        self._rules = rules
+        self._graceful = replace(rules, grace=True)
+
+    # ---- the passing of time -------------------------------------------------------------------
+
+    async def resume(self, grace: float) -> None:
+        """After the store was opened; see `Outages.resume`."""
+        if self._store.presence_log is not None:
+            await self._store.presence_log.take_presence(self._rules.alive_window)
+        await self._outages.resume(grace)
+
+    async def tick(self) -> None:
+        """Once a second; see `Outages.tick`."""
+        await self._outages.tick()
+
+    # ---- app servers ---------------------------------------------------------------------------
+
+    async def login(self, room: str, login: Login) -> LoginAnswer:
+        """A user has logged in: claims the room for the session.
+
+        What it replaces in another room ends right after. If that fails (`StoreUnavailable`), or the process dies in
+        between, a repeat of the request id finishes it.
+
+        Raises:
+            SessionEnded: the id has ended; a new login needs a new id.
+            SessionConflict: the id belongs to another room.
+            SessionLimit: policy `reject`, and enough others are alive.
+            RequestIdReused: the request id came with another body.
+        """
+        if here := self._presence.in_room(room):
+            login = replace(login, alive=frozenset(here))
+        outcome = await self._transact(
+            room,
+            lambda state, now: decide_login(state, login, self.rules, now),
+            sessions=() if login.session is None else (login.session,),
+            request_id=login.request_id,
+        )
+        if isinstance(outcome, Refused):
+            raise outcome
+        return outcome
+
+    async def get(self, session: str, room: str | None = None) -> Snapshot:
+        """The session as it stands now, live or ended; counts as a sign of life, never as activity.
+
+        Raises:
+            SessionUnknown: there is no such session, or it belongs to another room than `room`.
+        """
+        snapshot = await self._current(session, room)
+        self._note_call(snapshot.session)
+        return snapshot
+
+    def at_hand(self, session: str) -> Snapshot | None:
+        """What `get` would return, if that can be said without waiting; None says nothing."""
+        snapshot = self._store.at_hand(session)
+        if snapshot is None:
+            return None
+        current = self._overlaid(snapshot.session)
+        if _over(current, self._store.now(), self.rules):
+            return None
+        self._note_call(current)
+        return snapshot if current is snapshot.session else snapshot._replace(session=current)
+
+    async def live(self, session: str, room: str | None = None) -> Snapshot:
+        """As `get`, but only a live session will do.
+
+        Raises:
+            SessionUnknown: as `get`.
+            SessionEnded: it has ended.
+        """
+        snapshot = await self.get(session, room)
+        if snapshot.session.ended:
+            ended = snapshot.session
+            raise SessionEnded(f"session {session!r} has ended ({ended.end_reason})", ended)
+        return snapshot
+
+    async def list_room(self, room: str) -> list[Snapshot]:
+        """The live sessions of a room, newest claim first, unclaimed pages last."""
+        state = await self._store.room(room)
+        now, rules = self._store.now(), self.rules
+        sessions = [self._overlaid(s) for s in state.sessions]
+        if any(_over(s, now, rules) for s in sessions):
+            await self._transact(room, lambda state, now: decide_expire(state, self.rules, now))
+            sessions = [self._overlaid(s) for s in (await self._store.room(room)).sessions]
+        newest = max((s.epoch for s in sessions), default=0)
+        return [Snapshot(s, newest) for s in reversed(sessions)]
+
+    async def activity(self, session: str, room: str | None = None, idle_for: float = 0.0) -> Snapshot:
+        """A human was active `idle_for` seconds ago: moves the idle deadline. Raises as `live`."""
+        snapshot = await self.live(session, room)
+        now = self._store.now()
+        self._noticed.put(snapshot.session.room, active_mark(snapshot.session, now - idle_for, now, self._rules))
+        return snapshot._replace(session=self._overlaid(snapshot.session))
+
+    async def end(self, session: str, reason: EndReason, by: Actor, room: str | None = None) -> Session:
+        """Ends a session; the record, ended now or before.
+
+        Raises:
+            SessionUnknown: as `get`.
+        """
+        known = (await self._current(session, room)).session
+        if known.ended:
+            return known
+        where = known.room
+        ended = await self._transact(
+            where,
+            lambda state, now: decide_end(state, session, reason, by, self.rules, now),
+            sessions=(session,),
+        )
+        if ended is None:  # purged between the two steps
+            raise SessionUnknown(f"session {session!r} is not known")
+        return ended
+
+    async def end_all(self, room: str, reason: EndReason, by: Actor, keep: str | None = None) -> tuple[str, ...]:
+        """Log out everywhere: ends every live session of the room but `keep`; their ids."""
+        return await self._transact(room, lambda state, now: decide_end_all(state, keep, reason, by, self.rules, now))
+
+    async def sessions(self, query: SessionQuery) -> list[Snapshot]:
+        """Rows of the session log."""
+        return [s._replace(session=self._overlaid(s.session)) for s in await self._store.sessions(query)]
+
+    async def audit(self, query: AuditQuery) -> list[AuditRow]:
+        """Rows of the audit log."""
+        return await self._store.audit(query)
+
+    # ---- pages ---------------------------------------------------------------------------------
+
+    async def join(self, room: str, session: str) -> Snapshot:
+        """A page joins a room by its name (`join: "open"`).
+
+        Raises:
+            SessionEnded: its session has ended.
+            SessionConflict: the id belongs to another room.
+            TooManyConnections: the room has too many unclaimed pages.
+        """
+        alive = frozenset(self._presence.in_room(room))
+        outcome = await self._transact(
+            room, lambda state, now: decide_join(state, session, self.rules, now, alive), sessions=(session,)
+        )
+        if isinstance(outcome, Refused):
+            raise outcome
+        return await self.live(session, room)
+
+    def arrived(self, session: Session) -> None:
+        """A socket of the session is open in this process: it is alive until the last one has left."""
+        here = self._presence.arrived(session)
+        if here is None:
+            return
+        now = self._store.now()
+        if not self._seen_just_now(session):
+            mark = online_mark(session, now, self._rules)
+            self._noticed.put(session.room, mark)
+            session = merged(session, mark)
+        here.lost_due = lost_due(session, now, self._rules)
+
+    def _seen_just_now(self, session: Session) -> bool:
+        """Whether its record says already what a socket would add: a page comes right after its login.
+
+        Other nodes want to know more than that: whether it has a socket.
+        """
+        fresh = session.seen_until >= self._store.now() + self._rules.alive_window - self._seen_every
+        return fresh and self._store.shared is None and session.id not in self._noticed.in_room(session.room)
+
+    def left(self, session: str, *, ended: bool = False) -> None:
+        """One socket of the session was closed. If it has `ended`, nobody asks any more whether it is alive."""
+        last = self._presence.left(session)
+        if last is not None and not ended:
+            self._noticed.put(last.room, left_mark(session, last.claimed, self._store.now(), self._rules))
+
+    def online(self, session: str) -> bool:
+        """Whether the session has a live socket in this process."""
+        return session in self._presence
+
+    def online_anywhere(self, session: Session) -> bool:
+        """Whether the session has a live socket, as far as this process knows of others'."""
+        return self.online(session.id) or (self._store.shared is not None and session.online_until > self._store.now())
+
+    def _still_here(self, change: Change) -> None:
+        """Its last socket on another node has left, but not the one that is here: that is noted anew."""
+        now = self._store.now()
+        for session in change.sessions:
+            if session.id in self._presence and not session.ended and session.online_until <= now:
+                self._noticed.put(session.room, online_mark(session, now, self._rules))
+
+    def acked(self, session: Session) -> None:
+        """A page has confirmed that it knows of its end."""
+        self._noticed.put(session.room, Mark(session.id, acked_at=self._store.now()))
+
+    def refused(self, session: Session) -> None:
+        """A page of an ended session came back and was turned away."""
+        if session.refused_at is None and session.acked_at is None:
+            self._noticed.put(session.room, Mark(session.id, refused_at=self._store.now()))
+
+    def _note_call(self, session: Session) -> None:
+        """A call about a session is a sign of life; about an ended one, its sockets may not know it yet."""
+        if session.ended:
+            if self._presence.ended(session.id):
+                self._tell(Change(session.room, (session,)))
+            return
+        now = self._store.now()
+        if now - session.last_seen_at >= self._seen_every:
+            self._noticed.put(session.room, seen_mark(session, now, self._rules))
+
+    # ---- background ----------------------------------------------------------------------------
+
+    async def flush(self) -> None:
+        """Writes what was noticed since the last time; keeps it, in sight of our reads, while the store is away."""
+        noticed = self._noticed.all()
+        await self._store.mark([mark for _, mark in noticed])
+        self._noticed.written(noticed)
+
+    async def note_presence(self) -> None:
+        """Once a second: that the sessions with a socket here are alive, those of one share of them.
+
+        Nodes tell each other in the records. A process that is alone knows it anyway: it notes who is here in one
+        piece, for its successor if it dies. The lost deadline moves in coarser steps, because it is indexed; it is
+        exact again when the last socket leaves. A session whose process dies is given up too early by at most
+        `LOST_STEP` of its time.
+        """
+        now = self._store.now()
+        seen_until = now + self._rules.alive_window
+        share, here = self._presence.next_share()
+        for session, known in here.items():
+            lost_at = None
+            if now >= known.lost_due and (lost_at := lost_deadline(known.claimed, now, self._rules)) is not None:
+                known.lost_due = now + (lost_at - now) * LOST_STEP
+            if self._store.shared is not None or lost_at is not None:
+                self._noticed.put(known.room, Mark(session, now, seen_until, lost_at, online_until=seen_until))
+        if self._store.presence_log is not None:
+            await self._store.presence_log.present(share, here, now)
+
+    async def expire(self) -> int:
+        """Ends sessions whose time is over, a bounded number of rooms at once; how many rooms were looked at."""
+        rooms = await self._store.due(self._store.now(), EXPIRE_BATCH, absolute_only=self.rules.grace)
+        await asyncio.gather(
+            *(self._transact(room, lambda state, now: decide_expire(state, self.rules, now)) for room in rooms)
+        )
+        return len(rooms)
+
+    async def purge(self, retention: float, limit: int = 1000) -> int:
+        """Forgets a bounded number of sessions that ended longer than `retention` seconds ago; how many."""
+        return await self._store.purge(self._store.now() - retention, limit)
+
+    # ---- how -----------------------------------------------------------------------------------
+
+    async def _transact(
+        self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
+    ) -> T:
+        """Decides on the room as it is, what was noticed included.
+
+        What was noticed about records that the decision changes is committed with them, the rest with the next flush.
+        """
+        try:
+            return await self._transact_with_marks(room, decide, sessions, request_id)
+        except StoreUnavailable:  # it may be committed all the same
+            if self._presence.in_room(room):
+                self._tell(Change(room, ()))
+            raise
+
+    async def _transact_with_marks(
+        self, room: str, decide: Decide[T], sessions: Collection[str], request_id: str | None
+    ) -> T:
+        marks = dict(self._noticed.in_room(room))  # of this moment: `decide` may run in another thread
+        here = () if self._store.shared is not None else tuple(self._presence.in_room(room))
+
+        def overlaid(state: RoomState, now: float) -> Decision[T]:
+            live = tuple(self._known_as(s, marks.get(s.id), s.id in here, now) for s in state.sessions)
+            return decide(state._replace(sessions=live), now)
+
+        began = self._elapsed()
+        decision = await self._store.transact(
+            room, overlaid if marks or here else decide, sessions=sessions, request_id=request_id
+        )
+        if not decision.empty:
+            self._noticed.written([(room, marks[s.id]) for s in decision.changed if s.id in marks])
+            for committed in self._committed:
+                committed(room, decision, self._elapsed() - began)
+        if decision.elsewhere is not None:
+            await self._end_elsewhere(room, decision.elsewhere)
+        if passing := [s.id for s in decision.changed if s.passing]:
+            await self._store.forget(room, passing)
+        return decision.result
+
+    async def _end_elsewhere(self, room: str, elsewhere: Elsewhere) -> None:
+        """A login of this room has replaced a session that is not live in it: if it is another room's, it ends there.
+
+        The claim is committed by now, so whoever is stopped here must be able to come back: `decide_login` says the
+        same to a repeat of the request id.
+        """
+        try:
+            replaced = (await self._current(elsewhere.session, None)).session
+            if replaced.room != room:
+                await self.end(replaced.id, EndReason.REPLACED, elsewhere.by)
+        except SessionUnknown:
+            log.info("a login replaces a session that is not known", extra={"room": room, "session": elsewhere.session})
+
+    async def knows(self, session: str) -> bool:
+        """Whether there is such a session, live or ended."""
+        return await self._store.get(session) is not None
+
+    async def _current(self, session: str, room: str | None) -> Snapshot:
+        """The record with what was noticed; if its time is over, the expiry is committed first."""
+        snapshot = await self._known(session, room)
+        if _over(snapshot.session, self._store.now(), self.rules):
+            await self._transact(snapshot.session.room, lambda state, now: decide_expire(state, self.rules, now))
+            snapshot = await self._known(session, room)
+        return snapshot
+
+    async def _known(self, session: str, room: str | None) -> Snapshot:
+        snapshot = await self._store.get(session)
+        if snapshot is None or (room is not None and snapshot.session.room != room):
+            raise SessionUnknown(f"session {session!r} is not known" + ("" if room is None else f" in room {room!r}"))
+        overlaid = self._overlaid(snapshot.session)
+        return snapshot if overlaid is snapshot.session else snapshot._replace(session=overlaid)
+
+    def _overlaid(self, session: Session) -> Session:
+        """The record with what is not written of it: the marks, and that it has a socket here."""
+        mark = self._noticed.in_room(session.room).get(session.id)
+        here = self._store.shared is None and session.id in self._presence
+        return self._known_as(session, mark, here, self._store.now())
+
+    def _known_as(self, session: Session, mark: Mark | None, here: bool, now: float) -> Session:
+        """The record with its mark, and seen now if it has a socket here."""
+        known = session if mark is None else merged(session, mark)
+        if known.ended or not here:
+            return known
+        return known._replace(
+            last_seen_at=max(known.last_seen_at, now),
+            seen_until=max(known.seen_until, now + self._rules.alive_window),
+        )
+
+
+def _over(session: Session, now: float, rules: Rules) -> bool:
+    """Whether time alone has ended the live session, or may have (an unclaimed page past its window)."""
+    if session.ended:
+        return False
+    return expiry(session, now, rules) is not None or (session.window_at is not None and now >= session.window_at)
+
+
+def by_app(reason: EndReason) -> Actor:
+    """The app server, or an administrator through it, ended a session."""
+    return Actor(ActorKind.ADMIN if reason is EndReason.ADMIN else ActorKind.APP)
