@@ -32,7 +32,11 @@ def page_call(handler: PageHandler) -> Handler:
             raise unauthorized("give the page's ticket in the header Authorization: Bearer …")
         bodies.query(bodies.NoQuery, request)
         try:
-            ticket = context.office.check(token, PAGE, context.registry.now())
+            ticket = context.office.check(token, PAGE)
+            now = context.registry.now()
+            if ticket.expired(now):
+                await context.registry.live(ticket.session, ticket.room)  # that it has ended is the better answer
+                ticket.judge_life(now)
             return await handler(request, context, ticket)
         except SessionEnded as e:
             context.registry.refused(e.session)

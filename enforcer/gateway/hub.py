@@ -88,6 +88,8 @@ class Hub:
                 raise SessionEnded(f"session {link.session!r} has ended", link.ended)
             if link.gone:  # closed meanwhile
                 raise Refusal("unavailable")
+            if link.ticket is not None:  # only now: that the session has ended is the better answer
+                link.ticket.judge_life(self._registry.now())
         except SessionEnded as e:
             self.left(link)
             self._registry.refused(e.session)
@@ -162,7 +164,7 @@ class Hub:
             try:
                 if not isinstance(token, str):
                     raise Refusal("ticket-invalid")
-                ticket = self._office.check(token, PAGE, self._registry.now())
+                ticket = self._office.check(token, PAGE)
             except Refused as e:
                 raise Refusal(e.code) from None
             return ticket.room, ticket.session, ticket
@@ -297,7 +299,7 @@ class Hub:
         if link.ticket is not None:
             fresh = self._office.renewed(link.ticket, snapshot.session.absolute_at, now)
             if fresh is not None:
-                link.ticket = self._office.check(fresh, PAGE, now)
+                link.ticket = self._office.check(fresh, PAGE)
             self._plan_renewal(link, now)
         return protocol.session_payload(snapshot, self._settings.warn_before, now, fresh)
 
