@@ -1,7 +1,7 @@
 /** News between the tabs of this browser. Every message names its room and session, so that none reaches the wrong login. */
 
-import { isEnd, namesSession } from "./core/wire.ts";
-import type { Login } from "./newest.ts";
+import { namesSession, readEnd } from "./core/wire.ts";
+import { isLogin, type Login } from "./newest.ts";
 import type { SessionEnd } from "./types.ts";
 
 /** A login that is the newest of its room here, the end of one (`end`), or that its user was there (`activeAt`). */
@@ -25,32 +25,29 @@ export interface Channel {
   close(): void;
 }
 
-/** @param opening what is said meanwhile is said then; if it rejects, each tab is on its own */
-export function createTabs(opening: Promise<Channel>, receive: (message: TabMessage) => void): Tabs {
-  const once = (work: (channel: Channel) => void): void => {
-    opening.then(work, () => undefined);
+export function createTabs(channel: Channel, receive: (message: TabMessage) => void): Tabs {
+  channel.onmessage = ({ data }) => {
+    const message = readTabMessage(data);
+    if (message) receive(message);
   };
-  once((channel) => {
-    channel.onmessage = ({ data }) => {
-      if (isTabMessage(data)) receive(data);
-    };
-  });
   return {
     publish(message) {
-      once((channel) => {
-        channel.postMessage(message);
-      });
+      channel.postMessage(message);
     },
     close() {
-      once((channel) => {
-        channel.close();
-      });
+      channel.close();
     },
   };
 }
 
-function isTabMessage(data: unknown): data is TabMessage {
-  if (!namesSession(data)) return false;
-  const { end, epoch, activeAt } = data;
-  return end === undefined ? typeof (activeAt ?? epoch) === "number" : isEnd(end) && end.session === data.session;
+/** `null` for what is none of ours: whoever shares the origin can write here. */
+function readTabMessage(data: unknown): TabMessage | null {
+  if (!namesSession(data)) return null;
+  const { room, session, activeAt, reported } = data;
+  if (data["end"] !== undefined) {
+    const end = readEnd(data["end"]);
+    return end?.session === session && end.room === room ? { room, session, end } : null;
+  }
+  if (activeAt !== undefined) return Number.isFinite(activeAt) ? { room, session, activeAt: activeAt as number, reported: reported === true } : null;
+  return isLogin(data) ? data : null;
 }

@@ -16,7 +16,7 @@ describe("activity of several tabs", () => {
     readonly activity = createActivity(
       this.clock,
       (idleForMs) => {
-        if (this.able) this.reports.push(idleForMs);
+        if (this.able) this.reports.push(idleForMs());
         return this.able;
       },
       (activeAt, reported) => this.shared.push([activeAt, reported]),
@@ -137,7 +137,7 @@ describe("the warning", () => {
     assert.equal(tab.guard.getState().phase, "unreachable");
     assert.equal(tab.prompt?.kind, "idle");
     await browser.clock.pass(60_000);
-    assert.ok(tab.screen.includes("cloak unreachable"));
+    assert.ok(tab.screen.includes("cover unreachable"));
     tab.link.join(payloadFor("A", 10, { idle_ms: 900_000 }));
     assert.equal(tab.prompt, null);
   });

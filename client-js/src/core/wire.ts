@@ -23,9 +23,16 @@ export function isMembers(value: unknown): value is Members {
   return typeof value === "object" && value !== null;
 }
 
+/** Characters; everything that is believed is far shorter. Other applications of the origin write to the same places. */
+const LONGEST = 4_096;
+
+export function isText(value: unknown): value is string {
+  return typeof value === "string" && value.length <= LONGEST;
+}
+
 /** Whether it is about a session at all. */
 export function namesSession(value: unknown): value is Members & { session: string; room: string } {
-  return isMembers(value) && typeof value["session"] === "string" && typeof value["room"] === "string";
+  return isMembers(value) && isText(value["session"]) && isText(value["room"]);
 }
 
 export function isSession(value: unknown): value is SessionPayload {
@@ -33,11 +40,29 @@ export function isSession(value: unknown): value is SessionPayload {
 }
 
 /**
- * Whether a payload tells of an end. The event that carries it can be renamed on the server, so it is known by its
- * shape, and the page needs no setting for it.
+ * The end that a payload tells of, or `null` if it tells of none. The event that carries it can be renamed on the server,
+ * so it is known by its shape, and the page needs no setting for it. What is of another type than it must be is unknown.
  */
-export function isEnd(value: unknown): value is SessionEnd {
-  return namesSession(value) && typeof value["reason"] === "string";
+export function readEnd(value: unknown): SessionEnd | null {
+  if (!namesSession(value)) return null;
+  const { session, room, reason, message, at, by, redirect } = value;
+  if (!isText(reason)) return null;
+  return {
+    ...value,
+    session,
+    room,
+    reason,
+    message: isText(message) ? message : "",
+    at: isText(at) ? at : "",
+    by: isMembers(by) ? { device: readDevice(by["device"]), self: by["self"] === true } : null,
+    redirect: isText(redirect) ? redirect : null,
+  };
+}
+
+function readDevice(device: unknown): { label: string | null; class: string | null } | null {
+  if (!isMembers(device)) return null;
+  const { label, class: kind } = device;
+  return { label: isText(label) ? label : null, class: isText(kind) ? kind : null };
 }
 
 /** The end of a session of which only that much is known; `told` fills in the rest. */
