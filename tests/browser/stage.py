@@ -25,9 +25,9 @@ PAGE = """<!doctype html>
 <body>{body}<main><h1>Private</h1><p>What only alice may see.</p><label>Text <input id="text"></label></main>{in_body}</body>
 </html>
 """
-SIGN_IN = """<form method="post" action="/sign-in"><label>Name <input name="user" autocomplete="username"></label>
+SIGN_IN = """<form method="post" action="/sign-in" hx-boost="true"><label>Name <input name="user" autocomplete="username"></label>
 <label>Password <input name="password" type="password" autocomplete="current-password"></label><button>Log in</button></form>"""
-SIGN_OUT = """<form method="post" action="/sign-out"><button>Log out</button></form>"""
+SIGN_OUT = """<form method="post" action="/sign-out" hx-boost="true"><button>Log out</button></form>"""
 
 
 @dataclass
