@@ -82,7 +82,9 @@ export function currentPage(store: Store, over: AbortSignal): Page {
       // While a film plays its time goes on, several times a second.
       listen(window, [...INPUT, ...WRITING, ...(media ? ["timeupdate"] : [])], over, (event) => {
         const { type, target } = event;
-        if (!event.isTrusted || (type === "focus" && target !== window)) return;
+        // Dictation by an extension changes the field that has the focus, and says so by an event of its own.
+        const genuine = event.isTrusted || (type === "input" && target === ownDocument.activeElement);
+        if (!genuine || (type === "focus" && target !== window)) return;
         if (type === "mousemove") {
           // Browsers make mouse moves of their own, for instance when content moves under a resting pointer.
           const { screenX, screenY } = event as MouseEvent;

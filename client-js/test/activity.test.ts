@@ -142,6 +142,18 @@ describe("the warning", () => {
     assert.equal(tab.prompt, null);
   });
 
+  it("takes what is written into the page for an answer, and a hand that brushes the mouse for none", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, near);
+    assert.equal(tab.prompt?.kind, "idle");
+    tab.input();
+    await settled();
+    assert.deepEqual(tab.link.requests, []);
+    tab.input(true);
+    await settled();
+    tab.link.take("activity");
+  });
+
   it("reports input that is still to be reported before it comes up", async () => {
     const browser = new FakeBrowser();
     const tab = await browser.liveTab(A, payloadFor("A", 10, { idle_ms: 10_000, warn_ms: 7_000 }));

@@ -66,7 +66,9 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_whoever_stays_with_a_draft_sees_why_the_page_is_covered(profile: Profile, stage: Stage, way: str) -> None:
+async def test_whoever_stays_with_a_draft_sees_why_the_page_is_covered(
+    profile: Profile, stage: Stage, way: str
+) -> None:
     """The browser asks, the user stays: the page has not been left, and cannot be used."""
     stage.attributes |= WAYS[way]
     page, asked = await drafting(profile, stage)
@@ -225,7 +227,9 @@ async def test_the_hook_comes_before_a_replaced_page_is_loaded_again(profile: Pr
     assert await page.evaluate("() => localStorage.getItem('draft')") == "replaced true half a sentence"
 
 
-async def test_back_at_the_first_page_after_a_log_in_keeps_the_session(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_back_at_the_first_page_after_a_log_in_keeps_the_session(
+    profile: Profile, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Open mode: the id that is known and live stays; nobody is logged out, and no session is left behind."""
     async with running_stage(tmp_path_factory.mktemp("stage"), join="open") as stage:
         stage.attributes |= {"ticket": "", "room": "zoe", "fresh-login": ""}

@@ -103,7 +103,9 @@ async def test_a_page_behind_the_log_in_stays_covered(profile: Profile, stage: S
     stage.enforcer.call("DELETE", f"/v1/sessions/{stage.session}")
     notice = page.locator(NOTICE)
     await expect(notice).to_have_count(1)
-    await page.evaluate("() => document.body.append(Object.assign(document.createElement('input'), {type: 'password'}))")
+    await page.evaluate(
+        "() => document.body.append(Object.assign(document.createElement('input'), {type: 'password'}))"
+    )
     await page.evaluate("() => { document.body.innerHTML = '<input type=password><input type=password>' }")
     await page.evaluate("() => { document.body.innerHTML = '<p>Private, out of a cache</p>' }")
     await expect(notice.get_by_role("alertdialog")).to_be_visible()
@@ -141,7 +143,9 @@ async def test_a_moved_line_goes_on(profile: Profile, stage: Stage) -> None:
     assert any("twice" in text for text in told)
 
 
-async def test_whoever_is_covered_stays_covered_while_the_next_line_is_on_its_way(profile: Profile, stage: Stage) -> None:
+async def test_whoever_is_covered_stays_covered_while_the_next_line_is_on_its_way(
+    profile: Profile, stage: Stage
+) -> None:
     """A cached copy of the ended page is swapped in, with its line: nothing of it is seen before that has run."""
     stage.line_in_body = True
     page = await opened(profile, stage)
