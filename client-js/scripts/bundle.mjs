@@ -43,7 +43,7 @@ export const MINIFY = {
 const { version } = JSON.parse(await readFile(`${root}package.json`, "utf8"));
 
 /** What pages, the server, a language, or another version in the next tab know by its name, or what is stored. */
-const OUTSIDE = ["types.ts", "attributes.ts", "auto.ts", "core/wire.ts", "newest.ts", "tabs.ts", "ticket.ts", "transport/link.ts", "transport/packet.ts"];
+const OUTSIDE = ["types.ts", "attributes.ts", "auto.ts", "core/wire.ts", "credentials/fetch-ticket.ts", "http/call.ts", "newest.ts", "tabs.ts", "ticket.ts", "transport/link.ts", "transport/packet.ts"];
 
 const wordsOf = (code) => code.replace(/\/\*[^]*?\*\/|\/\/.*/g, "").match(/[a-z]\w*/gi) ?? [];
 /** Names in `object["name"]` and `"name" in object`. */

@@ -2,7 +2,7 @@
 
 import { sleep, type Clock } from "./clock.ts";
 import { EVENT_CHECK, RATE_LIMITED, verdict } from "./codes.ts";
-import { failedCode, isMembers } from "./core/wire.ts";
+import { failedCode, type Members } from "./core/wire.ts";
 import type { Connection } from "./transport/connection.ts";
 import { SessionGuardError } from "./types.ts";
 
@@ -12,8 +12,9 @@ export const ACK_LIMIT = 2_000;
 export const CHECK_LIMIT = 10_000;
 /** Milliseconds between two checks that come in bursts. */
 export const BURST = 1_000;
-/** Milliseconds that a page stays silent which has said too much, where the server names no time or an unlikely one. */
-export const SILENCE = [100, 60_000] as const;
+/** Milliseconds that a page stays silent which has said too much, whatever the server names. */
+export const LEAST_SILENCE = 100;
+export const MOST_SILENCE = 60_000;
 
 export interface Asking {
   /**
@@ -65,10 +66,8 @@ export function createAsking(clock: Clock, way: Pick<Connection, "request" | "re
       return;
     }
     if (code === RATE_LIMITED) {
-      const [least, most] = SILENCE;
-      await sleep(clock, Math.min(Math.max((isMembers(reply) && Number(reply["retry_ms"])) || least, least), most));
-      await request(name, payload);
-      return;
+      await sleep(clock, Math.min(Math.max(Number((reply as Members)["retry_ms"]) || 0, LEAST_SILENCE), MOST_SILENCE));
+      return request(name, payload);
     }
     const ended = verdict(code) === "ended";
     // The ack says only that it has ended; the refusal of the next link says why.

@@ -29,7 +29,7 @@ function run(script: HTMLScriptElement): void {
   const known = window[LINE];
   // A line that only brings the functions.
   if (known && !["ticket", "ticketUrl", "room"].some((name) => name in dataset)) return;
-  if (known?.is(script)) {
+  if (known?.script.isConnected && known.script.isEqualNode(script)) {
     console.warn("session-guard: twice on this page");
     return;
   }

@@ -1,7 +1,7 @@
 /** The real outside world: the seams of `environment.ts` on a browser's globals. Nothing is touched before the call. */
 
 import { isOff } from "./attributes.ts";
-import { createClock, type PageClock } from "./clock.ts";
+import { createClock } from "./clock.ts";
 import { randomId } from "./credentials/open-session.ts";
 import type { Environment } from "./environment.ts";
 import { call } from "./http/call.ts";
@@ -27,7 +27,14 @@ export function browserEnvironment(files: Files, options: SessionGuardOptions): 
   const over = new AbortController();
   const { signal } = over;
   const clock = createClock();
-  keepTimeHidden(clock, options.worker, files, signal);
+  const { worker = "off" } = options;
+  // Never by itself: a page whose policy forbids workers would report a violation.
+  if (!isOff(worker)) {
+    const file = new URL(/^(on|blob)$/.test(worker) ? files.worker : worker, ownDocument.baseURI).href;
+    loadTicker(file).then(({ startTicker }) => {
+      startTicker(clock, file, signal);
+    }, console.warn);
+  }
   const openChannel = (name: string): Channel => {
     try {
       return new BroadcastChannel(name);
@@ -55,20 +62,6 @@ export function browserEnvironment(files: Files, options: SessionGuardOptions): 
       over.abort();
     },
   };
-}
-
-/** Never by itself: a page whose policy forbids workers would report a violation. */
-function keepTimeHidden(clock: PageClock, asked: string | undefined, { worker }: Files, over: AbortSignal): void {
-  if (!asked || isOff(asked)) return;
-  const file = /^(on|blob)$/.test(asked) ? worker : new URL(asked, ownDocument.baseURI).href;
-  if (file === null) return;
-  loadTicker(file)
-    .then(({ startTicker }) => {
-      startTicker(clock, file, over);
-    })
-    .catch((cause: unknown) => {
-      console.warn("session-guard: no worker", cause);
-    });
 }
 
 async function post(url: string, headers: Readonly<Record<string, string>>, form: Readonly<Record<string, string>>): Promise<number> {

@@ -6,8 +6,8 @@ import type { Messages } from "./types.ts";
 export interface Files {
   /** Texts by the primary subtag of a language; `null` when there are none. Rejects when they could not be loaded. */
   texts(language: string): Promise<Messages | null>;
-  /** Address of the worker's file; `null` when it is not known. */
-  readonly worker: string | null;
+  /** Address of the worker's file. */
+  readonly worker: string;
 }
 
 /** Languages that have a file in `lang/`. English is built in. */
@@ -22,7 +22,7 @@ export function filesBeside(directory: string): Files {
 }
 
 /** For bundlers: there a language is the option `messages`. */
-export const NO_FILES: Files = { texts: () => Promise.resolve(null), worker: null };
+export const NO_FILES: Files = { texts: () => Promise.resolve(null), worker: "session-guard-worker.js" };
 
 /** The page's half of the worker, out of the worker's own file. */
 export async function loadTicker(file: string): Promise<typeof Ticker> {

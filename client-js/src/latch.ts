@@ -4,7 +4,7 @@
  * One key per session and fact, so that two tabs writing at once cannot undo each other.
  */
 
-import { readEnd } from "./core/wire.ts";
+import { isEnd } from "./core/wire.ts";
 import { readJson, type Store } from "./storage.ts";
 import type { SessionEnd } from "./types.ts";
 
@@ -32,8 +32,8 @@ export function createLatch(space: string, store: Store): Latch {
       store.set(ended + end.session, JSON.stringify(end));
     },
     read(session) {
-      const end = readEnd(readJson(store, ended + session));
-      return end?.session === session ? end : null;
+      const end = readJson(store, ended + session);
+      return isEnd(end) && end.session === session ? end : null;
     },
     takeLogout(session) {
       if (store.get(called + session) !== null) return false;

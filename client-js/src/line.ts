@@ -6,6 +6,7 @@
  */
 
 import { ownDocument } from "./own-document.ts";
+import { here } from "./page.ts";
 import type { SessionGuard } from "./types.ts";
 
 /** Milliseconds between a swap of the body and the news of the end that was the reason for it. */
@@ -15,56 +16,51 @@ const SWAPPED_WITHIN = 5_000;
 const CREDENTIALS = "input[type=password],[autocomplete~=username],[autocomplete~=one-time-code],[autocomplete~=webauthn]";
 
 export interface Line {
-  /** Whether the other line says the same, and both are on the page. */
-  is(other: HTMLScriptElement): boolean;
+  readonly script: HTMLScriptElement;
   /** Quietly, for good. */
   stop(): void;
 }
 
 export function createLine(script: HTMLScriptElement, guard: SessionGuard): Line {
-  let was: readonly Element[] = [];
-  let swappedAt = -Infinity;
+  let before: readonly Element[] = [];
+  let swappedAt = 0;
   /** Ended, and out of the way of a log-in form. */
   let waiting = false;
 
-  const observer = new MutationObserver(() => {
-    look();
-    watch();
-  });
-  /** The line's own ancestors and the body: a page that changes all the time is not watched as a whole. */
-  const watch = (): void => {
-    observer.disconnect();
-    const { body } = ownDocument;
-    if (script.isConnected) for (let node: Node | null = script.parentNode; node; node = node.parentNode) observer.observe(node, { childList: true });
-    observer.observe(body, { childList: true });
-    was = [body, ...body.children];
-  };
+  /** The next line takes over, and with it what is covered. */
   const succeeded = (): boolean => [...ownDocument.scripts].some((other) => other !== script && other.src === script.src);
   const asksForCredentials = (): boolean => {
-    const fields = [...ownDocument.querySelectorAll(CREDENTIALS)].filter((field) => field.checkVisibility());
-    // Two of them change a password: that is a page behind the log-in.
-    return fields.length > 0 && fields.filter((field) => field.getAttribute("type") === "password").length < 2;
-  };
-
-  const look = (): void => {
-    if (!script.isConnected) {
-      // The next line takes over, and with it what is covered.
-      if (!succeeded()) stop();
-      return;
-    }
-    const { body } = ownDocument;
-    const [before, ...inside] = was;
-    if (before === body && inside.some((element) => element.parentNode === body)) return;
-    swappedAt = Date.now();
-    if (!waiting) giveWay();
-    // Behind the log-in again, and no line of its own came with it.
-    else if (!asksForCredentials() && !succeeded()) location.replace(location.href.replace(/#.*/, ""));
+    const fields = [...ownDocument.querySelectorAll<HTMLInputElement>(CREDENTIALS)].filter((field) => field.checkVisibility());
+    // Two passwords change one: that is a page behind the log-in.
+    return fields.length > 0 && fields.filter(({ type }) => type === "password").length < 2;
   };
   const giveWay = (): void => {
-    if (!guard.getState().end || Date.now() - swappedAt > SWAPPED_WITHIN || !asksForCredentials()) return;
+    if (waiting || !guard.getState().end || Date.now() - swappedAt > SWAPPED_WITHIN || !asksForCredentials()) return;
     waiting = true;
     guard.stop();
   };
+  const look = (): void => {
+    const { body } = ownDocument;
+    const now = [body, ...body.children];
+    if (!script.isConnected) {
+      if (!succeeded()) stop();
+      return;
+    }
+    // The line's own ancestors and the body: a page that changes all the time is not watched as a whole.
+    observer.disconnect();
+    for (let node: Node | null = script; node; node = node.parentNode) observer.observe(node, { childList: true });
+    observer.observe(body, { childList: true });
+    // The body is another one, or nothing is left of what was in it.
+    const [was, ...inside] = before;
+    if (was && (was !== body || (inside.length && !inside.some((element) => now.includes(element))))) {
+      swappedAt = Date.now();
+      // Behind the log-in again, and no line of its own came with it.
+      if (waiting && !asksForCredentials() && !succeeded()) location.replace(here());
+      giveWay();
+    }
+    before = now;
+  };
+  const observer = new MutationObserver(look);
   const unsubscribe = guard.subscribe(giveWay);
   const stop = (): void => {
     observer.disconnect();
@@ -72,10 +68,7 @@ export function createLine(script: HTMLScriptElement, guard: SessionGuard): Line
     guard.stop();
   };
 
-  if (ownDocument.body as HTMLElement | null) watch();
-  else ownDocument.addEventListener("DOMContentLoaded", watch, { once: true });
-  return {
-    is: (other) => script.isConnected && other.isEqualNode(script),
-    stop,
-  };
+  if (ownDocument.body as HTMLElement | null) look();
+  else ownDocument.addEventListener("DOMContentLoaded", look, { once: true });
+  return { script, stop };
 }

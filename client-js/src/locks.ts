@@ -15,19 +15,15 @@ export function createLocks(locks: LockManager | undefined, clock: Clock, store:
   /** Whoever writes last into a free place has it; all that wrote wait until they can all see who that was. */
   const byStorage: Locks["exclusive"] = async (name, limit, work) => {
     const me = newId();
-    const until = clock.now() + limit;
-    do {
+    for (const until = clock.now() + limit; clock.now() < until; ) {
       if (store.get(name) === null) store.set(name, me);
       await sleep(clock, SEEN);
       if (store.get(name) === me) {
-        try {
-          await work();
-        } finally {
+        return work().finally(() => {
           store.remove(name);
-        }
-        return;
+        });
       }
-    } while (clock.now() < until);
+    }
   };
   return {
     async exclusive(name, limit, work) {

@@ -10,42 +10,38 @@ const SENT = "session-guard/sent";
 /** Milliseconds between sending a form and the beginning of the page that answers it. */
 const ANSWERED_WITHIN = 2_000;
 
-/** What a human does. */
-const INPUT = ["pointerdown", "keydown", "wheel", "touchstart", "touchmove", "mousemove", "focus"];
-/** What a human writes, with whatever: dictation, on-screen keyboards and helpers bring no key and no pointer. */
-const WRITING = ["beforeinput", "input", "change", "compositionstart", "compositionupdate", "compositionend", "paste", "drop", "click"];
+/** What a human does; and writes, with whatever: dictation, on-screen keyboards and helpers bring no key and no pointer. */
+const INPUT = "pointerdown keydown wheel touchstart touchmove mousemove focus";
+const WRITING = "beforeinput input change compositionupdate paste drop click";
 
-type Listener = (event: Event) => void;
+/** What some events have. */
+type Moment = Pick<PageTransitionEvent, "persisted"> & Pick<MouseEvent, "screenX" | "screenY">;
 
 /** Passive and in the capture phase: it neither delays the page nor misses what the page stops. */
-function listen(target: EventTarget, names: readonly string[], signal: AbortSignal, listener: Listener): void {
-  for (const name of names) target.addEventListener(name, listener, { capture: true, passive: true, signal });
+function listen(names: string, signal: AbortSignal, listener: (event: Event & Partial<Moment>) => void): void {
+  for (const name of names.split(" ")) window.addEventListener(name, listener, { capture: true, passive: true, signal });
 }
 
 /** Without its fragment, so that going there loads it. */
 const bare = (url: string): string => url.replace(/#.*/, "");
+export const here = (): string => bare(location.href);
 
 /** Whether this document has had a guard: only the first one can have come the way that the document came. */
 let guarded = false;
 
 /** @param store of this tab */
 export function currentPage(store: Store, over: AbortSignal): Page {
-  const first = !guarded;
-  guarded = true;
   const [entry] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
-  const how = first ? entry?.type : "navigate";
-  const here = (): string => bare(location.href);
+  const how = guarded ? "" : entry?.type;
+  guarded = true;
 
-  const [sentAt, ...sentTo] = (store.get(SENT) ?? "").split(" ");
-  const age = performance.timeOrigin - Number(sentAt);
+  const sent = store.get(SENT) ?? "";
   // After a redirect it is the answer to a GET.
-  const answersPost = sentTo.join(" ") === here() && entry?.redirectCount === 0 && Math.abs(age) < ANSWERED_WITHIN;
-  listen(window, ["submit", "formdata"], over, (event) => {
-    const { submitter } = event as Partial<SubmitEvent>;
+  const answersPost = sent.endsWith(` ${here()}`) && !entry?.redirectCount && Math.abs(performance.timeOrigin - parseFloat(sent)) < ANSWERED_WITHIN;
+  listen("submit formdata", over, ({ target }) => {
     // The form's own fields may have the names of its members.
-    const said = (name: string): string | null => submitter?.getAttribute(`form${name}`) ?? Element.prototype.getAttribute.call(event.target, name);
-    const action = safeTarget(said("action") ?? "", ownDocument.baseURI);
-    if (action && /^post$/i.test(said("method") ?? "")) store.set(SENT, `${Date.now()} ${bare(action)}`);
+    const said = (name: string): string => Element.prototype.getAttribute.call(target, name) ?? "";
+    if (/^post$/i.test(said("method"))) store.set(SENT, `${Date.now()} ${bare(safeTarget(said("action"), ownDocument.baseURI) ?? "")}`);
   });
 
   return {
@@ -56,43 +52,37 @@ export function currentPage(store: Store, over: AbortSignal): Page {
     go(url) {
       location.assign(bare(url) === here() ? here() : url);
     },
-    canLoadAgain: () => !answersPost && /^https?:/.test(location.href),
+    canLoadAgain: () => !answersPost && here().startsWith("http"),
     loadAgain() {
       location.replace(here());
     },
     // Where there is no telling, it is assumed.
     wasLoadedAgain: () => how === "reload" || [here(), ""].includes(bare(ownDocument.referrer)),
     cameBack: () => how === "reload" || how === "back_forward",
-    fromCache: () => how === "back_forward" && entry?.transferSize === 0,
+    fromCache: () => how === "back_forward" && !entry?.transferSize,
     emit: (name, detail, cancelable = false) => !ownDocument.dispatchEvent(new CustomEvent(name, { detail, cancelable })),
     onWake(woke) {
       // On `window` in the capture phase all of them pass, also those that are the document's.
-      listen(window, ["pageshow", "pagehide", "focus", "online", "visibilitychange", "resume"], over, (event) => {
-        const { type } = event;
-        const cached = "persisted" in event && event.persisted === true;
-        if (type === "pagehide") {
-          if (cached) woke("stored");
-        }
+      listen("pageshow pagehide focus online visibilitychange resume", over, ({ type, target, persisted }) => {
+        if (persisted) woke(type === "pagehide" ? "stored" : "restored");
         // The focus events of the page's own fields pass here, too.
-        else if (type === "focus" ? event.target === window : cached || !ownDocument.hidden) woke(cached ? "restored" : "awake");
+        else if (type === "focus" ? target === window : type !== "pagehide" && !ownDocument.hidden) woke("awake");
       });
     },
     onInput(human, media) {
       let last = "";
       // While a film plays its time goes on, several times a second.
-      listen(window, [...INPUT, ...WRITING, ...(media ? ["timeupdate"] : [])], over, (event) => {
-        const { type, target } = event;
+      listen(`${INPUT} ${WRITING}${media ? " timeupdate" : ""}`, over, ({ type, target, isTrusted, screenX, screenY }) => {
         // Dictation by an extension changes the field that has the focus, and says so by an event of its own.
-        const genuine = event.isTrusted || (type === "input" && target === ownDocument.activeElement);
+        const genuine = isTrusted || (type === "input" && target === ownDocument.activeElement);
         if (!genuine || (type === "focus" && target !== window)) return;
         if (type === "mousemove") {
           // Browsers make mouse moves of their own, for instance when content moves under a resting pointer.
-          const { screenX, screenY } = event as MouseEvent;
           const before = last;
           last = `${screenX} ${screenY}`;
           if (!before || before === last) return;
         }
-        human(WRITING.includes(type) && !/^session-guard-/i.test((target as Element).nodeName));
+        human(WRITING.includes(type) && !/^session-guard/i.test((target as Element).nodeName));
       });
     },
   };

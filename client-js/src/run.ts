@@ -6,7 +6,7 @@ import { isOff } from "./attributes.ts";
 import { safeTarget, serverRoot, socketAddress } from "./address.ts";
 import { EVENT_ACTIVITY, EVENT_LOGOUT, EVENT_SESSION } from "./codes.ts";
 import { CLOCK_SLACK, concerns, coverOf, INITIAL, nextTick, NOTHING_YET, promptOf, running, step, view, type Cover, type Effect, type EndSource, type Input } from "./core/machine.ts";
-import { endOf, isSession, readEnd } from "./core/wire.ts";
+import { endOf, isEnd, isSession } from "./core/wire.ts";
 import { openSession } from "./credentials/open-session.ts";
 import { createEnding } from "./ending.ts";
 import type { Environment, Wake } from "./environment.ts";
@@ -311,12 +311,11 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       else if (now >= tickAt) tick();
     },
     message(name, payload, ack) {
-      const end = name === EVENT_SESSION ? null : readEnd(payload);
       if (name === EVENT_SESSION) answered(payload);
-      else if (end && concerns(state, end)) {
-        latch.close(end);
+      else if (isEnd(payload) && concerns(state, payload)) {
+        latch.close(payload);
         ack?.();
-        dispatch({ type: "ended", end, source: "server" });
+        dispatch({ type: "ended", end: payload, source: "server" });
       }
     },
     dropped() {

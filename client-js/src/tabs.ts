@@ -1,6 +1,6 @@
 /** News between the tabs of this browser. Every message names its room and session, so that none reaches the wrong login. */
 
-import { namesSession, readEnd } from "./core/wire.ts";
+import { isEnd, namesSession } from "./core/wire.ts";
 import { isLogin, type Login } from "./newest.ts";
 import type { SessionEnd } from "./types.ts";
 
@@ -27,8 +27,7 @@ export interface Channel {
 
 export function createTabs(channel: Channel, receive: (message: TabMessage) => void): Tabs {
   channel.onmessage = ({ data }) => {
-    const message = readTabMessage(data);
-    if (message) receive(message);
+    if (isTabMessage(data)) receive(data);
   };
   return {
     publish(message) {
@@ -40,14 +39,10 @@ export function createTabs(channel: Channel, receive: (message: TabMessage) => v
   };
 }
 
-/** `null` for what is none of ours: whoever shares the origin can write here. */
-function readTabMessage(data: unknown): TabMessage | null {
-  if (!namesSession(data)) return null;
-  const { room, session, activeAt, reported } = data;
-  if (data["end"] !== undefined) {
-    const end = readEnd(data["end"]);
-    return end?.session === session && end.room === room ? { room, session, end } : null;
-  }
-  if (activeAt !== undefined) return Number.isFinite(activeAt) ? { room, session, activeAt: activeAt as number, reported: reported === true } : null;
-  return isLogin(data) ? data : null;
+/** Whoever shares the origin can write here. */
+function isTabMessage(data: unknown): data is TabMessage {
+  if (!namesSession(data)) return false;
+  const { end, activeAt, room, session } = data;
+  if (end !== undefined) return isEnd(end) && end.session === session && end.room === room;
+  return Number.isFinite(activeAt) || isLogin(data);
 }

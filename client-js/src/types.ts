@@ -40,7 +40,7 @@ export interface SessionEnd {
    * Whose login or log-out ended this one, where that is known. `self`: a page of this very session asked for it, so the
    * user knows.
    */
-  readonly by: { readonly device: { readonly label: string | null; readonly class: string | null } | null; readonly self: boolean } | null;
+  readonly by: { readonly device: { readonly label: string | null; readonly class: string | null } | null; readonly self?: boolean } | null;
   /** Where the server wants the browser to go. */
   readonly redirect: string | null;
 }

@@ -94,12 +94,6 @@ describe("what another application of the origin has written", () => {
     }
   });
 
-  it("may be an end of which only the essential is sound", () => {
-    const store = new FakeStore();
-    store.set("space/ended/A", JSON.stringify({ session: "A", room: "alice", reason: "idle", message: {}, at: 7, by: { device: { label: 5 } }, redirect: ["x"] }));
-    assert.deepEqual(createLatch("space", store).read("A"), { session: "A", room: "alice", reason: "idle", message: "", at: "", by: { device: { label: null, class: null }, self: false }, redirect: null });
-  });
-
   it("is no message", () => {
     const page = new EventTarget();
     const channel = storageChannel("space", new FakeStore(), page as Window);

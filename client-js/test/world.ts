@@ -317,7 +317,7 @@ export function endFor(session: string, reason = "displaced", more: Partial<Sess
     reason,
     message: "You have been logged out because you logged in somewhere else.",
     at: "2026-11-21T08:30:00.123Z",
-    by: { device: { label: "Firefox on Linux", class: "desktop" }, self: false },
+    by: { device: { label: "Firefox on Linux", class: "desktop" } },
     redirect: null,
     ...more,
   };

@@ -231,6 +231,7 @@ EMULATED = {"dark": "(prefers-color-scheme: dark)", "forced": "(forced-colors: a
 async def test_the_dialogs_are_accessible_and_fit(profile: Profile, warned: Stage, picture: Picture, look: str) -> None:
     """No violation, nothing cut off: at 200 % zoom (half the viewport) and at 320 px, which is 400 % (WCAG 1.4.10)."""
     warned.lang = "ar" if look == "rtl" else "en"
+    warned.more = "<style>:root { color-scheme: light dark }</style>"
     page = await opened(profile, warned, **LOOKS[look])
     if look in EMULATED and not await page.evaluate("query => matchMedia(query).matches", EMULATED[look]):
         assert page.context.browser is not None

@@ -12,7 +12,7 @@
 
 import { verdict } from "../codes.ts";
 import type { Phase, SessionEnd, SessionState, SessionWarning } from "../types.ts";
-import { endOf, readEnd, type SessionPayload } from "./wire.ts";
+import { endOf, isEnd, type SessionPayload } from "./wire.ts";
 
 export interface CoreState extends SessionState {
   readonly epoch: number;
@@ -170,7 +170,7 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
     case "refused":
       switch (verdict(input.code)) {
         case "ended":
-          expire(readEnd(input.data) ?? endOf(state.session, state.room, "lost", now), "server");
+          expire(isEnd(input.data) ? input.data : endOf(state.session, state.room, "lost", now), "server");
           break;
         case "renew":
           state.reached = state.connected = false;

@@ -40,35 +40,17 @@ export function isSession(value: unknown): value is SessionPayload {
 }
 
 /**
- * The end that a payload tells of, or `null` if it tells of none. The event that carries it can be renamed on the server,
- * so it is known by its shape, and the page needs no setting for it. What is of another type than it must be is unknown.
+ * Whether a payload tells of an end. The event that carries it can be renamed on the server, so it is known by its
+ * shape, and the page needs no setting for it. Of the rest only `redirect` does anything.
  */
-export function readEnd(value: unknown): SessionEnd | null {
-  if (!namesSession(value)) return null;
-  const { session, room, reason, message, at, by, redirect } = value;
-  if (!isText(reason)) return null;
-  return {
-    ...value,
-    session,
-    room,
-    reason,
-    message: isText(message) ? message : "",
-    at: isText(at) ? at : "",
-    by: isMembers(by) ? { device: readDevice(by["device"]), self: by["self"] === true } : null,
-    redirect: isText(redirect) ? redirect : null,
-  };
+export function isEnd(value: unknown): value is SessionEnd {
+  return namesSession(value) && isText(value["reason"]) && isText(value["redirect"] ?? "");
 }
 
-function readDevice(device: unknown): { label: string | null; class: string | null } | null {
-  if (!isMembers(device)) return null;
-  const { label, class: kind } = device;
-  return { label: isText(label) ? label : null, class: isText(kind) ? kind : null };
-}
-
-/** The end of a session of which only that much is known; `told` fills in the rest. */
-export function endOf(session: string | null, room: string | null, reason: string, now: number, told?: Members): SessionEnd {
+/** The end of a session of which only that much is known. */
+export function endOf(session: string | null, room: string | null, reason: string, now: number): SessionEnd {
   const at = new Date(now).toISOString();
-  return { session: session ?? "", room: room ?? "", reason, message: "", at, by: null, redirect: null, ...told };
+  return { session: session ?? "", room: room ?? "", reason, message: "", at, by: null, redirect: null };
 }
 
 /** A failed ack is `{"ok": false, "code"}`; everything else is an answer. */

@@ -19,8 +19,8 @@ export interface Modal {
   close(): void;
 }
 
-/** What a key or a click in the dialog is to the page: nothing. */
-const PRIVATE = ["click", "keydown", "keypress", "keyup"];
+/** What keys are to the page meanwhile: nothing. */
+const KEYS = ["keydown", "keypress", "keyup"];
 
 /**
  * @param name of the host element
@@ -40,22 +40,18 @@ export function createModal(name: string, lang: string, title: string, text: str
   dialog.part = "dialog";
   dialog.setAttribute("aria-labelledby", "title");
   dialog.setAttribute("aria-describedby", "text");
-  // Escape closes nothing, not even for a moment.
+  // Escape and the system's "back" close nothing, not even for a moment.
   dialog.setAttribute("closedby", "none");
-  for (const type of PRIVATE) {
-    dialog.addEventListener(type, (event) => {
-      event.stopPropagation();
-      if (type === "keydown" && (event as KeyboardEvent).key === "Escape") escaped?.();
-    });
-  }
-  dialog.addEventListener("cancel", (event) => {
-    event.preventDefault();
+  dialog.addEventListener("click", (event) => {
+    event.stopPropagation();
   });
-  // A browser that does not know `closedby` closes it all the same at the second Escape.
   dialog.addEventListener("close", () => {
     rise();
   });
   const over = new AbortController();
+  const observer = new MutationObserver(() => {
+    if (!host.isConnected) rise();
+  });
   let rising = false;
   const rise = (): void => {
     // Its own opening and closing moves the focus.
@@ -68,6 +64,12 @@ export function createModal(name: string, lang: string, title: string, text: str
   };
   const above = ({ target }: Event): void => {
     if (target !== host) rise();
+  };
+  const typed = (event: Event): void => {
+    event.stopPropagation();
+    if ((event as KeyboardEvent).key !== "Escape" || event.type !== "keydown") return;
+    event.preventDefault();
+    escaped?.();
   };
   const add: Modal["add"] = (tag, part, content = "", parent = dialog) => {
     const element = parent.appendChild(ownDocument.createElement(tag));
@@ -86,16 +88,13 @@ export function createModal(name: string, lang: string, title: string, text: str
       const { signal } = over;
       // Whatever else enters the top layer comes out above this one.
       for (const type of ["toggle", "fullscreenchange", "focusin"]) ownDocument.addEventListener(type, above, { capture: true, signal });
-      const observer = new MutationObserver(() => {
-        if (!host.isConnected) rise();
-      });
+      // On the document, because the focus may be on the browser itself.
+      for (const type of KEYS) ownDocument.addEventListener(type, typed, { capture: true, signal });
       observer.observe(document, { childList: true, subtree: true });
-      signal.addEventListener("abort", () => {
-        observer.disconnect();
-      });
     },
     close() {
       over.abort();
+      observer.disconnect();
       dialog.close();
       host.remove();
     },

@@ -11,6 +11,7 @@ import { createWarning, type Warning } from "./warning.ts";
 import type { Prompt, PromptActions, Screen } from "../environment.ts";
 import type { Files } from "../files.ts";
 import { ownDocument } from "../own-document.ts";
+import { here } from "../page.ts";
 import type { SessionEnd, SessionGuardOptions } from "../types.ts";
 import type { Modal } from "./modal.ts";
 import { createCover, createNotice } from "./notice.ts";
@@ -50,7 +51,7 @@ export function createScreen(options: SessionGuardOptions, files: Files, clock: 
   const draw = (): Modal | null => {
     if (end) return createNotice(texts, end, href);
     const { lang, unreachableTitle, unreachable, unconfirmedTitle, unconfirmed, logInAgain } = texts;
-    if (cover === "unconfirmed") return createCover(lang, unconfirmedTitle, unconfirmed, logInAgain, options.loginUrl ?? address());
+    if (cover === "unconfirmed") return createCover(lang, unconfirmedTitle, unconfirmed, logInAgain, options.loginUrl ?? here());
     if (cover !== "off") return createCover(lang, unreachableTitle, unreachable, "", null);
     if (!prompt || !actions || dismissed) return null;
     warning = createWarning(texts, prompt, clock, actions, () => {
@@ -97,7 +98,7 @@ export function createScreen(options: SessionGuardOptions, files: Files, clock: 
     asking: () => shown === "warning",
     ended(about, loginUrl) {
       end = about;
-      href = loginUrl ?? address();
+      href = loginUrl ?? here();
       render();
     },
     clear() {
@@ -107,9 +108,6 @@ export function createScreen(options: SessionGuardOptions, files: Files, clock: 
     },
   };
 }
-
-/** Of the page itself; without its fragment, a link to it loads it. */
-const address = (): string => location.href.replace(/#.*/, "");
 
 /** What has the focus, within whatever shadow roots. */
 function deepest(): Element | null {
