@@ -22,11 +22,15 @@ PAGE = """<!doctype html>
 {in_head}
 {more}
 </head>
-<body>{body}<main><h1>Private</h1><p>What only alice may see.</p><label>Text <input id="text"></label></main>{in_body}</body>
+<body>{body}
+<main><h1>Private</h1><p>What only alice may see.</p><label>Text <input id="text"></label></main>
+{in_body}</body>
 </html>
 """
-SIGN_IN = """<form method="post" action="/sign-in" hx-boost="true"><label>Name <input name="user" autocomplete="username"></label>
-<label>Password <input name="password" type="password" autocomplete="current-password"></label><button>Log in</button></form>"""
+SIGN_IN = """<form method="post" action="/sign-in" hx-boost="true">
+<label>Name <input name="user" autocomplete="username"></label>
+<label>Password <input name="password" type="password" autocomplete="current-password"></label>
+<button>Log in</button></form>"""
 SIGN_OUT = """<form method="post" action="/sign-out" hx-boost="true"><button>Log out</button></form>"""
 
 

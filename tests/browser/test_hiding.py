@@ -47,7 +47,9 @@ async def magenta(page: Page, scratch: Page) -> int:
           context.drawImage(image, 0, 0);
           const { data: pixels } = context.getImageData(0, 0, image.width, image.height);
           let found = 0;
-          for (let i = 0; i < pixels.length; i += 4) found += pixels[i] > 120 && pixels[i + 1] < 110 && pixels[i + 2] > 120;
+          for (let i = 0; i < pixels.length; i += 4) {
+            found += pixels[i] > 120 && pixels[i + 1] < 110 && pixels[i + 2] > 120;
+          }
           return found;
         }""",
         picture,
@@ -186,20 +188,22 @@ async def test_who_gives_up_past_the_deadline_stays_covered_and_says_why(
 async def test_a_laptop_that_is_opened_the_next_morning(
     profile: Profile, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """The ticket has been over for longer than its leeway, and so has the session: it has ended, and the page says so."""
-    async with running_stage(tmp_path_factory.mktemp("stage"), absolute_timeout=3, warn_before=1) as stage:
-        async with Wire(stage.enforcer.port) as wire:
-            stage.login()
-            stage.attributes["url"] = wire.url
-            page, scratch = await secret_page(profile, stage)
-            wire.cut()
-            await expect(page.locator(NOTICE)).to_contain_text("No connection", timeout=15_000)
-            assert await magenta(page, scratch) == 0
-            await asyncio.sleep(64)
-            wire.mend()
-            await expect(page.locator(NOTICE)).to_contain_text("longest time", timeout=40_000)
-            assert await magenta(page, scratch) == 0
-            assert (await page.evaluate("() => sessionGuard.getState()"))["end"]["reason"] == "absolute"
+    """The ticket has been over for longer than its leeway, and so has the session: the page says that it has ended."""
+    async with (
+        running_stage(tmp_path_factory.mktemp("stage"), absolute_timeout=3, warn_before=1) as stage,
+        Wire(stage.enforcer.port) as wire,
+    ):
+        stage.login()
+        stage.attributes["url"] = wire.url
+        page, scratch = await secret_page(profile, stage)
+        wire.cut()
+        await expect(page.locator(NOTICE)).to_contain_text("No connection", timeout=15_000)
+        assert await magenta(page, scratch) == 0
+        await asyncio.sleep(64)
+        wire.mend()
+        await expect(page.locator(NOTICE)).to_contain_text("longest time", timeout=40_000)
+        assert await magenta(page, scratch) == 0
+        assert (await page.evaluate("() => sessionGuard.getState()"))["end"]["reason"] == "absolute"
 
 
 async def test_an_app_without_a_session_ends_the_page(profile: Profile, stage: Stage) -> None:

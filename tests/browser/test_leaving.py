@@ -127,7 +127,8 @@ async def order(page: Page, stage: Stage) -> None:
     """By a form, as a human would; the answer is a page of its own."""
     await page.evaluate(
         """() => {
-          document.body.insertAdjacentHTML("beforeend", "<form method=post action=/order><button>Order</button></form>");
+          const form = "<form method=post action=/order><button>Order</button></form>";
+          document.body.insertAdjacentHTML("beforeend", form);
         }"""
     )
     await page.get_by_role("button", name="Order").click()
@@ -174,7 +175,10 @@ async def test_after_a_redirect_it_is_the_answer_to_a_get(profile: Profile, stag
     """POST, redirect, GET: such a page is loaded again as any other, once, also with a fragment in its address."""
     page = await opened(profile, stage)
     await page.evaluate(
-        """() => document.body.insertAdjacentHTML("beforeend", "<form method=post action=/sign-in><button>Go</button></form>")"""
+        """() => {
+          const form = "<form method=post action=/sign-in><button>Go</button></form>";
+          document.body.insertAdjacentHTML("beforeend", form);
+        }"""
     )
     await page.get_by_role("button", name="Go").click()
     await page.wait_for_url(f"{stage.url}/")
@@ -193,7 +197,11 @@ async def test_a_page_that_a_script_has_made_is_not_loaded_again(profile: Profil
     await page.goto(f"{stage.url}/login")
     line = stage.line().replace("defer", "")
     await page.evaluate(
-        """line => { const frame = document.createElement("iframe"); frame.srcdoc = `<p id=private>Private</p>${line}`; document.body.append(frame) }""",
+        """line => {
+          const frame = document.createElement("iframe");
+          frame.srcdoc = `<p id=private>Private</p>${line}`;
+          document.body.append(frame);
+        }""",
         line,
     )
     frame = page.frames[1]
@@ -204,7 +212,7 @@ async def test_a_page_that_a_script_has_made_is_not_loaded_again(profile: Profil
 
 
 async def test_the_hook_comes_before_a_replaced_page_is_loaded_again(profile: Profile, stage: Stage) -> None:
-    """The same browser logs in again while an old tab holds a half-typed form: its text is saved, then the tab reloads."""
+    """The same browser logs in again while an old tab holds a half-typed form: it is saved, then the tab reloads."""
     page = await (await profile()).new_page()
     stage.attributes["manual"] = ""
     await page.goto(stage.url)
@@ -212,7 +220,8 @@ async def test_the_hook_comes_before_a_replaced_page_is_loaded_again(profile: Pr
         """([url, ticket]) => {
           const beforeForcedLogout = async ({ reason }, { deadline }) => {
             await new Promise((resolve) => setTimeout(resolve, 300));
-            localStorage.setItem("draft", `${reason} ${deadline > Date.now()} ${document.querySelector("#text").value}`);
+            const { value } = document.querySelector("#text");
+            localStorage.setItem("draft", `${reason} ${deadline > Date.now()} ${value}`);
           };
           window.mark = true;
           window.guard = SessionGuard.createSessionGuard({ url, ticket, beforeForcedLogout });

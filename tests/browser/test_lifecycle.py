@@ -48,7 +48,9 @@ async def away(tab: Tab, stage: Stage) -> None:
     """Goes to another page, so that this one is put into the cache, marked to be known again."""
     await tab.evaluate(
         """window.mark = true;
-        addEventListener("pageshow", () => { window.shown = document.querySelector("session-guard-notice") ? "hidden" : "seen" })"""
+        addEventListener("pageshow", () => {
+          window.shown = document.querySelector("session-guard-notice") ? "hidden" : "seen";
+        })"""
     )
     await tab.call("Page.navigate", url=f"{stage.url}/login")
     await tab.until("document.title === 'Log in'")

@@ -1,4 +1,4 @@
-"""What else is on the page and on its origin: names that stand in the way, other applications, pages over plain http."""
+"""What else is on the page and its origin: names that stand in the way, other applications, plain http."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Profile, checked, connected, opened, running_stage
+from tests.browser.conftest import Profile, checked, connected, running_stage
 from tests.browser.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -29,7 +29,7 @@ async def warning_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
 
 
 async def test_names_in_the_page_are_no_obstacle(profile: Profile, warning_stage: Stage) -> None:
-    """`<a id=sessionGuard>`, `<img name=currentScript>`: named access to window and document stands in nothing's way."""
+    """`<a id=sessionGuard>`, `<img name=currentScript>`: named access to window and document changes nothing."""
     stage = warning_stage.anew()
     names = [f'<a id="{name}"></a>' for name in ON_WINDOW] + [f'<img name="{name}" alt="">' for name in ON_DOCUMENT]
     stage.body = "".join(names) + "<form><input name=method><input name=action><input name=getAttribute></form>"
@@ -52,17 +52,21 @@ RUBBISH = """([session, room]) => {
   const space = Object.keys(localStorage).find((key) => key.startsWith("session-guard/") && key.includes("/newest/"))
     .replace(/\\/newest\\/.*/, "");
   const huge = "x".repeat(200_000);
-  const values = [null, 0, NaN, "", "text", huge, [], {}, { session }, { session, room }, { session: 1, room },
-    { session, room, end: {} }, { session, room, end: null }, { session, room, end: { session, room } },
-    { session, room, end: { session, room, reason: 7 } }, { session, room, end: { session: "other", room, reason: "idle" } },
-    { session, room, end: { session, room, reason: huge } }, { session, room, end: { session, room, reason: "idle", redirect: {} } },
-    { session, room, activeAt: NaN, reported: true }, { session, room, activeAt: huge }, { session, room, epoch: huge, at: {} },
-    { session: huge, room, epoch: 1e300, at: 1e300 }, { session: {}, room: [], epoch: 1, at: 1 }, new Map(), new Date(NaN), new ArrayBuffer(8)];
+  const end = (more) => ({ session, room, end: { session, room, ...more } });
+  const values = [
+    null, 0, NaN, "", "text", huge, [], {}, { session }, { session, room }, { session: 1, room },
+    { session, room, end: {} }, { session, room, end: null }, end({}), end({ reason: 7 }), end({ reason: huge }),
+    end({ session: "other", reason: "idle" }), end({ reason: "idle", redirect: {} }),
+    { session, room, activeAt: NaN, reported: true }, { session, room, activeAt: huge },
+    { session, room, epoch: huge, at: {} }, { session: huge, room, epoch: 1e300, at: 1e300 },
+    { session: {}, room: [], epoch: 1, at: 1 }, new Map(), new Date(NaN), new ArrayBuffer(8),
+  ];
   const channel = new BroadcastChannel(space);
   for (const value of values) channel.postMessage(value);
   for (const value of values) {
     for (const key of [`ended/${session}`, `newest/${room}`, `called/x`, `open/${room}`, "message"]) {
-      try { localStorage.setItem(`${space}/${key}`, typeof value === "string" ? value : JSON.stringify(value) ?? "undefined"); } catch {}
+      const text = typeof value === "string" ? value : String(JSON.stringify(value));
+      try { localStorage.setItem(`${space}/${key}`, text); } catch {}
     }
     channel.postMessage(0);
   }
@@ -73,7 +77,7 @@ RUBBISH = """([session, room]) => {
 
 
 async def test_another_application_of_the_origin_writes_rubbish(profile: Profile, stage: Stage) -> None:
-    """To the channel and into storage: nothing breaks, nobody is logged out, nothing is uncovered, and the end still works."""
+    """To the channel and into storage: nothing breaks, nobody is logged out, nothing is uncovered."""
     context = await profile()
     page, other = await context.new_page(), await context.new_page()
     problems: list[str] = []

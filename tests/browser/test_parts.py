@@ -83,7 +83,7 @@ async def test_a_ticket_comes_from_the_app(profile: Profile, stage: Stage) -> No
 
 
 async def test_an_own_copy_of_the_one_file_is_all(profile: Profile, idle_stage: Stage, tmp_path: Path) -> None:
-    """Under `default-src 'self'`, with nothing else beside it: warning, HTTP and notice work, and nothing is reported."""
+    """Under `default-src 'self'`, nothing else beside it: warning, HTTP and notice work, and nothing is reported."""
     stage = idle_stage.anew()
     stage.built = tmp_path
     shutil.copy(CLIENT_FILES / "session-guard.js", tmp_path)
@@ -91,7 +91,10 @@ async def test_an_own_copy_of_the_one_file_is_all(profile: Profile, idle_stage: 
     async with Wire(stage.enforcer.port) as wire:
         wire.blocks_sockets = True
         address = wire.url.removeprefix("http://")
-        policy = f"default-src 'self'; img-src data:; connect-src 'self' http://{address} ws://{address}; require-trusted-types-for 'script'; trusted-types 'none'"
+        policy = (
+            f"default-src 'self'; img-src data:; connect-src 'self' http://{address} ws://{address};"
+            " require-trusted-types-for 'script'; trusted-types 'none'"
+        )
         stage.headers["Content-Security-Policy"] = policy
         stage.attributes |= {"url": wire.url, "ticket-url": "/ticket", "watch-http": "on"}
         context = await profile()

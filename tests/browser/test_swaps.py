@@ -79,8 +79,10 @@ async def test_log_in_log_out_log_in(profile: Profile, stage: Stage, way: str) -
 
 
 async def test_a_line_that_outlives_its_page_gives_way_to_the_log_in_form(profile: Profile, stage: Stage) -> None:
-    """In the head nothing takes it out: what ends there covers no form that has taken the place of its page, and the page
-    behind the next log-in is loaded, because only that brings its line."""
+    """In the head nothing takes it out: it covers no form that has taken the place of its page.
+
+    The page behind the next log-in is loaded, because only that brings its line.
+    """
     page = await opened(profile, stage)
     await page.evaluate(MARK)
     stage.enforcer.call("DELETE", f"/v1/sessions/{stage.session}")
