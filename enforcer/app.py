@@ -10,6 +10,7 @@ from enforcer.api import demo, logs, measure, openapi, pages, sessions, site
 from enforcer.api.auth import AuthKeys
 from enforcer.api.bodies import MAX_BODY
 from enforcer.api.context import CONTEXT, Context
+from enforcer.api.describing import Describer
 from enforcer.api.front import FrontRunner
 from enforcer.api.guard import no_credentials_in_url
 from enforcer.api.problems import problems
@@ -20,7 +21,9 @@ from enforcer.gateway.door import Door
 from enforcer.gateway.hub import Hub
 from enforcer.gateway.limits import Pace
 from enforcer.jobs import Jobs
+from enforcer.journal import Journal
 from enforcer.metrics import LoopWatch, Metrics
+from enforcer.notices import Notices
 from enforcer.registry import Registry
 from enforcer.settings import Settings
 from enforcer.store import make_store
@@ -68,7 +71,9 @@ class Server:
         self._store = make_store(settings.store, clock.wall)
         metrics = Metrics(worker)
         self._loop_watch = LoopWatch(metrics)
-        self._registry = Registry(self._store, settings.rules, clock.elapsed, metrics.measured(self._store.transact))
+        journal = Journal(clock.elapsed, metrics.takeover_wars.inc)
+        transact = journal.recorded(metrics.measured(self._store.transact))
+        self._registry = Registry(self._store, settings.rules, clock.elapsed, transact)
         self._jobs = Jobs(self._registry, settings, clock)
         self._context = Context(
             settings,
@@ -77,6 +82,8 @@ class Server:
             AuthKeys(settings.authkeys, settings.all_keys, clock.elapsed),
             Proxies(settings.trusted_proxies),
             metrics,
+            Notices(logging.getLogger("enforcer.api"), clock.elapsed),
+            Describer(),
         )
         self._hub = Hub(self._registry, self._context.office, settings, metrics)
         self._door = Door(self._hub, settings, pace or Pace())

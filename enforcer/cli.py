@@ -12,14 +12,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import uvloop
-
-from enforcer import __version__, console, garbage, logs, metrics, settings
+from enforcer import __version__, console, garbage, logs, metrics, protocol, settings
 from enforcer.app import Server, why_not_listening
 from enforcer.console import Console
 from enforcer.errors import ConfigError, EnforcerError, StartError
+from enforcer.model import EndReason
 from enforcer.settings import Settings
 from enforcer.workers import Workers, reserved_port
+
+try:
+    from uvloop import run
+except ImportError:  # there is none for Windows
+    from asyncio import run  # type: ignore[assignment] # it knows one option more
 
 log = logging.getLogger("enforcer.cli")
 
@@ -51,8 +55,8 @@ def serve(arguments: argparse.Namespace) -> int:
         for warning in settings.warnings(config):
             print(f"enforcer: warning: {warning}", file=sys.stderr)
         if config.workers > 1:
-            return uvloop.run(_serve_by_workers(config, arguments))
-    uvloop.run(_serve(config, arguments))
+            return run(_serve_by_workers(config, arguments))
+    run(_serve(config, arguments))
     return 0
 
 
@@ -243,7 +247,7 @@ def _add_console(commands: Any, everywhere: argparse.ArgumentParser) -> None:
     stop.add_argument("session", nargs="?", metavar="SESSION")
     stop.add_argument("--room", metavar="ROOM", help="all sessions of this user")
     stop.add_argument("--except", dest="keep", metavar="SESSION", help="but this one")
-    stop.add_argument("--reason", choices=("admin", "logout"), default="admin")
+    stop.add_argument("--reason", choices=protocol.ASKED_REASONS, default=EndReason.ADMIN, help="default: admin")
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

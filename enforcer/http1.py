@@ -6,19 +6,24 @@ understand a request otherwise than the full parser would.
 """
 
 import re
+import string
 from functools import lru_cache
 from typing import NamedTuple
 
-_FIELDS = rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ \t]*(?:[!-~]+(?:[ \t]+[!-~]+)*)?[ \t]*\r\n)+)\r\n"
-_REQUEST = re.compile(  # no query, nothing percent-encoded
-    rb"(GET|POST|DELETE) (/[A-Za-z0-9._~:=+/-]*) HTTP/1\.1\r\n" + _FIELDS
-)
-_OPENING = re.compile(rb"GET (/[A-Za-z0-9._~:=+/-]*)\?([A-Za-z0-9._~:=+/&-]*) HTTP/1\.1\r\n" + _FIELDS)
+_TARGET = rb"/[A-Za-z0-9._~:=+/-]*"  # nothing percent-encoded
+_REQUEST_LINE = re.compile(rb"(GET|POST|DELETE) (" + _TARGET + rb") HTTP/1\.1")
+_OPENING_LINE = re.compile(rb"GET (" + _TARGET + rb")\?([A-Za-z0-9._~:=+/&-]*) HTTP/1\.1")
+# Both are linear: no two parts of them that stand side by side match the same byte.
+_NAME = b"!#$%&'*+-.^_`|~" + (string.digits + string.ascii_letters).encode()
+"""The bytes of a field's name (RFC 9110 §5.6.2)."""
+_VALUE = bytes(range(ord(" "), ord("~") + 1)) + b"\t"
+"""The bytes of a field's value that mean the same to everybody: printable ASCII."""
 _UNUSUAL_BODY = frozenset({b"transfer-encoding", b"expect", b"content-encoding", b"te", b"trailer"})
 """Headers that change how a body is read."""
 _UNUSUAL = _UNUSUAL_BODY | {b"upgrade"}
 """These, and what changes what becomes of the connection."""
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,6}")
+_HEAD_END = b"\r\n\r\n"
 MAX_HEAD = 4096
 """Bytes of a request line and headers that are still plain."""
 
@@ -50,22 +55,26 @@ class WholeRequest(NamedTuple):
 
 def whole_request(data: bytes) -> WholeRequest | None:
     """The request that these bytes are, from first to last; None if they are anything else."""
-    head = _REQUEST.match(data, 0, MAX_HEAD)
-    if head is None:
+    end = data.find(_HEAD_END, 0, MAX_HEAD)
+    line, _, block = data[: max(end, 0)].partition(b"\r\n")
+    request = _REQUEST_LINE.fullmatch(line)
+    if request is None:
         return None
-    method, path, block = head.groups()
     headers = _meaning(block)
-    if headers is None or len(data) - head.end() != headers.content_length:
+    body = data[end + len(_HEAD_END) :]
+    if headers is None or len(body) != headers.content_length:
         return None
-    return WholeRequest(method.decode(), path.decode(), headers, data[head.end() :])
+    return WholeRequest(request[1].decode(), request[2].decode(), headers, body)
 
 
 def opening_request(data: bytes) -> Opening | None:
     """The opening request that these bytes are, from first to last; None if they are anything else."""
-    head = _OPENING.fullmatch(data, 0, MAX_HEAD + 1)
-    if head is None:
+    if len(data) > MAX_HEAD or data.find(_HEAD_END) != len(data) - len(_HEAD_END):
         return None
-    path, query, block = head.groups()
+    line, _, block = data.removesuffix(_HEAD_END).partition(b"\r\n")
+    opening = _OPENING_LINE.fullmatch(line)
+    if opening is None:
+        return None
     fields = _fields(block)
     if fields is None or b"host" not in fields or fields.get(b"upgrade", b"").lower() != b"websocket":
         return None
@@ -73,6 +82,7 @@ def opening_request(data: bytes) -> Opening | None:
         return None
     if b"content-length" in fields or not _UNUSUAL_BODY.isdisjoint(fields):
         return None
+    path, query = opening.groups()
     return Opening(path.decode(), query.decode(), {name.decode(): value.decode() for name, value in fields.items()})
 
 
@@ -96,10 +106,15 @@ def _meaning(block: bytes) -> Headers | None:
 
 
 def _fields(block: bytes) -> dict[bytes, bytes] | None:
-    """The header fields by their names in lower case; None when one comes twice."""
+    """The header fields by their names in lower case; None when one comes twice or holds an unusual byte.
+
+    The work is linear in the length of the block, whatever it holds: it comes from anybody.
+    """
     fields: dict[bytes, bytes] = {}
-    for line in block.split(b"\r\n")[:-1]:
-        name, _, value = line.partition(b":")
+    for line in block.split(b"\r\n"):
+        name, colon, value = line.partition(b":")
+        if not name or not colon or name.translate(None, _NAME) or value.translate(None, _VALUE):
+            return None
         name = name.lower()
         if name in fields:
             return None

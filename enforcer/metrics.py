@@ -146,6 +146,11 @@ class Metrics:
         self.kicks_unacked = Counter(
             "enforcer_kicks_unacked_total", "Sockets that were cut because no ack came in time", registry=r
         )
+        self.takeover_wars = Counter(
+            "enforcer_takeover_wars_total",
+            "Rooms that were taken over more than five times in a minute, each once a minute",
+            registry=r,
+        )
         self._requests = self._timings(
             "enforcer_http_request_duration_seconds", "HTTP answers, by route", "method", "route", "status"
         )

@@ -20,6 +20,9 @@ class EndReason(StrEnum):
     IDLE = "idle"
     ABSOLUTE = "absolute"
     LOGOUT = "logout"
+    LOGOUT_EVERYWHERE = "logout_everywhere"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, not a password
+    SECURITY = "security"
     ADMIN = "admin"
     LOST = "lost"
 
@@ -206,10 +209,19 @@ class OutboxRow:
     entry: OutboxEntry
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A session that the login `by` replaces and that is not live in the login's room."""
+
+    session: str
+    by: Actor
+
+
 class Decision(NamedTuple, Generic[T]):
     """What a pure decision wants committed in one step, and the `result` for its caller.
 
-    `None` for `epoch` and `waiting` means unchanged. `changed` are whole new records.
+    `None` for `epoch` and `waiting` means unchanged. `changed` are whole new records. `elsewhere` is not committed
+    with it: a session that may be another room's and is to end right after.
     """
 
     result: T
@@ -219,6 +231,7 @@ class Decision(NamedTuple, Generic[T]):
     audit: tuple[AuditEntry, ...] = ()
     outbox: tuple[OutboxEntry, ...] = ()
     remember: RememberedAnswer | None = None
+    elsewhere: Elsewhere | None = None
 
     def after(self, room: RoomState) -> RoomState:
         """The room as this leaves it, without what was only asked for."""
@@ -249,7 +262,10 @@ class Decision(NamedTuple, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A committed change of a room, for those who hold its sockets."""
+    """Something has changed in a room, for those who hold its sockets: these sessions, and maybe others.
+
+    Any session that is not here may be another's news: whoever holds a socket of it reads the store.
+    """
 
     room: str
     sessions: tuple[Session, ...]

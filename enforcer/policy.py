@@ -18,6 +18,7 @@ from enforcer.model import (
     AuditEvent,
     Decision,
     Device,
+    Elsewhere,
     EndReason,
     LoginAnswer,
     RememberedAnswer,
@@ -73,7 +74,7 @@ def decide_login(state: RoomState, login: Login, rules: Rules, now: float) -> De
             return Decision(
                 RequestIdReused(f"request_id {login.request_id!r} was used with another body; make a new one")
             )
-        return Decision(kept.answer)
+        return Decision(kept.answer, elsewhere=_again(login, kept.answer))
 
     draft = _Draft(state, now)
     draft.expire(rules)
@@ -148,13 +149,17 @@ def decide_end(
 def decide_end_all(
     state: RoomState, keep: str | None, reason: EndReason, by: Actor, rules: Rules, now: float
 ) -> Decision[tuple[str, ...]]:
-    """Log out everywhere: ends all live sessions of the room but `keep`, and forgets the waiting logins."""
+    """Log out everywhere: ends all live sessions of the room but `keep`, and forgets the waiting logins.
+
+    The session that asked for it itself, by its page, has logged out; the others were logged out by it.
+    """
     draft = _Draft(state, now)
     draft.expire(rules)
     draft.waiting = ()
     going = [s for s in draft.unclaimed() + draft.claimed() if s.id != keep]
     for s in going:
-        draft.end(s, reason, by)
+        own = by.kind is ActorKind.PAGE and s.id == by.session
+        draft.end(s, EndReason.LOGOUT if own else reason, by)
     return draft.decision(tuple(s.id for s in going))
 
 
@@ -251,9 +256,11 @@ def _claim(draft: "_Draft", target: Session | None, login: Login, rules: Rules) 
         )
     draft.claim(newest, AuditEvent.STARTED if created else AuditEvent.CLAIMED)
     by = Actor(ActorKind.LOGIN, newest.id, newest.device)
-    replaced = draft.live.get(login.replaces) if login.replaces is not None else None
-    if replaced is not None and replaced.id != newest.id:
-        draft.end(replaced, EndReason.REPLACED, by)
+    if login.replaces is not None and login.replaces != newest.id:
+        if login.replaces in draft.live:
+            draft.end(draft.live[login.replaces], EndReason.REPLACED, by)
+        elif login.replaces not in draft.changed:
+            draft.elsewhere = Elsewhere(login.replaces, by)
     too_many = max(0, len(others) + 1 - rules.max_sessions)
     if rules.policy == "reject":  # those in the way that are not alive go first; there are enough of them
         others.sort(key=lambda s: _alive(s, login, now))
@@ -261,6 +268,13 @@ def _claim(draft: "_Draft", target: Session | None, login: Login, rules: Rules) 
     for s in going:
         draft.end(s, EndReason.DISPLACED, by)
     return LoginAnswer(newest.id, newest.epoch, created, tuple(s.id for s in going), newest.absolute_at)
+
+
+def _again(login: Login, answer: LoginAnswer) -> Elsewhere | None:
+    """What a repeated login replaces: it finishes what a crash between the claim and the other room's end left."""
+    if login.replaces is None or answer.session is None or login.replaces == answer.session:
+        return None
+    return Elsewhere(login.replaces, Actor(ActorKind.LOGIN, answer.session, login.device))
 
 
 def _remember(login: Login, outcome: LoginAnswer | Refused, now: float) -> RememberedAnswer | None:
@@ -280,6 +294,7 @@ class _Draft:
         self.waiting = state.waiting
         self.changed: dict[str, Session] = {}
         self.audit: list[AuditEntry] = []
+        self.elsewhere: Elsewhere | None = None
 
     def claimed(self) -> list[Session]:
         """The live claimed sessions, oldest claim first."""
@@ -338,4 +353,5 @@ class _Draft:
             waiting=None if self.waiting == self.state.waiting else self.waiting,
             audit=tuple(self.audit),
             remember=remember,
+            elsewhere=self.elsewhere,
         )

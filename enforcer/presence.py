@@ -14,6 +14,8 @@ class Here:
     room: str
     claimed: bool
     sockets: int = 1
+    ended: bool = False
+    """Whether somebody has noticed that the session is over."""
     lost_due: float = 0.0
     """When its lost deadline is to be moved again."""
 
@@ -65,6 +67,14 @@ class Presence(Collection[str]):
         if not others:
             del self._rooms[here.room]
         return here
+
+    def ended(self, session: str) -> bool:
+        """Notes that the session is over; whether it has sockets here and this is the first time."""
+        here = self._share_of(session).get(session)
+        if here is None or here.ended:
+            return False
+        here.ended = True
+        return True
 
     def next_share(self) -> tuple[int, Mapping[str, Here]]:
         """The number of the share whose turn it is, and the sessions in it."""

@@ -60,10 +60,22 @@ MESSAGES: Mapping[EndReason, str] = {
     EndReason.IDLE: "You have been logged out because you were inactive.",
     EndReason.ABSOLUTE: "You have been logged out because the longest time for one login is over.",
     EndReason.LOGOUT: "You have logged out.",
+    EndReason.LOGOUT_EVERYWHERE: "You have been logged out because you logged out everywhere.",
+    EndReason.PASSWORD_CHANGED: "You have been logged out because your password was changed.",
+    EndReason.SECURITY: "You have been logged out to protect your account.",
     EndReason.ADMIN: "An administrator has ended your session.",
     EndReason.LOST: "Your session has ended because it was not used for a long time.",
 }
 """What a page can show; clients with texts of their own go by `reason`."""
+
+ASKED_REASONS = (
+    EndReason.LOGOUT,
+    EndReason.LOGOUT_EVERYWHERE,
+    EndReason.PASSWORD_CHANGED,
+    EndReason.SECURITY,
+    EndReason.ADMIN,
+)
+"""Why app servers and administrators may end a session; the first is meant where none is named."""
 
 JSON = dict[str, Any]
 
@@ -77,6 +89,11 @@ def valid_room(room: object) -> TypeGuard[str]:
         and 1 <= len(room) <= 256
         and (room.isprintable() or not any(unicodedata.category(c) in ("Cc", "Cs") for c in room))
     )
+
+
+def room_text(room: object) -> object:
+    """A room as its text: the decimal one of a JSON integer (some sites' user ids are numbers); all else as it is."""
+    return str(room) if isinstance(room, int) and not isinstance(room, bool) else room
 
 
 def valid_session(session: object) -> TypeGuard[str]:
@@ -227,12 +244,17 @@ def session_payload(snapshot: Snapshot, warn_before: float, now: float, ticket: 
 def force_logout_payload(session: Session, redirects: Mapping[str, str]) -> JSON:
     """The `force-logout` event of an ended session. `redirect` is only ever one of the configured targets.
 
-    A session that came without `entry` counts as `direct`.
+    A session that came without `entry` counts as `direct`. `by.self` is there, and true, when the session itself asked
+    for its end, in one of its pages.
     """
     reason = session.end_reason
     assert reason is not None, "only an ended session is told so"
     by = session.ended_by
-    told_by = None if by is None or by.device is None else {"device": page_device(by.device)}
+    told_by: JSON | None = None
+    if by is not None and by.kind is ActorKind.PAGE and by.session == session.id:
+        told_by = {"device": page_device(by.device), "self": True}
+    elif by is not None and by.device is not None:
+        told_by = {"device": page_device(by.device)}
     return {
         "session": session.id,
         "room": session.room,

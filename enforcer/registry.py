@@ -24,13 +24,14 @@ from enforcer.deadlines import (
     online_mark,
     seen_mark,
 )
-from enforcer.errors import Refused, SessionEnded, SessionUnknown
+from enforcer.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
 from enforcer.model import (
     Actor,
     ActorKind,
     AuditRow,
     Change,
     Decision,
+    Elsewhere,
     EndReason,
     LoginAnswer,
     Mark,
@@ -75,6 +76,8 @@ class Registry:
         self._seen_every = max(1, min(SEEN_EVERY, int(rules.alive_window / 3)))
         self._presence = Presence(self._seen_every)
         self._outages = Outages(store, elapsed, self._presence)
+        self._listeners: list[Callable[[Change], None]] = []
+        store.listen(self._tell)
         if store.shared:
             store.listen(self._still_here)
 
@@ -88,8 +91,16 @@ class Registry:
         return self._store.now()
 
     def listen(self, listener: Callable[[Change], None]) -> None:
-        """Calls `listener` on the event loop with each committed change."""
-        self._store.listen(listener)
+        """Calls `listener` on the event loop with each committed change, and with what may be one.
+
+        That is an end that a read here has found while the session still has a socket, because no message told of it;
+        and a room without sessions where a commit may have been lost: the listener must read it.
+        """
+        self._listeners.append(listener)
+
+    def _tell(self, change: Change) -> None:
+        for listener in self._listeners:
+            listener(change)
 
     async def hold(self, room: str) -> None:
         """Whoever has a socket of the room holds it: then the listeners hear of its changes, whichever node made them.
@@ -127,6 +138,9 @@ class Registry:
     async def login(self, room: str, login: Login) -> LoginAnswer:
         """A user has logged in: claims the room for the session.
 
+        What it replaces in another room ends right after. If that fails (`StoreUnavailable`), or the process dies in
+        between, a repeat of the request id finishes it.
+
         Raises:
             SessionEnded: the id has ended; a new login needs a new id.
             SessionConflict: the id belongs to another room.
@@ -143,10 +157,6 @@ class Registry:
         )
         if isinstance(outcome, Refused):
             raise outcome
-        log.info(
-            "login",
-            extra={"room": room, "session": outcome.session, "epoch": outcome.epoch, "displaced": outcome.displaced},
-        )
         return outcome
 
     async def get(self, session: str, room: str | None = None) -> Snapshot:
@@ -207,7 +217,10 @@ class Registry:
         Raises:
             SessionUnknown: as `get`.
         """
-        where = (await self._current(session, room)).session.room
+        known = (await self._current(session, room)).session
+        if known.ended:
+            return known
+        where = known.room
         ended = await self._transact(
             where,
             lambda state, now: decide_end(state, session, reason, by, self.rules, now),
@@ -215,14 +228,11 @@ class Registry:
         )
         if ended is None:  # purged between the two steps
             raise SessionUnknown(f"session {session!r} is not known")
-        log.info("ended", extra={"room": where, "session": session, "reason": ended.end_reason, "by": by.kind})
         return ended
 
     async def end_all(self, room: str, reason: EndReason, by: Actor, keep: str | None = None) -> tuple[str, ...]:
         """Log out everywhere: ends every live session of the room but `keep`; their ids."""
-        ended = await self._transact(room, lambda state, now: decide_end_all(state, keep, reason, by, self.rules, now))
-        log.info("ended all", extra={"room": room, "ended": ended, "reason": reason, "by": by.kind})
-        return ended
+        return await self._transact(room, lambda state, now: decide_end_all(state, keep, reason, by, self.rules, now))
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
         """Rows of the session log."""
@@ -301,9 +311,13 @@ class Registry:
             self._noticed.put(session.room, Mark(session.id, refused_at=self._store.now()))
 
     def _note_call(self, session: Session) -> None:
-        """A call about a session is a sign of life."""
+        """A call about a session is a sign of life; about an ended one, its sockets may not know it yet."""
+        if session.ended:
+            if self._presence.ended(session.id):
+                self._tell(Change(session.room, (session,)))
+            return
         now = self._store.now()
-        if not session.ended and now - session.last_seen_at >= self._seen_every:
+        if now - session.last_seen_at >= self._seen_every:
             self._noticed.put(session.room, seen_mark(session, now, self._rules))
 
     # ---- background ----------------------------------------------------------------------------
@@ -354,21 +368,48 @@ class Registry:
 
         What was noticed about records that the decision changes is committed with them, the rest with the next flush.
         """
+        try:
+            return await self._transact_with_marks(room, decide, sessions, request_id)
+        except StoreUnavailable:  # it may be committed all the same
+            if self._presence.in_room(room):
+                self._tell(Change(room, ()))
+            raise
+
+    async def _transact_with_marks(
+        self, room: str, decide: Decide[T], sessions: Collection[str], request_id: str | None
+    ) -> T:
         marks = dict(self._noticed.in_room(room))  # of this moment: `decide` may run in another thread
         here = () if self._store.shared else tuple(self._presence.in_room(room))
-        if not marks and not here:
-            return await self._commit(room, decide, sessions=sessions, request_id=request_id)
-        changed: list[str] = []
+        decision: Decision[T] | None = None
 
         def overlaid(state: RoomState, now: float) -> Decision[T]:
-            live = tuple(self._known_as(s, marks.get(s.id), s.id in here, now) for s in state.sessions)
-            decision = decide(state._replace(sessions=live), now)
-            changed[:] = [s.id for s in decision.changed]
+            nonlocal decision
+            if marks or here:
+                live = tuple(self._known_as(s, marks.get(s.id), s.id in here, now) for s in state.sessions)
+                state = state._replace(sessions=live)
+            decision = decide(state, now)
             return decision
 
         result = await self._commit(room, overlaid, sessions=sessions, request_id=request_id)
-        self._noticed.written([(room, marks[i]) for i in changed if i in marks])
+        if decision is not None:
+            if marks:
+                self._noticed.written([(room, marks[s.id]) for s in decision.changed if s.id in marks])
+            if decision.elsewhere is not None:
+                await self._end_elsewhere(room, decision.elsewhere)
         return result
+
+    async def _end_elsewhere(self, room: str, elsewhere: Elsewhere) -> None:
+        """A login of this room has replaced a session that is not live in it: if it is another room's, it ends there.
+
+        The claim is committed by now, so whoever is stopped here must be able to come back: `decide_login` says the
+        same to a repeat of the request id.
+        """
+        try:
+            replaced = (await self._current(elsewhere.session, None)).session
+            if replaced.room != room:
+                await self.end(replaced.id, EndReason.REPLACED, elsewhere.by)
+        except SessionUnknown:
+            log.info("a login replaces a session that is not known", extra={"room": room, "session": elsewhere.session})
 
     async def _current(self, session: str, room: str | None) -> Snapshot:
         """The record with what was noticed; if its time is over, the expiry is committed first."""
@@ -381,7 +422,7 @@ class Registry:
     async def _known(self, session: str, room: str | None) -> Snapshot:
         snapshot = await self._store.get(session)
         if snapshot is None or (room is not None and snapshot.session.room != room):
-            raise SessionUnknown(f"session {session!r} is not known" + ("" if room is None else " in this room"))
+            raise SessionUnknown(f"session {session!r} is not known" + ("" if room is None else f" in room {room!r}"))
         overlaid = self._overlaid(snapshot.session)
         return snapshot if overlaid is snapshot.session else snapshot._replace(session=overlaid)
 

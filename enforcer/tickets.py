@@ -9,9 +9,11 @@ five to eight times as much); tests hold both equal to PyJWT.
 import base64
 import binascii
 import hmac
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeGuard
 
 import orjson
 
@@ -27,7 +29,7 @@ MAX_LENGTH = 4096
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a ticket with a good signature says.
+    """What a ticket with a good signature says; times are UTC seconds, whole or not (RFC 7519 §2, NumericDate).
 
     Its own life is judged apart, by `judge_life`, and only once its session is known to be live: that the session has
     ended is the better answer, and stays true.
@@ -35,8 +37,8 @@ class Ticket:
 
     room: str
     session: str
-    issued_at: int
-    expires_at: int | None
+    issued_at: float
+    expires_at: float | None
 
     def expired(self, now: float) -> bool:
         """Whether `exp` passed `LEEWAY` or longer ago; `now` in UTC seconds."""
@@ -131,19 +133,23 @@ class TicketOffice:
         return self._keys.verify(token, audience)
 
     def renewed(self, ticket: Ticket, absolute_at: float | None, now: float) -> str | None:
-        """A fresh page ticket once the old one is half spent, if that makes it live longer; else None."""
-        if ticket.expires_at is None or now < self.half_spent_at(ticket):
-            return None
+        """A fresh page ticket once the old one is half spent, if that makes it live longer; else None.
+
+        One that never expires, though it would if it were made now, has a fresh one at once: it stays good all the
+        same.
+        """
         expires_at = self.expires_at(absolute_at, now)
-        if expires_at is not None and int(expires_at) <= ticket.expires_at:
+        if ticket.expires_at is None:
+            if expires_at is None:
+                return None
+        elif now < self.half_spent_at(ticket) or (expires_at is not None and int(expires_at) <= ticket.expires_at):
             return None
         return self._keys.sign(PAGE, ticket.room, ticket.session, now, expires_at)
 
     @staticmethod
     def half_spent_at(ticket: Ticket) -> float:
-        """UTC seconds at which half of a ticket's life is over; only for one that expires."""
-        assert ticket.expires_at is not None
-        return (ticket.issued_at + ticket.expires_at) / 2
+        """UTC seconds at which half of a ticket's life is over; infinity for one that does not expire."""
+        return math.inf if ticket.expires_at is None else (ticket.issued_at + ticket.expires_at) / 2
 
 
 def _read(claims: object, audience: str) -> Ticket:
@@ -151,11 +157,16 @@ def _read(claims: object, audience: str) -> Ticket:
     if not isinstance(claims, dict) or claims.get("iss") != "enforcer" or claims.get("aud") != audience:
         raise TicketInvalid(f"the ticket is not for {audience}")
     room, session, issued_at, expires_at = (claims.get(name) for name in ("sub", "sid", "iat", "exp"))
-    if not isinstance(room, str) or not isinstance(session, str) or not isinstance(issued_at, int):
+    if not isinstance(room, str) or not isinstance(session, str) or not _is_date(issued_at):
         raise TicketInvalid("the ticket lacks sub, sid or iat")
-    if expires_at is not None and not isinstance(expires_at, int):
+    if expires_at is not None and not _is_date(expires_at):
         raise TicketInvalid("the ticket's exp is not a number")
     return Ticket(room, session, issued_at, expires_at)
+
+
+def _is_date(claim: object) -> TypeGuard[float]:
+    """Whether it is a NumericDate (RFC 7519 §2)."""
+    return isinstance(claim, int | float) and not isinstance(claim, bool) and math.isfinite(claim)
 
 
 @lru_cache(maxsize=16)

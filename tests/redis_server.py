@@ -69,6 +69,16 @@ class RedisServer:
         with self.client() as client:
             return {name.decode() for name in client.execute_command("PUBSUB", "SHARDCHANNELS")}
 
+    def deafen(self, user: str) -> None:
+        """Ends the subscriptions of this user, who may do everything else from now on but listen."""
+        with self.client() as client:
+            client.execute_command("ACL SETUSER", user, "on", ">deaf", "~*", "+@all", "resetchannels")
+
+    def let_listen(self, user: str) -> None:
+        """Makes a user who may do everything."""
+        with self.client() as client:
+            client.execute_command("ACL SETUSER", user, "on", ">deaf", "~*", "+@all", "allchannels")
+
     def flush(self) -> None:
         """Empties it."""
         with self.client() as client:

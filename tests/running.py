@@ -22,6 +22,12 @@ from enforcer.logs import GATHER
 
 ROOT = Path(__file__).resolve().parent.parent
 START_WITHIN = 20.0
+WITHOUT_UVLOOP = """
+import sys
+sys.modules["uvloop"] = None
+from enforcer.cli import main
+sys.exit(main())
+"""
 
 
 def free_port() -> int:
@@ -58,11 +64,13 @@ def until(condition: Callable[[], object], within: float = 8.0, every: float = 0
 class EnforcerProcess:
     """`python -m enforcer` with a configuration of its own; a context manager.
 
-    Keyword arguments are settings. The database is kept over `kill` and `start`.
+    Keyword arguments are settings. The database is kept over `kill` and `start`. Without `uvloop` it runs on the event
+    loop of the standard library, as it does where there is no other.
     """
 
-    def __init__(self, directory: Path, **settings: Any) -> None:
+    def __init__(self, directory: Path, *, uvloop: bool = True, **settings: Any) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        self._program = ["-m", "enforcer"] if uvloop else ["-c", WITHOUT_UVLOOP]
         self.directory = directory
         self.authkey: str = settings.get("authkey") or secrets.token_urlsafe(32)
         self.port: int = settings.pop("port", None) or free_port()
@@ -90,7 +98,7 @@ class EnforcerProcess:
         self.write_config()
         with self.log.open("ab") as log:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "enforcer", "--config", str(self.config)],
+                [sys.executable, *self._program, "--config", str(self.config)],
                 cwd=self.directory,
                 env=self.environment | {"PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,

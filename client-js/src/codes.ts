@@ -19,6 +19,20 @@ export const RETRY_CODES: readonly string[] = ["unavailable", "too-many-connecti
 /** Of an ack, or a call over HTTP: this page has said too much in too short a time. It says it again after `retry_ms`. */
 export const RATE_LIMITED = "rate-limited";
 
+/** Why a session ends. More may come. */
+export const END_REASONS: readonly string[] = [
+  "displaced",
+  "replaced",
+  "idle",
+  "absolute",
+  "logout",
+  "logout_everywhere",
+  "password_changed",
+  "security",
+  "admin",
+  "lost",
+];
+
 /** What a refusal means for the page. */
 export type Verdict = "ended" | "renew" | "setup" | "retry";
 

@@ -8,13 +8,14 @@ import fr from "../src/lang/fr.ts";
 import it_ from "../src/lang/it.ts";
 import pl from "../src/lang/pl.ts";
 import pt from "../src/lang/pt.ts";
+import { END_REASONS } from "../src/codes.ts";
 import { LANGUAGES } from "../src/files.ts";
 import { explanationOf, tagOf, textsFrom, timeOf } from "../src/ui/texts.ts";
 import { clockFace, spokenTime } from "../src/ui/warning.ts";
 import { endFor } from "./world.ts";
 
 const all = { ar, de, es, fr, it: it_, pl, pt };
-const REASONS = ["absolute", "admin", "displaced", "idle", "logout", "logout_everywhere", "logout_other", "lost", "password_changed", "replaced", "security"];
+const REASONS = [...END_REASONS, "logout_other"].sort();
 
 describe("languages", () => {
   it("are all known to the script", () => {
@@ -39,7 +40,8 @@ describe("languages", () => {
     assert.equal(told("logout", true), "You have logged out.");
     assert.equal(told("logout_everywhere", true), "You have logged out.");
     assert.equal(told("logout", false), "You ended this session from another device.");
-    assert.equal(told("logout_everywhere", false), "the server's");
+    assert.equal(told("logout_everywhere", false), "You logged out everywhere, from another device.");
+    assert.equal(told("logout_everywhere"), "You logged out everywhere, from another device.");
     assert.equal(explanationOf(textsFrom(de), endFor("A", "logout_everywhere", { by })), "Sie haben sich von einem anderen Gerät aus überall abgemeldet.");
     assert.equal(told("displaced", false), "the server's");
   });

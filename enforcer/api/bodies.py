@@ -3,18 +3,30 @@
 import asyncio
 import difflib
 import hashlib
-import ipaddress
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import orjson
 from aiohttp import web
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PlainValidator,
+    PrivateAttr,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
-from enforcer import protocol
+from enforcer import devices, protocol
 from enforcer.api.problems import Problem, invalid
-from enforcer.model import Device
+from enforcer.model import Device, EndReason
 
 MAX_BODY = 16 * 1024
 """Bytes of a request body."""
@@ -44,18 +56,44 @@ def _session(value: str) -> str:
     return value
 
 
-def _address(value: str) -> str:
-    return str(ipaddress.ip_address(value))
-
-
 _ROOM_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 256, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$"}
 _APP_ROOM_SCHEMA = {**_ROOM_SCHEMA, "pattern": rf"^(?!{DEMO_ROOMS})[^\u0000-\u001f\u007f-\u009f]+$"}
-_ADDRESS_SCHEMA = {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
+_INTEGER_SCHEMA = {"type": "integer", "description": "stands for its decimal text"}
 _SESSION_SCHEMA = {"type": "string", "pattern": r"^(?!\.{1,2}$)[A-Za-z0-9._~:=+-]{1,256}$"}
 
 Room = Annotated[str, AfterValidator(_room), WithJsonSchema(_ROOM_SCHEMA)]
-AppRoom = Annotated[str, AfterValidator(_app_room), WithJsonSchema(_APP_ROOM_SCHEMA)]
+RoomInBody = Annotated[
+    str,
+    BeforeValidator(protocol.room_text),
+    AfterValidator(_room),
+    WithJsonSchema({"anyOf": [_ROOM_SCHEMA, _INTEGER_SCHEMA]}),
+]
+"""A room in JSON, where it may be a number."""
+AppRoom = Annotated[
+    str,
+    BeforeValidator(protocol.room_text),
+    AfterValidator(_app_room),
+    WithJsonSchema({"anyOf": [_APP_ROOM_SCHEMA, _INTEGER_SCHEMA]}),
+]
 SessionId = Annotated[str, AfterValidator(_session), WithJsonSchema(_SESSION_SCHEMA)]
+SessionIdInQuery = Annotated[
+    str,
+    BeforeValidator(lambda text: text.replace(" ", "+")),  # no id has a space: a + was not encoded
+    AfterValidator(_session),
+    WithJsonSchema(_SESSION_SCHEMA),
+]
+
+
+def _reason(value: object) -> EndReason:
+    for reason in protocol.ASKED_REASONS:
+        if value == reason:
+            return reason
+    raise ValueError(f"one of {', '.join(protocol.ASKED_REASONS)}")
+
+
+Reason = Annotated[
+    EndReason, PlainValidator(_reason), WithJsonSchema({"type": "string", "enum": [*protocol.ASKED_REASONS]})
+]
 
 
 class Strict(BaseModel):
@@ -64,14 +102,42 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
-class DeviceBody(Strict):
-    """What the app knows about the browser or app that logged in."""
+def _said(name: str) -> dict[str, Any]:
+    """What the description says of a text that never refuses a login."""
+    return {"description": f"{devices.LIMITS[name]} characters are kept"}
 
-    label: Annotated[str, Field(max_length=128)] | None = None
-    class_: Annotated[str | None, Field(alias="class", max_length=32)] = None
-    id: Annotated[str, Field(max_length=128)] | None = None
-    user_agent: Annotated[str, Field(max_length=512)] | None = None
-    ip: Annotated[str, AfterValidator(_address), WithJsonSchema(_ADDRESS_SCHEMA)] | None = None
+
+class DeviceBody(Strict):
+    """What the app knows about the browser or app that logged in. What only describes never refuses a login: texts are
+    cut, control characters taken out, an `ip` that is none is left out, and unknown members are ignored."""
+
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
+
+    label: Annotated[str | None, Field(json_schema_extra=_said("label"))] = None
+    class_: Annotated[str | None, Field(alias="class", json_schema_extra=_said("class"))] = None
+    id: Annotated[str | None, Field(json_schema_extra=_said("id"))] = None
+    user_agent: Annotated[str | None, Field(json_schema_extra=_said("user_agent"))] = None
+    ip: Annotated[str | None, Field(json_schema_extra={"description": "an IPv4 or IPv6 address"})] = None
+
+    _changes: tuple[str, ...] = PrivateAttr(())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _leniently(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if value == []:  # how PHP writes an empty object
+            value = {}
+        if not isinstance(value, dict):
+            return handler(value)
+        kept, changes = devices.tidied_device(value)
+        body = handler(kept)
+        if changes:
+            body._changes = tuple(changes)
+        return body
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """A sentence for each member that is not kept as it came."""
+        return self._changes
 
     def device(self) -> Device:
         """As the domain knows it."""
@@ -85,8 +151,29 @@ class LoginBody(Strict):
     session: SessionId | None = None
     replaces: SessionId | None = None
     device: DeviceBody | None = None
-    entry: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    entry: Annotated[
+        str | None, Field(json_schema_extra={"description": f"{devices.ENTRY_LIMIT} characters are kept"})
+    ] = None
     request_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+
+    _changes: tuple[str, ...] = PrivateAttr(())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _leniently(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        entry = value.get("entry") if isinstance(value, dict) else None
+        if not isinstance(entry, str):
+            return handler(value)
+        text, changes = devices.tidied_text("entry", entry, devices.ENTRY_LIMIT)
+        body = handler({**value, "entry": text or None})
+        if changes:
+            body._changes = tuple(changes)
+        return body
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """A sentence for each member that only describes and is not kept as it came."""
+        return self._changes if self.device is None else (*self._changes, *self.device.changes)
 
     def fingerprint(self) -> str:
         """Equal for two bodies that ask for the same thing; the key does not count."""
@@ -104,15 +191,16 @@ class ValidateBody(Strict):
     """Is this session live?"""
 
     session: SessionId
-    room: Room | None = None
+    room: RoomInBody | None = None
+    require: Literal["active"] | None = None
 
 
 class LogoutUserBody(Strict):
     """Log a user out everywhere."""
 
-    room: Room
+    room: RoomInBody
     except_: Annotated[SessionId | None, Field(alias="except")] = None
-    reason: Literal["logout", "admin"] = "logout"
+    reason: Reason | None = None
 
 
 class PageActivityBody(Strict):
@@ -141,14 +229,14 @@ class ValidateQuery(Strict):
 class EndQuery(Strict):
     """Why a session is ended."""
 
-    reason: Literal["logout", "admin"] = "logout"
+    reason: Reason | None = None
 
 
 class EndAllQuery(Strict):
     """Which session stays, and why the others end."""
 
-    except_: Annotated[SessionId | None, Field(alias="except")] = None
-    reason: Literal["logout", "admin"] = "logout"
+    except_: Annotated[SessionIdInQuery | None, Field(alias="except")] = None
+    reason: Reason | None = None
 
 
 class NoQuery(Strict):
@@ -190,6 +278,9 @@ def _object(raw: bytes) -> dict[str, Any]:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
         value = _second_opinion(raw)
+    else:
+        if isinstance(value, dict) and isinstance(value.get("room"), float):  # or an integer of more than 64 bits
+            value = _second_opinion(raw)
     if not isinstance(value, dict):
         raise invalid([("body", "must be a JSON object")])
     return value
@@ -225,6 +316,15 @@ def query(model: type[M], request: web.Request) -> M:
     if repeated:
         raise invalid(repeated)
     return validated(model, request.query)
+
+
+def with_query(model: type[M], allowed: type[BaseModel], request: web.Request, members: Mapping[str, Any]) -> M:
+    """The body as the model, where what the GET form takes in the query may stand in the query here, too."""
+    asked = query(allowed, request).model_dump(by_alias=True, exclude_none=True)
+    given = {name: value for name, value in members.items() if value is not None or name not in asked}
+    if both := [n for n, value in asked.items() if n in given and protocol.room_text(given[n]) != value]:
+        raise invalid([(name, "differs between the body and the query") for name in both])
+    return validated(model, {**asked, **given})
 
 
 def _sentence(model: type[BaseModel], error: Mapping[str, Any]) -> tuple[str, str]:

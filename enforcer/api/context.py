@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from enforcer.api.auth import AuthKeys
+from enforcer.api.describing import Describer
 from enforcer.edge import Proxies
 from enforcer.metrics import Metrics
+from enforcer.notices import Notices
 from enforcer.registry import Registry
 from enforcer.settings import Settings
 from enforcer.tickets import TicketOffice
@@ -22,6 +24,8 @@ class Context:
     authkeys: AuthKeys
     proxies: Proxies
     metrics: Metrics
+    notices: Notices
+    describer: Describer
 
     def configure(self, settings: Settings) -> None:
         """New keys, origins, proxies and redirects."""

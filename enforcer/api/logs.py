@@ -89,7 +89,7 @@ class SessionLogQuery(bodies.Strict):
 
     room: bodies.Room | None = None
     open: Literal["true", "false"] | None = None
-    reason: Literal["displaced", "replaced", "idle", "absolute", "logout", "admin", "lost"] | None = None
+    reason: Annotated[EndReason, Field(strict=False)] | None = None
     since: When | None = None
     until: When | None = None
     limit: Limit = 100
@@ -100,7 +100,7 @@ class AuditLogQuery(bodies.Strict):
     """Which rows of the audit log."""
 
     room: bodies.Room | None = None
-    session: bodies.SessionId | None = None
+    session: bodies.SessionIdInQuery | None = None
     since: When | None = None
     limit: Limit = 100
     cursor: str | None = None
@@ -113,7 +113,7 @@ async def session_log(request: web.Request, context: Context) -> web.StreamRespo
     query = SessionQuery(
         room=asked.room,
         open=None if asked.open is None else asked.open == "true",
-        reason=None if asked.reason is None else EndReason(asked.reason),
+        reason=asked.reason,
         since=_time("since", asked.since),
         until=_time("until", asked.until),
         after=_session_cursor(asked.cursor),

@@ -70,7 +70,7 @@ async def logout(request: web.Request, context: Context, ticket: Ticket) -> web.
     session = (await registry.live(ticket.session, ticket.room)).session
     by = Actor(ActorKind.PAGE, session.id, session.device)
     if body.everywhere:
-        await registry.end_all(session.room, EndReason.LOGOUT, by)
+        await registry.end_all(session.room, EndReason.LOGOUT_EVERYWHERE, by)
     else:
         await registry.end(session.id, EndReason.LOGOUT, by)
     return web.Response(status=204)

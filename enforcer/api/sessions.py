@@ -62,11 +62,13 @@ async def create(request: web.Request, context: Context) -> web.Response:
 
 async def log_in(context: Context, body: bodies.LoginBody) -> protocol.JSON:
     """A login and what it is answered; raises as `Registry.login`."""
+    for change in body.changes:
+        context.notices.warn(change, f"a login is taken, but {change}", room=body.room)
     login = Login(
         new_id=new_session_id(),
         session=body.session,
         replaces=body.replaces,
-        device=None if body.device is None else body.device.device(),
+        device=None if body.device is None else await context.describer.described(body.device.device()),
         entry=body.entry,
         request_id=body.request_id,
         fingerprint=body.fingerprint() if body.request_id is not None else "",
@@ -111,19 +113,27 @@ def _tickets(context: Context, room: str, session: str | None, absolute_at: floa
 async def validate(request: web.Request, context: Context) -> web.Response:
     """`GET /v1/sessions/{id}`: the record, active or ended; never extends."""
     query = bodies.query(bodies.ValidateQuery, request)
-    session = _session_id(request)
-    if query.require == "active":
-        return json(show(context, await context.registry.live(session, query.room)))
-    return json(show(context, await context.registry.get(session, query.room)))
+    return await _validated(request, context, _session_id(request), query.room, query.require)
+
+
+async def _validated(
+    request: web.Request, context: Context, session: str, room: str | None, require: str | None
+) -> web.Response:
+    read = context.registry.get if require is None else context.registry.live
+    try:
+        return json(show(context, await read(session, room)))
+    except SessionUnknown as e:
+        if room is not None and " " in room and "+" in request.rel_url.raw_query_string:
+            raise SessionUnknown(f"{e}; a + in a query stands for a space, write %2B for a plus") from None
+        raise
 
 
 @app_call
 async def validate_by_body(request: web.Request, context: Context) -> web.Response:
     """`POST /v1/sessions/validate`: the same for ids that a proxy would touch."""
     members = await bodies.read_json(request)
-    bodies.query(bodies.NoQuery, request)
-    body = bodies.validated(bodies.ValidateBody, members)
-    return json(show(context, await context.registry.get(body.session, body.room)))
+    body = bodies.with_query(bodies.ValidateBody, bodies.ValidateQuery, request, members)
+    return await _validated(request, context, body.session, body.room, body.require)
 
 
 @app_call
@@ -148,7 +158,7 @@ async def ticket(request: web.Request, context: Context) -> web.Response:
 @app_call
 async def end(request: web.Request, context: Context) -> web.Response:
     """`DELETE /v1/sessions/{id}`: ends it; ending an ended one is fine."""
-    reason = EndReason(bodies.query(bodies.EndQuery, request).reason)
+    reason = bodies.query(bodies.EndQuery, request).reason or EndReason.LOGOUT
     await context.registry.end(_session_id(request), reason, by_app(reason))
     return web.Response(status=204)
 
@@ -166,7 +176,7 @@ async def list_user(request: web.Request, context: Context) -> web.Response:
 async def end_user(request: web.Request, context: Context) -> web.Response:
     """`DELETE /v1/users/{room}/sessions`: log out everywhere, perhaps but here."""
     query = bodies.query(bodies.EndAllQuery, request)
-    reason = EndReason(query.reason)
+    reason = query.reason or EndReason.LOGOUT
     gone = await context.registry.end_all(_room(request), reason, by_app(reason), query.except_)
     return json({"ended": list(gone)})
 
@@ -175,9 +185,8 @@ async def end_user(request: web.Request, context: Context) -> web.Response:
 async def end_user_by_body(request: web.Request, context: Context) -> web.Response:
     """`POST /v1/users/logout`: the same for rooms that a proxy would touch."""
     members = await bodies.read_json(request)
-    bodies.query(bodies.NoQuery, request)
-    body = bodies.validated(bodies.LogoutUserBody, members)
-    reason = EndReason(body.reason)
+    body = bodies.with_query(bodies.LogoutUserBody, bodies.EndAllQuery, request, members)
+    reason = body.reason or EndReason.LOGOUT
     gone = await context.registry.end_all(body.room, reason, by_app(reason), body.except_)
     return json({"ended": list(gone)})
 

@@ -6,11 +6,12 @@ by session id, never to "everyone in the room". Identity is the session; a socke
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from typing import Any
 
 from enforcer import protocol
-from enforcer.errors import Refused, SessionEnded, StoreUnavailable
+from enforcer.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
 from enforcer.gateway.kick import Kick
 from enforcer.gateway.link import Link, view_of
 from enforcer.gateway.socket import JSON, News, Refusal, Socket
@@ -38,6 +39,8 @@ class Hub:
         self._by_ip: dict[str, int] = {}
         self._links = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._doubted: set[Link] = set()  # something may be new for them, and the store did not answer
+        self._asking_again: asyncio.TimerHandle | None = None
         registry.listen(self._changed)
 
     def configure(self, office: TicketOffice, settings: Settings) -> None:
@@ -127,6 +130,7 @@ class Hub:
         if link.gone:
             return
         link.close()
+        self._doubted.discard(link)
         if link.held:
             self._registry.release(link.room)
         others = tuple(other for other in self._rooms[link.room] if other is not link)
@@ -145,6 +149,8 @@ class Hub:
 
     def close(self) -> None:
         """Tells nobody anything any more; the engines close the sockets."""
+        if self._asking_again is not None:
+            self._asking_again.cancel()
         for task in self._tasks:
             task.cancel()
 
@@ -170,7 +176,7 @@ class Hub:
             return ticket.room, ticket.session, ticket
         if not self._settings.rules.open:
             raise Refusal("ticket-required")
-        room, session = members.get("room"), members.get("session")
+        room, session = protocol.room_text(members.get("room")), members.get("session")
         if room is None:
             raise Refusal("room-required")
         if not protocol.valid_room(room) or not (session is None or protocol.valid_session(session)):
@@ -192,7 +198,7 @@ class Hub:
 
     async def heard(self, link: Link, event: str, data: object) -> tuple[JSON, Callable[[], None] | None]:
         """An event from a page: the ack to send, and what to do after it was sent."""
-        if link.gone or link.ended is not None:
+        if not link.listens():
             return _failed("session-ended"), None
         members = {} if data is None else data
         if not isinstance(members, dict):
@@ -232,29 +238,35 @@ class Hub:
         link.leaving = True  # this page asked for it: it gets its ack, not a kick
         try:
             if everywhere:
-                await self._registry.end_all(session.room, EndReason.LOGOUT, by)
+                await self._registry.end_all(session.room, EndReason.LOGOUT_EVERYWHERE, by)
             else:
                 await self._registry.end(session.id, EndReason.LOGOUT, by)
         except BaseException:
             link.leaving = False
+            if link.ended is not None:  # somebody else has ended it meanwhile
+                self._kick(link, self._news_of_end(link.ended))
             raise
         return {"ok": True}, link.socket.disconnect
 
     # ---- what pages are told -------------------------------------------------------------------
 
     def _changed(self, change: Change) -> None:
-        """A change was committed: the ended sessions' sockets are told so, the others what is new for them."""
+        """The ended sessions' sockets are told so; whoever else has a socket in the room is looked at again."""
         held = self._rooms.get(change.room)
         if held is None:
             return
         ends = {s.id: (s, self._news_of_end(s)) for s in change.sessions if s.ended}
         for link in held:
             if link.session in ends:
-                link.ended, news = ends[link.session]
-                if link.joined and not link.leaving:
-                    self._kick(link, news)
+                self._over(link, *ends[link.session])
             elif link.ended is None:
                 self._look_again(link)
+
+    def _over(self, link: Link, ended: Session, news: News) -> None:
+        """The session of this socket has ended."""
+        link.ended = ended
+        if link.joined and not link.leaving:
+            self._kick(link, news)
 
     def _look_again(self, link: Link) -> None:
         """Something in its room is new, maybe for it; one that is not joined yet is told with its welcome."""
@@ -283,14 +295,47 @@ class Hub:
             self._metrics.kick_delivery.observe(max(0.0, self._registry.now() - ended.ended_at))
 
     async def _tell(self, link: Link, always: bool = False) -> None:
-        """Sends `session` if it says something new about the session."""
+        """Sends `session` if it says something new about the session; its end, if that is what the store says.
+
+        No message may have told of the end, so this is the one that must. A store that does not answer is asked again.
+        """
+        if not link.listens():
+            return
         try:
             snapshot = await self._registry.live(link.session)
-        except (Refused, StoreUnavailable):
-            return  # its end is on the way; without a store there is nothing to say
-        if link.ended is None and not link.gone and (always or view_of(snapshot) != link.view):
+        except SessionEnded as e:
+            if link.listens():
+                self._over(link, e.session, self._news_of_end(e.session))
+            return
+        except SessionUnknown:  # the store has lost its data: the page comes back and is told so
+            link.socket.cut()
+            return
+        except StoreUnavailable:
+            if link.listens():
+                self._ask_again_about(link)
+            return
+        if link.listens() and (always or view_of(snapshot) != link.view):
             link.view = view_of(snapshot)
             link.socket.send(News(protocol.EVENT_SESSION, self._payload(link, snapshot)))
+
+    def _ask_again_about(self, link: Link) -> None:
+        self._doubted.add(link)
+        if self._asking_again is None:
+            self._asking_again = asyncio.get_running_loop().call_later(
+                RETRY_MS / 1000, lambda: self._spawn(self._ask_again())
+            )
+
+    async def _ask_again(self) -> None:
+        """About one first: as long as the store does not answer, it is not asked about everybody."""
+        self._asking_again = None
+        if not self._doubted:
+            return
+        first = self._doubted.pop()
+        await self._tell(first)
+        if first not in self._doubted:
+            doubted, self._doubted = self._doubted, set()
+            for link in doubted:
+                self._spawn(self._tell(link))
 
     def _payload(self, link: Link, snapshot: Snapshot) -> JSON:
         """The `session` payload for one socket, with a fresh ticket if its own is half spent."""
@@ -300,15 +345,16 @@ class Hub:
             fresh = self._office.renewed(link.ticket, snapshot.session.absolute_at, now)
             if fresh is not None:
                 link.ticket = self._office.check(fresh, PAGE)
-            self._plan_renewal(link, now)
+            half_spent_at = self._office.half_spent_at(link.ticket)
+            if half_spent_at == math.inf:
+                link.ticket = None
+            else:
+                self._plan_renewal(link, half_spent_at - now)
         return protocol.session_payload(snapshot, self._settings.warn_before, now, fresh)
 
-    def _plan_renewal(self, link: Link, now: float) -> None:
-        """A page that only listens gets its fresh ticket too, when the old one is half spent."""
-        if link.ticket is None or link.renewal is not None:
-            return
-        wait = self._office.half_spent_at(link.ticket) - now
-        if wait <= 0:  # nothing fresher is to be had
+    def _plan_renewal(self, link: Link, wait: float) -> None:
+        """A page that only listens gets its fresh ticket too, when the old one is half spent, in `wait` seconds."""
+        if link.renewal is not None or wait <= 0:  # nothing fresher is to be had
             return
 
         def renew() -> None:

@@ -15,7 +15,7 @@ class Link:
 
     `joined` from the answer to its CONNECT until it leaves. `view` is what its page was told last, None when something
     is new since. `held` while other nodes' changes of the room are heard because of it. `ended` is the session's
-    record once a commit has ended it. `ticket` is kept only if it expires.
+    record once it is known to have ended. `ticket` is kept only as long as there may be a fresher one.
     """
 
     __slots__ = (
@@ -39,7 +39,7 @@ class Link:
         self.room = room
         self.session = session
         self.by_ticket = ticket is not None
-        self.ticket = ticket if ticket is not None and ticket.expires_at is not None else None
+        self.ticket = ticket
         self.joined = False
         self.leaving = False
         self.gone = False
@@ -48,6 +48,10 @@ class Link:
         self.kick: Kick | None = None
         self.view: View | None = None
         self.renewal: asyncio.TimerHandle | None = None
+
+    def listens(self) -> bool:
+        """Whether there is still something to tell to it: it is open, and nobody knows that its session has ended."""
+        return not self.gone and self.ended is None
 
     def close(self) -> None:
         """The socket is gone: nothing happens by itself any more."""

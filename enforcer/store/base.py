@@ -187,7 +187,8 @@ class Store(Protocol):
         """From when this returns until `release`, the listeners hear of commits to the room by other processes too.
 
         At once, if nothing is lost on the way; a second later at the latest when the store can be read, and then with
-        every session as it is now, those that have ended since included. Counted: each call wants its `release`.
+        the sessions that are live now: of any other that the listener cares for it reads what has become. Counted: each
+        call wants its `release`.
         """
         ...
 

@@ -34,13 +34,12 @@ BATCH = 200
 class _Held:
     """A room that somebody here listens to: what is known of it, and on which server its channel is."""
 
-    __slots__ = ("holders", "leaving", "live", "ready", "server", "version")
+    __slots__ = ("holders", "leaving", "ready", "server", "version")
 
     def __init__(self) -> None:
         self.holders = 0
         self.leaving: asyncio.TimerHandle | None = None
         self.version: str | None = None
-        self.live: set[str] = set()
         self.server = ""
         self.ready: asyncio.Task[None] | None = None
 
@@ -132,9 +131,9 @@ class Feed:
         except TimeoutError:
             raise StoreUnavailable("Redis does not confirm a subscription") from None
         loaded = await self._rooms.load(room)
-        held.version, held.live = loaded.room.version, {s.id for s in loaded.room.live}
-        for id_ in held.live:
-            self._rooms.at_home(id_, room)
+        held.version = loaded.room.version
+        for session in loaded.room.live:
+            self._rooms.at_home(session.id, room)
 
     def _subscribe(self, room: str, held: _Held) -> asyncio.Future[None]:
         channel = self._keys.channel(room)
@@ -176,10 +175,7 @@ class Feed:
         if held.version == before:
             held.version = after
         for session in change.sessions:
-            if session.ended:
-                held.live.discard(session.id)
-            else:
-                held.live.add(session.id)
+            if not session.ended:
                 self._rooms.at_home(session.id, change.room)  # its page will soon be here
 
     # ---- comparing -----------------------------------------------------------------------------
@@ -260,14 +256,13 @@ class Feed:
 
     async def _catch_up(self, rooms: list[str]) -> None:
         for start in range(0, len(rooms), BATCH):
-            wanted = [(r, list(self._held[r].live)) for r in rooms[start : start + BATCH] if r in self._held]
+            wanted = [(r, ()) for r in rooms[start : start + BATCH] if r in self._held]
             for loaded in await self._rooms.load_all(wanted):
                 self._caught_up(loaded)
 
     def _caught_up(self, loaded: Loaded) -> None:
-        """Tells what the room is like now, and how those have ended that were live when it was last heard of."""
+        """Tells which sessions are live now. The listeners know whom they hold, and read how the others have ended."""
         held = self._held.get(loaded.room.name)
-        if held is None:
-            return
-        held.version, held.live = loaded.room.version, {s.id for s in loaded.room.live}
-        self._tell(Change(loaded.room.name, (*loaded.ended.values(), *loaded.room.live)))
+        if held is not None:
+            held.version = loaded.room.version
+            self._tell(Change(loaded.room.name, loaded.room.live))

@@ -32,6 +32,7 @@ from enforcer.errors import StartError, StoreUnavailable
 from enforcer.redis_address import RedisAddress
 from enforcer.store.redis_batches import ANSWER_WITHIN, Batches
 from enforcer.store.redis_script import Command, key_of, with_text
+from enforcer.store.redis_wire import closed_is_lost
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +76,8 @@ class Link:
             self._client = self._made()
         try:
             async with asyncio.timeout(CALL_WITHIN):
-                if isinstance(self._client, redis.RedisCluster):
-                    await self._client.initialize()
-                about = await self._client.info("server", **self._any_node())
+                with closed_is_lost():
+                    about = await self._introduced()
         except (AuthenticationError, AuthorizationError, NoPermissionError) as e:
             raise StartError(f"{self._address} refuses the user or the password: {e}") from None
         except RedisClusterException as e:
@@ -164,6 +164,13 @@ class Link:
 
     # ---- how -----------------------------------------------------------------------------------
 
+    async def _introduced(self) -> dict[str, Any]:
+        """What the server says of itself."""
+        if isinstance(self._client, redis.RedisCluster):
+            await self._client.initialize()
+        about: dict[str, Any] = await self._client.info("server", **self._any_node())
+        return about
+
     async def _spread(self, commands: Sequence[Command]) -> list[Any]:
         """Each command by the way to its server, so that one which is away keeps up only what it has to do."""
         if self._client is None:
@@ -228,8 +235,9 @@ class Link:
             self._looking = True
             try:
                 async with asyncio.timeout(CALL_WITHIN):
-                    await self._client.aclose()
-                    await self._client.initialize()
+                    with closed_is_lost():
+                        await self._client.aclose()
+                        await self._client.initialize()
             except _FAILURES as e:
                 log.debug("the Cluster cannot be looked at: %s", _said(e))
             finally:

@@ -5,7 +5,8 @@ without streams: a task and a time-out for each reply would cost more than all e
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import hiredis
@@ -49,12 +50,13 @@ class Wire(asyncio.Protocol):
         """
         connection = self._connection
         try:
-            await connection.connect()  # type: ignore[no-untyped-call]
+            with closed_is_lost():
+                await connection.connect()  # type: ignore[no-untyped-call]
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
         writer = connection._writer  # a private name, as long as redis has no public one for it
-        if writer is None:
+        if writer is None or writer.transport.is_closing():
             raise exceptions.ConnectionError("the connection was closed at once")
         connection._reader = connection._writer = None  # it has nothing to close any more
         self._writer = writer
@@ -76,7 +78,7 @@ class Wire(asyncio.Protocol):
 
     def _go(self) -> None:
         going, self._going = self._going, []
-        if self._writer is not None:
+        if self._writer is not None and self._lost is not None:
             self._writer.transport.write(b"".join(going))
 
     def data_received(self, data: bytes) -> None:
@@ -95,6 +97,17 @@ class Wire(asyncio.Protocol):
         self.close()
         if lost is not None:
             lost(error)
+
+
+@contextmanager
+def closed_is_lost() -> Iterator[None]:
+    """Around the client library: what uvloop raises when a transport has closed is a lost connection, not a bug."""
+    try:
+        yield
+    except RuntimeError as e:
+        if type(e) is not RuntimeError:
+            raise
+        raise exceptions.ConnectionError(str(e)) from e
 
 
 def error_of(text: str) -> exceptions.ResponseError:

@@ -101,8 +101,8 @@ class RegistryMachine(RuleBasedStateMachine):
         self.expected[name] = Expected(
             room, self.made, now, now + IDLE, now + ABSOLUTE if known is None else known.absolute_at
         )
-        if replaces is not None and replaces != name and replaces in self.live(room):
-            self.expected[replaces].reason = EndReason.REPLACED
+        if replaces in self.expected and replaces != name and self.expected[replaces].reason is None:
+            self.expected[replaces].reason = EndReason.REPLACED  # in whichever room it is
         others = [n for n in self.live(room) if n != name]
         displaced = others[: max(0, len(others) + 1 - MAX)]
         for n in displaced:

@@ -102,6 +102,13 @@ def test_both_sides_know_the_same_codes(name: str) -> None:
     assert set(re.findall(r'"([\w-]+)"', found.group(1))) == set(getattr(protocol, name))
 
 
+def test_both_sides_know_the_same_reasons() -> None:
+    """Why sessions end: the browser client's list is the server's."""
+    found = re.search(r"END_REASONS\b[^=]*=[^\[]*\[([^\]]*)\]", CLIENT_CODES)
+    assert found is not None
+    assert re.findall(r'"([\w-]+)"', found.group(1)) == [str(reason) for reason in EndReason]
+
+
 def client_source(name: str) -> str:
     """A file of the browser client."""
     return (ROOT / "client-js/src" / name).read_text()

@@ -36,8 +36,14 @@ def link(redis: RedisServer) -> Iterator[TcpProxy]:
 
 
 @pytest.fixture
-def start_node(tmp_path: Path, redis: RedisServer | RedisCluster) -> Iterator[StartNode]:
-    """Starts nodes that belong together; `port` is where they find Redis, if not at its own.
+def uvloop(request: pytest.FixtureRequest) -> bool:
+    """Whether nodes run on uvloop, as they do unless the test says otherwise."""
+    return bool(getattr(request, "param", True))
+
+
+@pytest.fixture
+def start_node(tmp_path: Path, redis: RedisServer | RedisCluster, uvloop: bool) -> Iterator[StartNode]:
+    """Starts nodes that belong together; `port` is where they find Redis, if not at its own, or `url`.
 
     Whatever happened, no log has a traceback.
     """
@@ -45,9 +51,9 @@ def start_node(tmp_path: Path, redis: RedisServer | RedisCluster) -> Iterator[St
 
     with ExitStack() as running:
 
-        def start(port: int | None = None, **settings: Any) -> EnforcerProcess:
-            store = redis.url if port is None else f"redis://127.0.0.1:{port}/0"
-            node = EnforcerProcess(tmp_path / f"node-{len(nodes)}", store=store, authkey=key, **settings)
+        def start(port: int | None = None, url: str | None = None, **settings: Any) -> EnforcerProcess:
+            store = url or (redis.url if port is None else f"redis://127.0.0.1:{port}/0")
+            node = EnforcerProcess(tmp_path / f"node-{len(nodes)}", uvloop=uvloop, store=store, authkey=key, **settings)
             nodes.append(node)
             return running.enter_context(node)
 

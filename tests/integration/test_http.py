@@ -35,18 +35,82 @@ def test_what_is_wrong_first_is_said_first(shared: EnforcerProcess) -> None:
     problem(post(shared, b"{", headers={**right, "Content-Type": "a/b"}), 415, "unsupported-media-type")
     problem(post(shared, b"{" * 20_000, headers=right), 413, "too-large")
     problem(post(shared, b"{", headers=right), 400, "malformed-json")
-    problem(post(shared, {"room": 1, "key": "wrong"}), 401, "unauthorized")
-    errors = problem(post(shared, {"room": 1, "sesion": "x"}, headers=right), 422, "invalid-request")["errors"]
+    problem(post(shared, {"room": 1.5, "key": "wrong"}), 401, "unauthorized")
+    errors = problem(post(shared, {"room": 1.5, "sesion": "x"}, headers=right), 422, "invalid-request")["errors"]
     assert {e["field"] for e in errors} == {"room", "sesion"}
     assert "did you mean 'session'?" in json.dumps(errors)
 
 
 @pytest.mark.parametrize(
-    "room", ["", "a\nb", "\x00", "\ud800", "x" * 257, None, 7, ["a"], "demo:ann"], ids=lambda r: ascii(r)[:12]
+    "room",
+    ["", "a\nb", "\x00", "\ud800", "x" * 257, None, 7.0, True, 10**256, ["a"], "demo:ann"],
+    ids=lambda r: ascii(r)[:12],
 )
 def test_rooms_that_cannot_be(shared: EnforcerProcess, room: object) -> None:
     """Too long, too short, with control characters or half a character, or the demo's: 422 and never 500."""
     problem(post(shared, {"room": room, "key": shared.authkey}), 422, "invalid-request")
+
+
+@pytest.mark.parametrize("room", [42, 0, -7, 2**63, 2**64, 10**40], ids=str)
+def test_a_room_may_be_a_number(shared: EnforcerProcess, room: int) -> None:
+    """An integer stands for its decimal text, wherever a room is named in JSON; a repeat with the text is the same."""
+    answer = post(shared, {"room": room, "key": shared.authkey, "request_id": "r"})
+    assert (answer.status_code, answer.json()["room"]) == (200, str(room)), answer.text
+    assert shared.login(str(room), request_id="r")["session"] == answer.json()["session"]
+    session = shared.call("POST", "/v1/sessions", json={"room": room}).json()["session"]
+    validated = shared.call("POST", "/v1/sessions/validate", json={"session": session, "room": room})
+    assert (validated.status_code, validated.json()["room"]) == (200, str(room))
+    assert shared.call("POST", "/v1/users/logout", json={"room": room}).json() == {"ended": [session]}
+    refused = post(shared, {"room": str(room), "session": 42, "key": shared.authkey})
+    problem(refused, 422, "invalid-request")
+
+
+def test_the_post_form_of_validate_takes_what_the_get_form_takes(shared: EnforcerProcess, room: str) -> None:
+    """`require` and `room`, in the body or in the query; both may say it, but not two different things."""
+    live, other = shared.login(room)["session"], f"{room}-other"
+    ended = shared.login(other)["session"]
+    shared.login(other)
+
+    def asked(body: dict[str, Any], **query: str) -> httpx.Response:
+        return shared.call("POST", "/v1/sessions/validate", json=body, params=query)
+
+    for body, query in (
+        ({"require": "active"}, {}),
+        ({}, {"require": "active"}),
+        ({"require": None}, {"require": "active"}),
+        ({"require": "active", "room": other}, {"require": "active", "room": other}),
+    ):
+        assert asked({"session": live, **body, "room": room}, **{**query, "room": room}).status_code == 200
+        problem(asked({"session": ended, **body}, **query), 410, "session-ended")
+    assert asked({"session": ended}).json()["active"] is False
+    problem(asked({"session": live, "require": "active", "room": other}), 404, "session-unknown")
+    problem(asked({"session": live, "require": "active"}, room=other), 404, "session-unknown")
+    problem(asked({"session": live, "room": room}, room=other), 422, "invalid-request")
+    problem(asked({"session": live, "require": "alive"}), 422, "invalid-request")
+    problem(asked({"session": live}, requires="active"), 422, "invalid-request")
+
+
+def test_a_404_for_another_room_names_the_room(shared: EnforcerProcess, room: str) -> None:
+    """So that a + that was not encoded does not read as a logout: in a query it stands for a space."""
+    named = f"{room}+tag@example.org"
+    session = shared.login(named)["session"]
+    assert shared.call("GET", f"/v1/sessions/{session}", params={"room": named}).status_code == 200
+    detail = problem(shared.call("GET", f"/v1/sessions/{session}?room={named}"), 404, "session-unknown")["detail"]
+    assert f"{room} tag@example.org" in detail
+    assert "%2B" in detail
+    detail = problem(shared.call("GET", f"/v1/sessions/{session}?room=somebody"), 404, "session-unknown")["detail"]
+    assert "'somebody'" in detail
+    assert "%2B" not in detail
+    body = {"session": session, "room": "somebody"}
+    assert "'somebody'" in shared.call("POST", "/v1/sessions/validate", json=body).json()["detail"]
+
+
+def test_a_plus_in_the_id_of_a_query_need_not_be_encoded(shared: EnforcerProcess, room: str) -> None:
+    """No id has a space, so there is nothing else that it could mean."""
+    shared.login(room, session=f"{room}+1")
+    assert shared.call("DELETE", f"/v1/users/{room}/sessions?except={room}+1").json() == {"ended": []}
+    rows = shared.call("GET", f"/v1/audit?session={room}+1").json()["items"]
+    assert [row["event"] for row in rows] == ["started"]
 
 
 @pytest.mark.parametrize("body", [b"[" * 10_000, b"NaN", b'{"room": 1e999}', b"\xff\xfe", b""], ids=ascii)

@@ -3,20 +3,25 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
 
 import pytest
 
+from enforcer.errors import StoreUnavailable
 from enforcer.gateway.hub import Hub
+from enforcer.gateway.link import Link
 from enforcer.gateway.socket import News, Refusal
 from enforcer.metrics import Metrics
-from enforcer.model import Actor, ActorKind, EndReason
+from enforcer.model import Actor, ActorKind, EndReason, Snapshot
 from enforcer.policy import Login
 from enforcer.registry import Registry, new_session_id
 from enforcer.settings import Settings
+from enforcer.store.base import Decide
 from enforcer.store.memory import MemoryStore
 from enforcer.tickets import TicketOffice
+
+T = TypeVar("T")
 
 
 class Paper:
@@ -47,13 +52,45 @@ class Paper:
         self.heard.append("cut")
 
 
+class Spoilt(MemoryStore):
+    """A store that can be away, and whose news can be lost on the way, as with a store in another process."""
+
+    away = False
+    silent = False
+    meanwhile: Callable[[], Awaitable[Any]] | None = None
+    """What happens before the next commit, which is then not taken."""
+
+    async def get(self, session: str) -> Snapshot | None:
+        """Unless it is away."""
+        if self.away:
+            raise StoreUnavailable("away")
+        return await super().get(session)
+
+    async def transact(self, room: str, decide: Decide[T], **options: Any) -> T:
+        """While it is away, the commit is done and its reply lost."""
+        if (meanwhile := self.meanwhile) is not None:
+            self.meanwhile = None
+            await meanwhile()
+            raise StoreUnavailable("away")
+        if not self.away and not self.silent:
+            return await super().transact(room, decide, **options)
+        listeners, self._listeners = self._listeners, []
+        try:
+            result = await super().transact(room, decide, **options)
+        finally:
+            self._listeners = listeners
+        if self.away:
+            raise StoreUnavailable("the reply is lost")
+        return result
+
+
 class House:
     """A hub with all that stands behind it."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(authkey="k" * 40, store="memory://", **settings)
         self.ticks = itertools.count(1)
-        self.store = MemoryStore(lambda: 1_800_000_000.0 + next(self.ticks) / 1000)
+        self.store = Spoilt(lambda: 1_800_000_000.0 + next(self.ticks) / 1000)
         self.registry = Registry(self.store, self.settings.rules, time.monotonic)
         self.office = TicketOffice(self.settings.authkeys, None)
         self.hub = Hub(self.registry, self.office, self.settings, Metrics())
@@ -141,6 +178,98 @@ async def test_a_socket_that_leaves_while_it_joins_leaves_nothing(house: House) 
     house.hub.left(link)
     assert not house.registry.online(session)
     assert (house.hub._rooms, house.hub._by_ip, house.hub._links) == ({}, {}, 0)
+
+
+async def joined(house: House, auth: dict[str, str]) -> tuple[Paper, Link]:
+    """A page that is in and was told its session."""
+    page = Paper()
+    link = house.hub.arrive(page, auth)
+    house.hub.welcome(link, await house.hub.join(link))
+    assert page.heard == ["session"]
+    return page, link
+
+
+async def test_an_end_that_no_message_tells_is_told_by_whoever_reads_it(house: House) -> None:
+    """The question of an app server meets it; once is enough."""
+    session, auth = await house.login()
+    page, _ = await joined(house, auth)
+    house.store.silent = True
+    await house.registry.end(session, *_by_app())
+    assert page.heard == ["session"]
+    for _ in range(2):
+        assert (await house.registry.get(session)).session.ended
+    assert page.heard == ["session", "force-logout"]
+
+
+async def test_an_end_that_no_message_tells_is_told_with_the_next_change_of_the_room(house: House) -> None:
+    """A change of another session makes the hub look again at everybody whom it holds there."""
+    session, auth = await house.login()
+    page, _ = await joined(house, auth)
+    house.store.silent = True
+    await house.registry.end(session, *_by_app())
+    house.store.silent = False
+    await house.login()
+    await _settled(house.hub)
+    assert page.heard == ["session", "force-logout"]
+
+
+async def test_a_store_that_is_away_when_a_page_is_looked_at_is_asked_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The news came, but what it means could not be read: it is read when the store is back."""
+    monkeypatch.setattr("enforcer.gateway.hub.RETRY_MS", 20)
+    first, auth = await house.login()
+    pages = [(await joined(house, auth))[0] for _ in range(3)]
+    house.store.silent = True
+    await house.registry.end(first, *_by_app())
+    house.store.silent = False
+    await house.login()  # looks at them again, and
+    house.store.away = True  # the store is away before they are read
+    await _settled(house.hub)
+    async with asyncio.timeout(5):
+        while not house.hub._asking_again:  # asked in vain, and to be asked once more
+            await asyncio.sleep(0)
+        assert [page.heard for page in pages] == [["session"]] * 3
+        house.store.away = False
+        while any(page.heard != ["session", "force-logout"] for page in pages):
+            await asyncio.sleep(0.01)
+    assert not house.hub._doubted
+
+
+async def test_a_commit_whose_reply_is_lost_is_looked_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have ended somebody, of which nobody will tell: the sockets of its room are looked at."""
+    monkeypatch.setattr("enforcer.gateway.hub.RETRY_MS", 20)
+    session, auth = await house.login()
+    page, _ = await joined(house, auth)
+    house.store.away = True
+    with pytest.raises(StoreUnavailable):
+        await house.registry.end_all("alice", *_by_app())
+    house.store.away = False
+    async with asyncio.timeout(5):
+        while page.heard != ["session", "force-logout"]:
+            await asyncio.sleep(0.01)
+    assert (await house.registry.get(session)).session.ended
+
+
+async def test_a_page_whose_session_nobody_knows_any_more_has_to_come_back(house: House) -> None:
+    """The store has lost its data: there is nothing to tell but "come again", and then the ticket is refused."""
+    session, auth = await house.login()
+    page, link = await joined(house, auth)
+    del house.store._sessions[session]
+    assert (await house.hub.heard(link, "check", None))[0]["code"] == "session-unknown"
+    await house.login()
+    await _settled(house.hub)
+    assert page.heard == ["session", "cut"]
+
+
+async def test_a_page_whose_logout_fails_is_told_who_else_has_ended_it(house: House) -> None:
+    """Its own question got no answer, and the end of the session by another came in between."""
+    session, auth = await house.login()
+    page, link = await joined(house, auth)
+    house.store.meanwhile = lambda: house.registry.end(session, *_by_app())
+    answer, after = await house.hub.heard(link, "logout", None)
+    assert (answer["code"], after) == ("unavailable", None)
+    assert page.heard == ["session", "force-logout"]
 
 
 async def test_tabs_get_the_same_news_object(house: House) -> None:

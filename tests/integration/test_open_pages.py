@@ -207,3 +207,9 @@ def test_a_seventeenth_unclaimed_page_is_asked_to_come_later(
         browser(shared_open, open_ws, room)
     refusal = open_ws(shared_open, auth={"room": room, "session": f"{room}-17"}).refused()
     assert refusal["message"] == "too-many-connections"
+
+
+def test_a_room_that_is_a_number(shared_open: EnforcerProcess, open_page: Opener) -> None:
+    """A page may name it so, too."""
+    page = open_page(shared_open, auth={"room": 4711, "session": f"browser-{next(_browsers)}"})
+    assert page.joined()["room"] == "4711"

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 
 from enforcer.deadlines import IDLE_SLACK, LEFT_FOR
-from tests.integration.inside import Inside, Time
+from enforcer.tickets import PAGE, TicketKeys
+from tests.integration.inside import START, Inside, Time
 from tests.integration.raw import RawSocket, refusal
 
 LATE = 1.0
@@ -240,3 +242,30 @@ async def test_a_ticket_is_renewed_before_it_expires(tmp_path: Path, time: Time)
         async with RawSocket(server) as page:
             _, tickets = await server.call("POST", f"/v1/sessions/{login['session']}/ticket")
             assert (await join(server, page, tickets["ticket"]))["active"] is True
+
+
+async def test_a_ticket_without_an_end_is_good_and_replaced_when_tickets_end_now(tmp_path: Path, time: Time) -> None:
+    """It was issued before `ticket_lifetime` was set, or is signed by the app: it joins, and a fresh one comes."""
+    async with Inside(tmp_path, time, ticket_lifetime=3600) as server:
+        login = await server.login("alice")
+        endless = TicketKeys([server.authkey]).sign(PAGE, "alice", login["session"], START, None)
+        async with RawSocket(server) as page:
+            fresh = (await join(server, page, endless))["ticket"]
+            assert "ticket" not in await ask(page, "check")
+            await time.advance(1801)
+            assert (await ask(page, "check"))["ticket"] != fresh
+        status, answer = await server.call("GET", "/session/status", endless)
+        assert (status, "ticket" in answer) == (200, True)
+
+
+async def test_a_ticket_with_an_end_is_replaced_when_tickets_end_no_more(tmp_path: Path, time: Time) -> None:
+    """It was issued while `ticket_lifetime` was set: half spent it is replaced by one that lives as its session."""
+    async with Inside(tmp_path, time) as server:
+        login = await server.login("alice")
+        ending = TicketKeys([server.authkey]).sign(PAGE, "alice", login["session"], START, START + 3600)
+        async with RawSocket(server) as page:
+            assert "ticket" not in await join(server, page, ending)
+            await time.advance(1801)
+            fresh = (await ask(page, "check"))["ticket"]
+            assert "exp" not in jwt.decode(fresh, options={"verify_signature": False})
+            assert "ticket" not in await ask(page, "check")

@@ -11,11 +11,11 @@ from tests.running import ROOT
 PACKAGE = ROOT / "enforcer"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"model", "errors"}),
-    frozenset({"clock", "cores", "deadlines", "edge", "http1", "redis_address", "static"}),
+    frozenset({"clock", "cores", "deadlines", "devices", "edge", "http1", "redis_address", "static"}),
     frozenset({"policy", "noticed", "presence", "protocol", "tickets", "settings"}),
     frozenset({"store"}),
     frozenset({"outages", "registry"}),
-    frozenset({"api", "gateway", "jobs", "logs", "metrics"}),
+    frozenset({"api", "gateway", "jobs", "journal", "logs", "metrics", "notices"}),
     frozenset({"app"}),
     frozenset({"cli", "console", "garbage", "workers", "__main__"}),
 )
@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 SEPARATE = {("api", "gateway"), ("gateway", "api"), ("jobs", "api"), ("jobs", "gateway")}
 """Neighbours in a layer that must not know each other."""
 PURE = (
-    *("model", "errors", "deadlines", "edge", "http1", "redis_address", "policy", "noticed", "presence"),
+    *("model", "errors", "deadlines", "devices", "edge", "http1", "redis_address", "policy", "noticed", "presence"),
     *("protocol", "tickets", "store/ahead", "store/recent", "gateway/visitor"),
     *("gateway/wire/websocket", "gateway/wire/packets", "gateway/wheel"),
 )

@@ -144,7 +144,8 @@ def test_while_rotating_the_first_key_signs_and_both_verify() -> None:
         pytest.param(encoded(good(sid=None)), id="no session"),
         pytest.param(encoded(good(sid=5)), id="session is a number"),
         pytest.param(encoded(good(iat=None)), id="no iat"),
-        pytest.param(encoded(good(exp=float("1e300"))), id="exp is no integer"),
+        pytest.param(encoded(good(exp=True)), id="exp is no number"),
+        pytest.param(encoded(good(iat="1700000000")), id="iat is no number"),
         pytest.param("", id="empty"),
         pytest.param("a.b.c", id="not base64"),
         pytest.param("..", id="three empty parts"),
@@ -273,3 +274,20 @@ def test_a_half_spent_ticket_is_renewed() -> None:
     assert fresh is not None
     assert office.check(fresh, PAGE).expires_at == int(NOW) + 150
     assert office.renewed(ticket, NOW + 100, NOW + 50) is None
+
+
+def test_dates_need_not_be_whole() -> None:
+    """A NumericDate may have a fraction (RFC 7519 §2), as `time.time()` has."""
+    ticket = KEYS.verify(encoded(good(iat=NOW + 0.25, exp=NOW + 0.5)), PAGE)
+    assert (ticket.issued_at, ticket.expires_at) == (NOW + 0.25, NOW + 0.5)
+    with pytest.raises(TicketExpired):
+        KEYS.verify(encoded(good(exp=NOW + 0.5)), PAGE).judge_life(NOW + 0.5 + LEEWAY)
+
+
+def test_a_ticket_without_an_end_is_replaced_if_tickets_end_now() -> None:
+    """At once, and only then."""
+    endless = Ticket("alice", "s", NOW, None)
+    assert TicketOffice([KEY], None).renewed(endless, None, NOW) is None
+    assert TicketOffice([KEY], None).renewed(endless, NOW + 10, NOW) is not None
+    assert TicketOffice([KEY], 100).renewed(endless, None, NOW) is not None
+    assert TicketOffice([KEY], None).half_spent_at(endless) == float("inf")
