@@ -64,6 +64,7 @@ export function createEnding(
   let stopped = false;
   let away: string | null = null;
   let heard = (): void => undefined;
+  let again = heard;
   /** The page was to be left: if it is there all the same, it says so. */
   let stayed: (() => void) | null = null;
 
@@ -115,11 +116,10 @@ export function createEnding(
     go();
   };
 
-  const mayLoadAgain = (session: string): boolean => page.canLoadAgain() && once("reloaded", session, page.wasLoadedAgain());
-
   const loadAgain = (end: SessionEnd): void => {
     settled = true;
-    if (mayLoadAgain(end.session)) leave(end, page.loadAgain);
+    again = () => undefined;
+    if (page.canLoadAgain() && once("reloaded", end.session, page.wasLoadedAgain())) leave(end, page.loadAgain);
     // The app is not told of such an end, so nobody else could explain it.
     else notice(end);
   };
@@ -186,13 +186,16 @@ export function createEnding(
   return {
     async run(end, source, mine, forget) {
       heldBy = mine;
+      again = () => {
+        loadAgain(end);
+      };
       away = target(end.redirect ?? options.redirect);
       // Whose user asked for the end, and what has just been loaded, has nothing to save.
       if (source !== "self" && source !== "latch") await save(end);
       if (end.reason === "replaced") {
         hide();
         await newerWithin(REPLACED_DELAY);
-        loadAgain(end);
+        again();
         return;
       }
       const logoutUrl = target(options.logoutUrl);
@@ -209,7 +212,7 @@ export function createEnding(
       }
       forget();
       if (superseded()) {
-        loadAgain(end);
+        again();
         return;
       }
       safely(options.onSessionExpired, end);
@@ -219,7 +222,7 @@ export function createEnding(
     },
     look() {
       heard();
-      if (settled && !kept && heldBy && superseded() && !stopped && mayLoadAgain(heldBy.session)) page.loadAgain();
+      if (settled && !kept && superseded()) again();
     },
     restored() {
       stayed?.();

@@ -103,9 +103,6 @@ export interface Messages {
   readonly logInAgain?: string;
   readonly unreachableTitle?: string;
   readonly unreachable?: string;
-  /** The page has given up before it knew whether its session is live, and stays hidden. */
-  readonly unconfirmedTitle?: string;
-  readonly unconfirmed?: string;
   /** In place of "log in again" where the user is logged in already. */
   readonly goOn?: string;
   readonly warningTitle?: string;

@@ -180,7 +180,7 @@ async def test_who_gives_up_past_the_deadline_stays_covered_and_says_why(
         stage.enforcer.kill()
         stage.enforcer.start()
         await page.wait_for_function("() => sessionGuard.getState().phase === 'stopped'", timeout=30_000)
-        await expect(page.locator(NOTICE)).to_contain_text("could not be confirmed")
+        await expect(page.locator(NOTICE)).to_contain_text("hidden until the server confirms")
         assert await magenta(page, scratch) == 0
         await expect(page.locator(NOTICE).get_by_role("link")).to_have_attribute("href", f"{stage.url}/")
 

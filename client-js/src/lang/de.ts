@@ -26,8 +26,6 @@ const messages: Messages = {
   goOn: "Weiter",
   unreachableTitle: "Keine Verbindung",
   unreachable: "Diese Seite bleibt verborgen, bis der Server bestätigt, dass Sie noch angemeldet sind. Sie erscheint dann von selbst.",
-  unconfirmedTitle: "Diese Seite bleibt verborgen",
-  unconfirmed: "Es ließ sich nicht bestätigen, dass Sie noch angemeldet sind.",
   warningTitle: "Sind Sie noch da?",
   warningIdle: "Sie waren eine Weile nicht aktiv. Bleiben Sie angemeldet, sonst werden Sie zu Ihrer Sicherheit abgemeldet.",
   warningAbsolute: "Ihre Sitzung endet bald. Speichern Sie Ihre Arbeit und melden Sie sich neu an.",

@@ -26,8 +26,6 @@ const messages: Messages = {
   goOn: "Continuar",
   unreachableTitle: "Sin conexión",
   unreachable: "Esta página permanece oculta hasta que el servidor confirme que su sesión sigue abierta. Volverá por sí sola.",
-  unconfirmedTitle: "Esta página está oculta",
-  unconfirmed: "No se ha podido confirmar que su sesión siga abierta.",
   warningTitle: "¿Sigue ahí?",
   warningIdle: "No ha habido actividad durante un rato. Siga conectado; si no, la sesión se cerrará por su seguridad.",
   warningAbsolute: "Su sesión terminará pronto. Guarde su trabajo y vuelva a entrar.",

@@ -26,8 +26,6 @@ const messages: Messages = {
   goOn: "Continuer",
   unreachableTitle: "Pas de connexion",
   unreachable: "Cette page reste masquée jusqu’à ce que le serveur confirme que vous êtes encore connecté. Elle reviendra d’elle-même.",
-  unconfirmedTitle: "Cette page reste masquée",
-  unconfirmed: "Impossible de confirmer que vous êtes encore connecté.",
   warningTitle: "Êtes-vous toujours là ?",
   warningIdle: "Vous avez été inactif un moment. Restez connecté, sinon vous serez déconnecté pour votre sécurité.",
   warningAbsolute: "Votre session se termine bientôt. Enregistrez votre travail, puis reconnectez-vous.",

@@ -26,8 +26,6 @@ const messages: Messages = {
   goOn: "Continua",
   unreachableTitle: "Nessuna connessione",
   unreachable: "Questa pagina resta nascosta finché il server non conferma che l’accesso è ancora valido. Tornerà da sola.",
-  unconfirmedTitle: "Questa pagina è nascosta",
-  unconfirmed: "Non è stato possibile confermare che l’accesso è ancora valido.",
   warningTitle: "Ci sei ancora?",
   warningIdle: "Non c’è stata attività per un po’. Resta connesso, altrimenti la sessione verrà chiusa per sicurezza.",
   warningAbsolute: "La sessione sta per terminare. Salva il lavoro e accedi di nuovo.",

@@ -26,8 +26,6 @@ const messages: Messages = {
   goOn: "Dalej",
   unreachableTitle: "Brak połączenia",
   unreachable: "Ta strona jest ukryta, dopóki serwer nie potwierdzi, że sesja nadal trwa. Wróci sama.",
-  unconfirmedTitle: "Ta strona jest ukryta",
-  unconfirmed: "Nie udało się potwierdzić, że sesja nadal trwa.",
   warningTitle: "Czy nadal tu jesteś?",
   warningIdle: "Przez jakiś czas nie było aktywności. Pozostań zalogowany, inaczej ze względów bezpieczeństwa nastąpi wylogowanie.",
   warningAbsolute: "Sesja wkrótce się skończy. Zapisz pracę i zaloguj się ponownie.",

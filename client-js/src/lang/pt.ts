@@ -26,8 +26,6 @@ const messages: Messages = {
   goOn: "Continuar",
   unreachableTitle: "Sem ligação",
   unreachable: "Esta página fica oculta até o servidor confirmar que a sua sessão continua aberta. Ela volta sozinha.",
-  unconfirmedTitle: "Esta página está oculta",
-  unconfirmed: "Não foi possível confirmar que a sua sessão continua aberta.",
   warningTitle: "Ainda está aí?",
   warningIdle: "Não houve atividade durante algum tempo. Continue ligado; caso contrário, a sessão será encerrada por segurança.",
   warningAbsolute: "A sua sessão termina em breve. Guarde o trabalho e entre de novo.",

@@ -32,8 +32,8 @@ export function createNotice(texts: Texts, end: SessionEnd, href: string): Modal
 }
 
 /** @param href of "log in again"; without it there is nothing to do but to wait */
-export function createCover(lang: string, title: string, text: string, logInAgain: string, href: string | null): Modal {
-  const modal = createModal("session-guard-notice", lang, title, text);
+export function createCover({ lang, unreachableTitle, unreachable, logInAgain }: Texts, href: string | null): Modal {
+  const modal = createModal("session-guard-notice", lang, unreachableTitle, unreachable);
   // Focus has to be somewhere inside.
   if (href === null) modal.dialog.querySelector("h2")?.setAttribute("tabindex", "-1");
   else modal.add("a", "link", logInAgain).href = href;

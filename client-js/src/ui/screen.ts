@@ -17,9 +17,6 @@ import type { Modal } from "./modal.ts";
 import { createCover, createNotice } from "./notice.ts";
 import { tagOf, textsFrom } from "./texts.ts";
 
-/** Milliseconds that a page is hidden without a word: most answers come sooner, and words that flash by alarm. */
-const WORDLESS = 1_500;
-
 export function createScreen(options: SessionGuardOptions, files: Files, clock: Clock): Screen {
   const lang = tagOf(options.lang ?? (ownDocument.documentElement.lang || navigator.language));
   const own = options.messages && { lang, ...options.messages };
@@ -36,7 +33,6 @@ export function createScreen(options: SessionGuardOptions, files: Files, clock: 
   let shown: unknown = null;
   let modal: Modal | null = null;
   let focused: Element | null = null;
-  let cancelWords = (): void => undefined;
 
   // At once, because at the end the network may be gone.
   files.texts(lang.split("-")[0] ?? "").then(
@@ -50,9 +46,7 @@ export function createScreen(options: SessionGuardOptions, files: Files, clock: 
 
   const draw = (): Modal | null => {
     if (end) return createNotice(texts, end, href);
-    const { lang, unreachableTitle, unreachable, unconfirmedTitle, unconfirmed, logInAgain } = texts;
-    if (cover === "unconfirmed") return createCover(lang, unconfirmedTitle, unconfirmed, logInAgain, options.loginUrl ?? here());
-    if (cover !== "off") return createCover(lang, unreachableTitle, unreachable, "", null);
+    if (cover !== "off") return createCover(texts, cover === "unconfirmed" ? (options.loginUrl ?? here()) : null);
     if (!prompt || !actions || dismissed) return null;
     warning = createWarning(texts, prompt, clock, actions, () => {
       dismissed = true;
@@ -62,8 +56,8 @@ export function createScreen(options: SessionGuardOptions, files: Files, clock: 
   };
 
   const render = (anew = false): void => {
-    const next = end ?? (cover === "off" ? (prompt && !dismissed ? "warning" : null) : cover === "unconfirmed" ? cover : "hidden");
-    if (next !== shown || (anew && next)) {
+    const next = end ?? (cover === "off" ? prompt && !dismissed && "warning" : cover);
+    if (next !== shown || anew) {
       const old = modal;
       if (!old) focused = deepest();
       shown = next;
@@ -73,15 +67,8 @@ export function createScreen(options: SessionGuardOptions, files: Files, clock: 
       old?.close();
       if (!modal) (focused as HTMLElement | null)?.focus({ preventScroll: true });
     } else if (prompt) warning?.update(prompt);
-    cancelWords();
-    if (next !== "hidden") return;
-    const blank = (is: boolean): void => {
-      modal?.dialog.classList.toggle("blank", is);
-    };
-    blank(cover === "checking");
-    cancelWords = clock.after(WORDLESS, () => {
-      blank(false);
-    });
+    // Most answers come at once, and words that flash by alarm.
+    modal?.dialog.classList.toggle("blank", next === "checking");
   };
 
   return {

@@ -33,8 +33,6 @@ const ENGLISH: Texts = {
   goOn: "Continue",
   unreachableTitle: "No connection",
   unreachable: "This page is hidden until the server confirms that you are still logged in.",
-  unconfirmedTitle: "This page is hidden",
-  unconfirmed: "It could not be confirmed that you are still logged in.",
   warningTitle: "Are you still there?",
   warningIdle: "You have not been active for a while. Stay logged in, or you will be logged out.",
   warningAbsolute: "Your session is about to end. Save your work.",
