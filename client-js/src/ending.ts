@@ -216,7 +216,7 @@ export function createEnding(
         return;
       }
       safely(options.onSessionExpired, end);
-      kept = page.emit("session-guard:expired", end, true);
+      kept = page.emit("expired", end, true);
       if (kept) screen.clear();
       else await finish(end, logoutUrl);
     },

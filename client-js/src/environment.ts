@@ -28,7 +28,7 @@ export interface Page {
   cameBack(): boolean;
   /** Whether this page was reached by way of the history without its server being asked. */
   fromCache(): boolean;
-  /** Fires a DOM event on `document`. @returns whether a listener prevented its default */
+  /** Fires the DOM event `session-guard:<name>` on `document`. @returns whether a listener prevented its default */
   emit(name: string, detail: unknown, cancelable?: boolean): boolean;
   onWake(woke: (how: Wake) => void): void;
   /**

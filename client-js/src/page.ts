@@ -11,8 +11,8 @@ const SENT = "session-guard/sent";
 const ANSWERED_WITHIN = 2_000;
 
 /** What a human does; and writes, with whatever: dictation, on-screen keyboards and helpers bring no key and no pointer. */
-const INPUT = "pointerdown keydown wheel touchstart touchmove mousemove focus";
-const WRITING = "beforeinput input change compositionupdate paste drop click";
+const INPUT = "pointerdown keydown wheel touchmove mousemove focus";
+const WRITING = "beforeinput input paste drop click";
 
 /** What some events have. */
 type Moment = Pick<PageTransitionEvent, "persisted"> & Pick<MouseEvent, "screenX" | "screenY">;
@@ -60,7 +60,7 @@ export function currentPage(store: Store, over: AbortSignal): Page {
     wasLoadedAgain: () => how === "reload" || [here(), ""].includes(bare(ownDocument.referrer)),
     cameBack: () => how === "reload" || how === "back_forward",
     fromCache: () => how === "back_forward" && !entry?.transferSize,
-    emit: (name, detail, cancelable = false) => !ownDocument.dispatchEvent(new CustomEvent(name, { detail, cancelable })),
+    emit: (name, detail, cancelable = false) => !ownDocument.dispatchEvent(new CustomEvent(`session-guard:${name}`, { detail, cancelable })),
     onWake(woke) {
       // On `window` in the capture phase all of them pass, also those that are the document's.
       listen("pageshow pagehide focus online visibilitychange resume", over, ({ type, target, persisted }) => {

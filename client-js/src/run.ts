@@ -56,7 +56,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     } catch (failure) {
       console.error(failure);
     }
-    page.emit("session-guard:error", { code, cause });
+    page.emit("error", { code, cause });
   };
 
   /** An app's callback must not break the guard, least of all in the middle of an end. */
@@ -87,7 +87,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         shown = now;
         for (const listener of [...listeners]) safely(listener, now);
         safely(options.onStateChange, now);
-        page.emit("session-guard:state", now);
+        page.emit("state", now);
         if (!isOff(options.warn)) screen.prompt(promptOf(state, clock.now()), { stay: extend, leave: () => logout() });
       }
     }
@@ -149,7 +149,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         break;
       case "warn":
         safely(options.onWarning, effect.warning);
-        page.emit("session-guard:warning", effect.warning);
+        page.emit("warning", effect.warning);
         break;
       case "end": {
         const { end, source } = effect;

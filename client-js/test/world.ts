@@ -215,7 +215,7 @@ export class FakeTab {
         cameBack: () => this.cameBack,
         fromCache: () => this.fromCache,
         emit: (name) => {
-          if (name === "session-guard:expired") this.events.push("event");
+          if (name === "expired") this.events.push("event");
           return this.prevent;
         },
         onWake: (woke) => {

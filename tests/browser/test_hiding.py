@@ -59,8 +59,8 @@ async def magenta(page: Page, scratch: Page) -> int:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def short_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """Four seconds without input, warned for the last two."""
-    async with running_stage(tmp_path_factory.mktemp("stage"), idle_timeout=4, warn_before=2) as stage:
+    """Ten seconds without input, warned for the last two."""
+    async with running_stage(tmp_path_factory.mktemp("stage"), idle_timeout=10, warn_before=2) as stage:
         yield stage
 
 
@@ -82,7 +82,7 @@ async def test_from_the_idle_deadline_on_nothing_is_in_the_picture(profile: Prof
           document.addEventListener("session-guard:expired", () => { window.over = Date.now() - idleEndsAt });
         }"""
     )
-    await expect(page.locator(NOTICE)).to_have_count(1, timeout=15_000)
+    await expect(page.locator(NOTICE)).to_have_count(1, timeout=25_000)
     while await page.evaluate("() => window.over === undefined"):
         assert await magenta(page, scratch) == 0
     await expect(page.locator(NOTICE)).to_contain_text("inactiv")
@@ -190,14 +190,14 @@ async def test_a_laptop_that_is_opened_the_next_morning(
 ) -> None:
     """The ticket has been over for longer than its leeway, and so has the session: the page says that it has ended."""
     async with (
-        running_stage(tmp_path_factory.mktemp("stage"), absolute_timeout=3, warn_before=1) as stage,
+        running_stage(tmp_path_factory.mktemp("stage"), absolute_timeout=10, warn_before=1) as stage,
         Wire(stage.enforcer.port) as wire,
     ):
         stage.login()
         stage.attributes["url"] = wire.url
         page, scratch = await secret_page(profile, stage)
         wire.cut()
-        await expect(page.locator(NOTICE)).to_contain_text("No connection", timeout=15_000)
+        await expect(page.locator(NOTICE)).to_contain_text("No connection", timeout=25_000)
         assert await magenta(page, scratch) == 0
         await asyncio.sleep(64)
         wire.mend()

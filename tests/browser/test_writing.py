@@ -34,8 +34,8 @@ def short(short_stage: Stage) -> Stage:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def warning_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """Every page is warned as soon as nobody has been there for a second, and has a minute to answer."""
-    async with running_stage(tmp_path_factory.mktemp("stage"), idle_timeout=62, warn_before=60) as stage:
+    """Every page is warned as soon as nobody has been there for six seconds, and has a minute to answer."""
+    async with running_stage(tmp_path_factory.mktemp("stage"), idle_timeout=66, warn_before=60) as stage:
         yield stage
 
 

@@ -23,12 +23,12 @@ export interface Modal {
 const KEYS = ["keydown", "keypress", "keyup"];
 
 /**
- * @param name of the host element
+ * @param name of the host element, after `session-guard-`
  * @param lang BCP 47 tag of its texts; says the direction, too
  * @param escaped the user pressed Escape and waits for the answer; without it nothing happens
  */
 export function createModal(name: string, lang: string, title: string, text: string, escaped?: () => void): Modal {
-  const host = ownDocument.createElement(name);
+  const host = ownDocument.createElement(`session-guard-${name}`);
   host.lang = lang;
   host.dir = directionOf(lang);
   const root = host.attachShadow({ mode: "open" });

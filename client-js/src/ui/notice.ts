@@ -14,7 +14,7 @@ const PAINTED = 50;
 export function createNotice(texts: Texts, end: SessionEnd, href: string): Modal {
   const { titles, lang } = texts;
   const title = textOf(titles, end.reason) ?? titles["other"] ?? "";
-  const modal = createModal("session-guard-notice", lang, title, explanationOf(texts, end));
+  const modal = createModal("notice", lang, title, explanationOf(texts, end));
   const facts = modal.add("dl", "facts");
   modal.add("dt", "label", texts.when, facts);
   const when = modal.add("dd", "value", "", facts);
@@ -33,7 +33,7 @@ export function createNotice(texts: Texts, end: SessionEnd, href: string): Modal
 
 /** @param href of "log in again"; without it there is nothing to do but to wait */
 export function createCover({ lang, unreachableTitle, unreachable, logInAgain }: Texts, href: string | null): Modal {
-  const modal = createModal("session-guard-notice", lang, unreachableTitle, unreachable);
+  const modal = createModal("notice", lang, unreachableTitle, unreachable);
   // Focus has to be somewhere inside.
   if (href === null) modal.dialog.querySelector("h2")?.setAttribute("tabindex", "-1");
   else modal.add("a", "link", logInAgain).href = href;

@@ -44,7 +44,7 @@ export function createWarning(texts: Texts, first: Prompt, clock: Clock, actions
   };
 
   const text = extendable ? texts.warningIdle : texts.warningAbsolute;
-  const modal = createModal("session-guard-warning", texts.lang, texts.warningTitle, text, stay);
+  const modal = createModal("warning", texts.lang, texts.warningTitle, text, stay);
   const time = modal.add("time", "time");
   time.role = "timer";
   time.ariaHidden = "true";

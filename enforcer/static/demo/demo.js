@@ -64,6 +64,7 @@ function made(tag, text) {
 
 const ENDINGS = {
   displaced: ["You were logged out", (by) => `${identity.name} has just logged in ${by ? `in the ${by}` : "somewhere else"}. The newest login stays, so this window has left.`],
+  logout_everywhere: ["You are logged out", (by) => `You have logged out everywhere${by ? ` in the ${by}` : ""}.`],
   logout: ["You are logged out", (by) => (by ? `You have logged out everywhere in the ${by}.` : "You have logged out in this window.")],
 };
 
