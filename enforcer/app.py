@@ -1,29 +1,35 @@
 """Wires one process, and owns the order in which it starts and stops."""
 
 import asyncio
+import contextlib
 import errno
 import logging
 
 from aiohttp import web
 
+from enforcer import descriptors
 from enforcer.api import demo, logs, measure, openapi, pages, sessions, site
-from enforcer.api.auth import AuthKeys
 from enforcer.api.bodies import MAX_BODY
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.describing import Describer
 from enforcer.api.front import FrontRunner
-from enforcer.api.guard import no_credentials_in_url
+from enforcer.api.guard import bounded_head, known_host, no_credentials_in_url, no_encoded_bodies
 from enforcer.api.problems import problems
+from enforcer.authkeys import AuthKeys
 from enforcer.clock import Clock
+from enforcer.descriptors import Descriptors
 from enforcer.edge import Proxies
 from enforcer.errors import StartError, StoreUnavailable
 from enforcer.gateway.door import Door
 from enforcer.gateway.hub import Hub
 from enforcer.gateway.limits import Pace
+from enforcer.gateway.places import Places
 from enforcer.jobs import Jobs
 from enforcer.journal import Journal
 from enforcer.metrics import LoopWatch, Metrics
 from enforcer.notices import Notices
+from enforcer.ports import QUEUE_LENGTH, QUEUES, reserved_port
+from enforcer.rates import Rates
 from enforcer.registry import Registry
 from enforcer.settings import Settings
 from enforcer.store import make_store
@@ -45,9 +51,14 @@ NEED_RESTART = (
     "restart_grace",
     "retention",
     "max_message_size",
+    "max_header_size",
     "log_format",
 )
 """Settings that are read once, at the start; all others can be reloaded."""
+PAGE_BURST, PAGE_RATE = 30, 5.0
+"""What a session's pages may send of each kind: so many at once, then so many a second."""
+DEMO_BURST, DEMO_RATE = 100, 2.0
+"""Logins of one address on the demo page, which anybody may use and which stay in the store."""
 SHUTDOWN_WITHIN = 3.0
 """Seconds that running requests have to finish at the end."""
 
@@ -72,9 +83,10 @@ class Server:
         metrics = Metrics(worker)
         self._loop_watch = LoopWatch(metrics)
         journal = Journal(clock.elapsed, metrics.takeover_wars.inc)
-        transact = journal.recorded(metrics.measured(self._store.transact))
-        self._registry = Registry(self._store, settings.rules, clock.elapsed, transact)
-        self._jobs = Jobs(self._registry, settings, clock)
+        told = (metrics.committed, journal.committed)
+        self._registry = Registry(self._store, settings.rules, clock.elapsed, told)
+        notices = Notices(log, clock.elapsed)
+        self._jobs = Jobs(self._registry, settings, clock, notices)
         self._context = Context(
             settings,
             self._registry,
@@ -82,11 +94,15 @@ class Server:
             AuthKeys(settings.authkeys, settings.all_keys, clock.elapsed),
             Proxies(settings.trusted_proxies),
             metrics,
-            Notices(logging.getLogger("enforcer.api"), clock.elapsed),
+            notices,
             Describer(),
+            Rates(PAGE_BURST, PAGE_RATE),
+            Rates(DEMO_BURST, DEMO_RATE),
         )
-        self._hub = Hub(self._registry, self._context.office, settings, metrics)
-        self._door = Door(self._hub, settings, pace or Pace())
+        self._descriptors = Descriptors()
+        self._hub = Hub(self._registry, self._context.office, settings, metrics, self._context.page_rates, notices)
+        places = Places(self._hub, settings, self._descriptors.for_sockets)
+        self._door = Door(self._hub, places, notices, settings, pace or Pace())
         self._app = _application(self._context, self._door)
         self._runner: web.AppRunner | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -107,19 +123,23 @@ class Server:
                 log.warning("the store is away, trying again", extra={"error": str(e)})
                 self._opening = asyncio.create_task(self._open_later())
             # 2. The port.
-            self._runner = FrontRunner(self._app, self._door.admit, access_log=None, shutdown_timeout=SHUTDOWN_WITHIN)
-            await self._runner.setup()
-            listener = web.TCPSite(
-                self._runner, self._settings.ipaddr, self._settings.port, backlog=4096, reuse_port=self._shares_port
+            self._runner = FrontRunner(
+                self._app,
+                self._door.admit,
+                self._descriptors,
+                access_log=None,
+                shutdown_timeout=SHUTDOWN_WITHIN,
             )
+            await self._runner.setup()
             try:
-                await listener.start()
+                self.port = await self._listen(self._runner)
             except OSError as e:
                 raise StartError(why_not_listening(self._settings, e)) from None
-            self.port = self._runner.addresses[0][1]
             # 3. What runs by itself.
             self._jobs.start()
             self._loop_watch.start()
+            if (few := descriptors.warning(self._settings.max_connections)) is not None:
+                log.warning(few)
         except BaseException:
             await self.stop()
             raise
@@ -157,12 +177,23 @@ class Server:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        self._descriptors.close()
         # 4. The last seen times and acks, then the store itself.
         try:
             await self._registry.flush()
         except StoreUnavailable as e:
             log.warning("what was noticed last is not written", extra={"error": str(e)})
         await self._store.close()
+
+    async def _listen(self, runner: web.AppRunner) -> int:
+        """Opens the port, whose number it returns; raises OSError if it cannot be had."""
+        host, port = self._settings.ipaddr, self._settings.port
+        with contextlib.ExitStack() as reserved:
+            if not self._shares_port:  # else whoever has started us keeps it
+                port = reserved.enter_context(reserved_port(host, port)).getsockname()[1]
+            for _ in range(QUEUES):
+                await web.TCPSite(runner, host, port, backlog=QUEUE_LENGTH, reuse_port=True).start()
+        return port
 
     async def _open_store(self) -> None:
         await self._store.open()
@@ -187,7 +218,10 @@ class Server:
 
 
 def _application(context: Context, door: Door) -> web.Application:
-    middlewares = [measure.measured, problems, pages.cors, no_credentials_in_url]
+    middlewares = [
+        *(measure.measured, problems, bounded_head, known_host),
+        *(pages.cors, no_credentials_in_url, no_encoded_bodies),
+    ]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     app[CONTEXT] = context
     for routes in (openapi.ROUTES, logs.ROUTES, sessions.ROUTES, pages.ROUTES, site.ROUTES, measure.ROUTES):

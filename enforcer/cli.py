@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from enforcer import __version__, console, garbage, logs, metrics, protocol, settings
+from enforcer import __version__, console, descriptors, garbage, logs, metrics, protocol, settings
 from enforcer.app import Server, why_not_listening
 from enforcer.console import Console
 from enforcer.errors import ConfigError, EnforcerError, StartError
 from enforcer.model import EndReason
+from enforcer.ports import reserved_port
 from enforcer.settings import Settings
-from enforcer.workers import Workers, reserved_port
+from enforcer.workers import Workers
 
 try:
     from uvloop import run
@@ -51,6 +52,7 @@ def serve(arguments: argparse.Namespace) -> int:
     config = settings.load(_config_path(arguments), _flags(arguments))
     worker: int | None = getattr(arguments, "worker", None)
     logs.configure(config.log_format, worker)
+    descriptors.raise_limit()
     if worker is None:
         for warning in settings.warnings(config):
             print(f"enforcer: warning: {warning}", file=sys.stderr)

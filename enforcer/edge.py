@@ -5,15 +5,33 @@ Pure functions of what the request shows.
 
 import ipaddress
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-SECRET_PARAMETERS = frozenset({"key", "authkey", "ticket", "proxy_ticket", "token", "access_token", "authorization"})
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+TICKET_PARAMETERS = frozenset({"ticket", "proxy_ticket"})
+SECRET_PARAMETERS = TICKET_PARAMETERS | frozenset({"key", "authkey", "token", "access_token", "authorization"})
 """Query parameters that would put a key or ticket into logs and histories."""
 
 
-def credentials_in_url(names: Iterable[str], path_and_query: str, keys: Sequence[str]) -> bool:
-    """Whether a URL carries a secret: a parameter with such a name, or a key of this server anywhere."""
-    return any(n.lower() in SECRET_PARAMETERS for n in names) or any(key in path_and_query for key in keys)
+def secret_in_url(names: Iterable[str]) -> str | None:
+    """The first of the query's parameters, in lower case, that is called as a secret is.
+
+    Whether it *is* one of ours is not asked: the answer would tell those who guess.
+    """
+    return next((name for n in names if (name := n.lower()) in SECRET_PARAMETERS), None)
+
+
+def host_allowed(host: str, hostnames: Collection[str] | None) -> bool:
+    """Whether a request's `Host` (RFC 9110 §7.2), whatever its port, is one of ours; `None` takes any."""
+    return hostnames is None or _hostname(host) in hostnames
+
+
+@lru_cache(maxsize=256)
+def _hostname(host: str) -> str:
+    name, bracket, _ = host.rpartition("]")
+    return (name + bracket if bracket else host.partition(":")[0]).lower()
 
 
 def origin_allowed(origin: str | None, host: str, origins: str | Collection[str]) -> bool:
@@ -36,31 +54,83 @@ def origin_allowed(origin: str | None, host: str, origins: str | Collection[str]
         return False
 
 
+@lru_cache(maxsize=4096)
+def block_of(address: str) -> str:
+    """Whose limits an address counts for: itself, or its /64 for IPv6, of which one machine has all (RFC 4291 §2.5.1).
+
+    What is no address (`unknown`) is returned as it is.
+    """
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    except ValueError:
+        return address
+
+
+@lru_cache(maxsize=4096)
+def _parsed(hop: str) -> Address | None:
+    """An address as proxies write one (RFC 7239 §6): alone, with a port, in brackets, in quotes; None if it is none."""
+    text = hop.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip  # a socket for both families has 203.0.113.7 as ::ffff:203.0.113.7
+
+
+def _forwarded(lines: Iterable[str]) -> list[str]:
+    """The `for` of each hop in `Forwarded` (RFC 7239 §4), the client's first. A hop without one is an unknown one."""
+    hops = []
+    for hop in ",".join(lines).split(","):
+        pairs = (pair.partition("=") for pair in hop.split(";"))
+        hops.append(next((value.strip() for name, _, value in pairs if name.strip().lower() == "for"), ""))
+    return hops
+
+
 class Proxies:
     """The reverse proxies whose word about the client's address is taken."""
 
     def __init__(self, networks: Iterable[str]) -> None:
         self._networks = [ipaddress.ip_network(n, strict=False) for n in networks]
 
-    def client_ip(self, peer: str | None, forwarded_for: Iterable[str]) -> str:
+    def client_ip(self, peer: str | None, x_forwarded_for: Sequence[str], forwarded: Sequence[str] = ()) -> str:
         """The client's address: the last one in `X-Forwarded-For` that is not a trusted proxy's own.
 
         Whatever stands before it was written by somebody we do not trust. Without trusted proxies it is the peer's.
+        `Forwarded` counts where the other is missing.
         """
-        address = peer or "unknown"
         if not self._networks:
-            return address
-        hops = [hop.strip() for line in forwarded_for for hop in line.split(",")]
-        while self._trusts(address) and hops:
-            try:
-                address = str(ipaddress.ip_address(hops.pop()))
-            except ValueError:
-                break
-        return address
+            return _as_text(peer)
+        address = None if peer is None else _parsed(peer)
+        if address is not None and self._trusts(address):
+            hops = [hop for line in x_forwarded_for for hop in line.split(",")] or _forwarded(forwarded)
+            while self._trusts(address) and hops:
+                if (hop := _parsed(hops.pop())) is None:
+                    break
+                address = hop
+        return _as_text(peer) if address is None else str(address)
 
-    def _trusts(self, address: str) -> bool:
-        try:
-            ip = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(ip in network for network in self._networks)
+    def known(self, address: str) -> bool:
+        """Whether it is a client's own, and not the one that a proxy hides all of them behind, as far as can be told:
+        a proxy has named it, or it is a public one."""
+        return bool(self._networks) or _is_public(address)
+
+    def _trusts(self, address: Address) -> bool:
+        return any(address in network for network in self._networks)
+
+
+@lru_cache(maxsize=4096)
+def _as_text(peer: str | None) -> str:
+    address = None if peer is None else _parsed(peer)
+    return peer or "unknown" if address is None else str(address)
+
+
+@lru_cache(maxsize=4096)
+def _is_public(address: str) -> bool:
+    ip = _parsed(address)
+    return ip is not None and ip.is_global

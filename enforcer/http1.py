@@ -29,11 +29,14 @@ MAX_HEAD = 4096
 
 
 class Headers(NamedTuple):
-    """What a header block says. `authorization` is the whole field, `content_type` in lower case."""
+    """What a header block says: whole fields, `content_type` in lower case."""
 
     authorization: str | None
     content_type: str
     content_length: int
+    host: str
+    x_forwarded_for: str | None
+    forwarded: str | None
 
 
 class Opening(NamedTuple):
@@ -100,9 +103,19 @@ def _meaning(block: bytes) -> Headers | None:
         return None
     if fields.get(b"connection", b"keep-alive").lower() != b"keep-alive":
         return None
-    authorization = fields.get(b"authorization")
-    content_type = fields.get(b"content-type", b"").decode().lower()
-    return Headers(None if authorization is None else authorization.decode(), content_type, int(length))
+    return Headers(
+        _text(fields, b"authorization"),
+        fields.get(b"content-type", b"").decode().lower(),
+        int(length),
+        fields[b"host"].decode(),
+        _text(fields, b"x-forwarded-for"),
+        _text(fields, b"forwarded"),
+    )
+
+
+def _text(fields: dict[bytes, bytes], name: bytes) -> str | None:
+    value = fields.get(name)
+    return None if value is None else value.decode()
 
 
 def _fields(block: bytes) -> dict[bytes, bytes] | None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from enforcer.clock import Clock
 from enforcer.errors import StoreUnavailable
+from enforcer.notices import Notices
 from enforcer.registry import EXPIRE_BATCH, Registry
 from enforcer.settings import Settings
 
@@ -13,6 +14,7 @@ log = logging.getLogger(__name__)
 
 FLUSH_EVERY = 1.0
 EXPIRE_EVERY = 0.5
+NOTICES_EVERY = 1.0
 PURGE_EVERY = 60.0
 PURGE_BATCH = 1000
 
@@ -20,8 +22,9 @@ PURGE_BATCH = 1000
 class Jobs:
     """Starts the jobs of one process and stops them; by `clock` they wait for their next turn."""
 
-    def __init__(self, registry: Registry, settings: Settings, clock: Clock) -> None:
+    def __init__(self, registry: Registry, settings: Settings, clock: Clock, notices: Notices) -> None:
         self._registry = registry
+        self._notices = notices
         self._settings = settings
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
@@ -31,6 +34,7 @@ class Jobs:
         jobs: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
             ("flush", FLUSH_EVERY, self._flush),
             ("expire", EXPIRE_EVERY, self._expire),
+            ("notices", NOTICES_EVERY, self._notices.due),
         ]
         if self._settings.retention is not None:
             jobs.append(("purge", PURGE_EVERY, self._purge))

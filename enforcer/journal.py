@@ -6,13 +6,10 @@ It also sees when two browsers throw each other out again and again, which no si
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Collection
-from typing import TypeVar
+from typing import Any
 
-from enforcer.model import AuditEntry, AuditEvent, Decision, EndReason, RoomState
+from enforcer.model import AuditEntry, AuditEvent, Decision, EndReason
 from enforcer.notices import Notices
-from enforcer.store.base import Decide, Transact
-
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -52,26 +49,10 @@ class Journal:
         self._take_overs = TakeOvers()
         self._notices = Notices(log, elapsed)
 
-    def recorded(self, transact: Transact) -> Transact:
-        """A store's `transact`, with a line for each row of the decision that was committed."""
-
-        async def transact_recorded(
-            room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
-        ) -> T:
-            rows: tuple[AuditEntry, ...] = ()
-
-            def kept(state: RoomState, now: float) -> Decision[T]:
-                nonlocal rows
-                decision = decide(state, now)
-                rows = decision.audit
-                return decision
-
-            result = await transact(room, kept, sessions=sessions, request_id=request_id)
-            if rows:
-                self._write(room, rows)
-            return result
-
-        return transact_recorded
+    def committed(self, room: str, decision: Decision[Any], seconds: float) -> None:
+        """A line for each row of a decision that was committed."""
+        if decision.audit:
+            self._write(room, decision.audit)
 
     def _write(self, room: str, rows: Collection[AuditEntry]) -> None:
         displaced = [r.session for r in rows if r.reason is EndReason.DISPLACED]

@@ -14,10 +14,10 @@ import shutil
 import tempfile
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -35,8 +35,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from enforcer import __version__
-from enforcer.model import AuditEvent, Decision, EndReason, RoomState
-from enforcer.store.base import Decide, Transact
+from enforcer.model import AuditEvent, Decision, EndReason
 
 K = TypeVar("K", bound="Count | Timing")
 T = TypeVar("T")
@@ -200,29 +199,12 @@ class Metrics:
         """One of them; `began` is a reading of `time.perf_counter`."""
         self.answers(method, route, status).observe(time.perf_counter() - began)
 
-    def measured(self, transact: Transact) -> Transact:
-        """A store's `transact`, with its commits timed, and counted what they ended: where it was decided, so once."""
-
-        async def transact_measured(
-            room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
-        ) -> T:
-            decision: Decision[T] | None = None
-
-            def kept(state: RoomState, now: float) -> Decision[T]:
-                nonlocal decision
-                decision = decide(state, now)
-                return decision
-
-            began = time.perf_counter()
-            result = await transact(room, kept, sessions=sessions, request_id=request_id)
-            if decision is not None and not decision.empty:
-                self._commits.observe(time.perf_counter() - began)
-                for entry in decision.audit:
-                    if entry.event is AuditEvent.ENDED and entry.reason is not None:
-                        self.ends[entry.reason].inc()
-            return result
-
-        return transact_measured
+    def committed(self, room: str, decision: Decision[Any], seconds: float) -> None:
+        """A decision of this process was committed. What it ended is counted here, where it was decided, so once."""
+        self._commits.observe(seconds)
+        for entry in decision.audit:
+            if entry.event is AuditEvent.ENDED and entry.reason is not None:
+                self.ends[entry.reason].inc()
 
     async def exposition(self) -> bytes:
         """Everything in Prometheus' text format, version 0.0.4: of this process, or of all workers.

@@ -102,6 +102,11 @@ class Session(NamedTuple):
     def ended(self) -> bool:
         return self.ended_at is not None
 
+    @property
+    def passing(self) -> bool:
+        """It was a page that no login has claimed and that time has ended: nothing of it is kept."""
+        return not self.claimed and self.ended_by is not None and self.ended_by.kind is ActorKind.TIMER
+
 
 class Snapshot(NamedTuple):
     """A session as it was read, and the highest epoch among the live sessions of its room then."""
@@ -193,23 +198,6 @@ def in_order(live: Iterable[Session]) -> tuple[Session, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class OutboxEntry:
-    """Something that must reach a consumer outside the process at least once, kept until it has."""
-
-    at: float
-    topic: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
-    """An outbox entry with its place in the queue."""
-
-    seq: int
-    entry: OutboxEntry
-
-
-@dataclass(frozen=True, slots=True)
 class Elsewhere:
     """A session that the login `by` replaces and that is not live in the login's room."""
 
@@ -229,7 +217,6 @@ class Decision(NamedTuple, Generic[T]):
     epoch: int | None = None
     waiting: tuple[WaitingLogin, ...] | None = None
     audit: tuple[AuditEntry, ...] = ()
-    outbox: tuple[OutboxEntry, ...] = ()
     remember: RememberedAnswer | None = None
     elsewhere: Elsewhere | None = None
 
@@ -250,14 +237,7 @@ class Decision(NamedTuple, Generic[T]):
     @property
     def empty(self) -> bool:
         """Nothing to commit."""
-        return not (
-            self.changed
-            or self.audit
-            or self.outbox
-            or self.remember
-            or self.waiting is not None
-            or self.epoch is not None
-        )
+        return not (self.changed or self.audit or self.remember or self.waiting is not None or self.epoch is not None)
 
 
 @dataclass(frozen=True, slots=True)

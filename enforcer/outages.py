@@ -81,11 +81,16 @@ class Outages:
         if now - since <= TICK_SLACK:
             log.warning("this process stood still, or its clock was set", extra={"seconds": round(now - before, 1)})
             await self._note()
-        elif await self._store.lease(POSTPONING, LEASE):
+        elif await self._may_postpone():
             log.warning("nobody looked after the sessions", extra={"seconds": round(now - since, 1)})
             await self._postpone(now - since, since, () if self._stepped(now - before) else self._here)
             await self._note()
-            await self._store.give_back(POSTPONING)
+            if self._store.shared is not None:
+                await self._store.shared.give_back(POSTPONING)
+
+    async def _may_postpone(self) -> bool:
+        """Whether it is this process that moves the deadlines, for some time from now on."""
+        return self._store.shared is None or await self._store.shared.lease(POSTPONING, LEASE)
 
     def _stepped(self, seconds: float) -> bool:
         """Whether the clock was set rather than so many seconds passed since the last note."""
@@ -99,5 +104,5 @@ class Outages:
     async def _postpone(self, seconds: float, since: float, skip: Collection[str]) -> None:
         after = await self._store.postpone(seconds, since, skip, None, POSTPONE_BATCH)
         while after is not None:
-            await self._store.lease(POSTPONING, LEASE)
+            await self._may_postpone()
             after = await self._store.postpone(seconds, since, skip, after, POSTPONE_BATCH)

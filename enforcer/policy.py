@@ -322,10 +322,15 @@ class _Draft:
         self.audit.append(AuditEntry(self.now, event, newest.room, newest.id, None, newest.epoch, None, newest.device))
 
     def end(self, session: Session, reason: EndReason, by: Actor) -> Session:
-        """Ends a live session: the record keeps who and why, and the audit row says the same."""
+        """Ends a live session: the record keeps who and why, and the audit row says the same.
+
+        There is none of a page that came and went and that no login wanted: anybody can have such.
+        """
         ended = session._replace(ended_at=self.now, end_reason=reason, ended_by=by)
         del self.live[session.id]
         self.changed[session.id] = ended
+        if ended.passing:
+            return ended
         self.audit.append(
             AuditEntry(self.now, AuditEvent.ENDED, session.room, session.id, reason, session.epoch, by, session.device)
         )
@@ -339,8 +344,11 @@ class _Draft:
         overdue = [s for s in self.unclaimed() if s.window_at is not None and self.now >= s.window_at]
         newest = max(self.claimed(), key=lambda s: s.epoch, default=None) if overdue else None
         for s in overdue:
-            if newest is None:
-                self.put(s._replace(window_at=None))
+            if newest is None and s.seen_until > self.now:  # it is looked at again when it has left
+                self.put(s._replace(window_at=s.seen_until))
+            elif newest is None:
+                if not rules.grace:
+                    self.end(s, EndReason.LOST, TIMER)
             else:
                 self.end(s, EndReason.DISPLACED, Actor(ActorKind.LOGIN, newest.id, newest.device))
         self.waiting = tuple(w for w in self.waiting if self.now < w.at + rules.login_window)

@@ -8,9 +8,9 @@ read here sees what is not flushed yet.
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from enforcer.deadlines import (
     LOST_STEP,
@@ -43,9 +43,10 @@ from enforcer.noticed import Noticed
 from enforcer.outages import Outages
 from enforcer.policy import Login, decide_end, decide_end_all, decide_expire, decide_join, decide_login
 from enforcer.presence import Presence
-from enforcer.store.base import AuditQuery, Decide, SessionQuery, Store, Transact
+from enforcer.store.base import AuditQuery, Decide, SessionQuery, Store
 
 T = TypeVar("T")
+Committed = Callable[[str, Decision[Any], float], None]
 
 log = logging.getLogger(__name__)
 
@@ -65,20 +66,24 @@ class Registry:
     """What may be asked of the sessions. One per process."""
 
     def __init__(
-        self, store: Store, rules: Rules, elapsed: Callable[[], float], transact: Transact | None = None
+        self, store: Store, rules: Rules, elapsed: Callable[[], float], committed: Sequence[Committed] = ()
     ) -> None:
-        """`elapsed` counts seconds and cannot be set, unlike the store's clock. `transact` stands for the store's."""
+        """`elapsed` counts seconds and cannot be set, unlike the store's clock.
+
+        `committed` are called with the room and each decision that this process has committed, and the seconds it took.
+        """
         self._store = store
-        self._commit = transact or store.transact
+        self._committed = committed
         self._rules = rules
         self._graceful = replace(rules, grace=True)
         self._noticed = Noticed()
         self._seen_every = max(1, min(SEEN_EVERY, int(rules.alive_window / 3)))
         self._presence = Presence(self._seen_every)
+        self._elapsed = elapsed
         self._outages = Outages(store, elapsed, self._presence)
         self._listeners: list[Callable[[Change], None]] = []
         store.listen(self._tell)
-        if store.shared:
+        if store.shared is not None:
             store.listen(self._still_here)
 
     @property
@@ -107,11 +112,13 @@ class Registry:
 
         Before the room is read; each call wants its `release`.
         """
-        await self._store.hold(room)
+        if self._store.shared is not None:
+            await self._store.shared.hold(room)
 
     def release(self, room: str) -> None:
         """One socket of the room less."""
-        self._store.release(room)
+        if self._store.shared is not None:
+            self._store.shared.release(room)
 
     async def ping(self) -> None:
         """Returns if a login would be taken now; raises `StoreUnavailable` otherwise."""
@@ -126,7 +133,8 @@ class Registry:
 
     async def resume(self, grace: float) -> None:
         """After the store was opened; see `Outages.resume`."""
-        await self._store.take_presence(self._rules.alive_window)
+        if self._store.presence_log is not None:
+            await self._store.presence_log.take_presence(self._rules.alive_window)
         await self._outages.resume(grace)
 
     async def tick(self) -> None:
@@ -278,7 +286,7 @@ class Registry:
         Other nodes want to know more than that: whether it has a socket.
         """
         fresh = session.seen_until >= self._store.now() + self._rules.alive_window - self._seen_every
-        return fresh and not self._store.shared and session.id not in self._noticed.in_room(session.room)
+        return fresh and self._store.shared is None and session.id not in self._noticed.in_room(session.room)
 
     def left(self, session: str, *, ended: bool = False) -> None:
         """One socket of the session was closed. If it has `ended`, nobody asks any more whether it is alive."""
@@ -292,7 +300,7 @@ class Registry:
 
     def online_anywhere(self, session: Session) -> bool:
         """Whether the session has a live socket, as far as this process knows of others'."""
-        return self.online(session.id) or (self._store.shared and session.online_until > self._store.now())
+        return self.online(session.id) or (self._store.shared is not None and session.online_until > self._store.now())
 
     def _still_here(self, change: Change) -> None:
         """Its last socket on another node has left, but not the one that is here: that is noted anew."""
@@ -343,9 +351,10 @@ class Registry:
             lost_at = None
             if now >= known.lost_due and (lost_at := lost_deadline(known.claimed, now, self._rules)) is not None:
                 known.lost_due = now + (lost_at - now) * LOST_STEP
-            if self._store.shared or lost_at is not None:
+            if self._store.shared is not None or lost_at is not None:
                 self._noticed.put(known.room, Mark(session, now, seen_until, lost_at, online_until=seen_until))
-        await self._store.present(share, here, now)
+        if self._store.presence_log is not None:
+            await self._store.presence_log.present(share, here, now)
 
     async def expire(self) -> int:
         """Ends sessions whose time is over, a bounded number of rooms at once; how many rooms were looked at."""
@@ -379,24 +388,25 @@ class Registry:
         self, room: str, decide: Decide[T], sessions: Collection[str], request_id: str | None
     ) -> T:
         marks = dict(self._noticed.in_room(room))  # of this moment: `decide` may run in another thread
-        here = () if self._store.shared else tuple(self._presence.in_room(room))
-        decision: Decision[T] | None = None
+        here = () if self._store.shared is not None else tuple(self._presence.in_room(room))
 
         def overlaid(state: RoomState, now: float) -> Decision[T]:
-            nonlocal decision
-            if marks or here:
-                live = tuple(self._known_as(s, marks.get(s.id), s.id in here, now) for s in state.sessions)
-                state = state._replace(sessions=live)
-            decision = decide(state, now)
-            return decision
+            live = tuple(self._known_as(s, marks.get(s.id), s.id in here, now) for s in state.sessions)
+            return decide(state._replace(sessions=live), now)
 
-        result = await self._commit(room, overlaid, sessions=sessions, request_id=request_id)
-        if decision is not None:
-            if marks:
-                self._noticed.written([(room, marks[s.id]) for s in decision.changed if s.id in marks])
-            if decision.elsewhere is not None:
-                await self._end_elsewhere(room, decision.elsewhere)
-        return result
+        began = self._elapsed()
+        decision = await self._store.transact(
+            room, overlaid if marks or here else decide, sessions=sessions, request_id=request_id
+        )
+        if not decision.empty:
+            self._noticed.written([(room, marks[s.id]) for s in decision.changed if s.id in marks])
+            for committed in self._committed:
+                committed(room, decision, self._elapsed() - began)
+        if decision.elsewhere is not None:
+            await self._end_elsewhere(room, decision.elsewhere)
+        if passing := [s.id for s in decision.changed if s.passing]:
+            await self._store.forget(room, passing)
+        return decision.result
 
     async def _end_elsewhere(self, room: str, elsewhere: Elsewhere) -> None:
         """A login of this room has replaced a session that is not live in it: if it is another room's, it ends there.
@@ -410,6 +420,10 @@ class Registry:
                 await self.end(replaced.id, EndReason.REPLACED, elsewhere.by)
         except SessionUnknown:
             log.info("a login replaces a session that is not known", extra={"room": room, "session": elsewhere.session})
+
+    async def knows(self, session: str) -> bool:
+        """Whether there is such a session, live or ended."""
+        return await self._store.get(session) is not None
 
     async def _current(self, session: str, room: str | None) -> Snapshot:
         """The record with what was noticed; if its time is over, the expiry is committed first."""
@@ -429,7 +443,7 @@ class Registry:
     def _overlaid(self, session: Session) -> Session:
         """The record with what is not written of it: the marks, and that it has a socket here."""
         mark = self._noticed.in_room(session.room).get(session.id)
-        here = not self._store.shared and session.id in self._presence
+        here = self._store.shared is None and session.id in self._presence
         return self._known_as(session, mark, here, self._store.now())
 
     def _known_as(self, session: Session, mark: Mark | None, here: bool, now: float) -> Session:

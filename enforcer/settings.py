@@ -71,6 +71,13 @@ def _keys(value: object) -> object:
     return value
 
 
+_WEB_ORIGIN = re.compile(r"https?://(?:[a-z0-9.\-]+|\[[0-9a-f:]+\])(?::\d{1,5})?")
+_APP_ORIGIN = re.compile(
+    r"(?!https?:|wss?:|file:|data:|javascript:)[a-z][a-z0-9+.\-]*://[A-Za-z0-9._~\-]+(?::\d{1,5})?"
+)
+"""What apps and extensions of browsers send: `capacitor://localhost`, `chrome-extension://…`."""
+
+
 def _origins(value: object) -> object:
     if value == "same-host":
         return value
@@ -80,11 +87,31 @@ def _origins(value: object) -> object:
     for origin in values:
         if origin == "*":
             raise ValueError('"*" would let every site on the web in; list the origins of your pages')
-        if not isinstance(origin, str) or not re.fullmatch(
-            r"https?://[a-z0-9.\-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?", origin
-        ):
+        if origin in ("null", "file://"):
+            raise ValueError(f"{origin!r} would let any page in that hides where it is from; give the app a scheme")
+        if not isinstance(origin, str) or not (_WEB_ORIGIN.fullmatch(origin) or _APP_ORIGIN.fullmatch(origin)):
             raise ValueError(f"{origin!r} is not an origin: scheme://host[:port] in lower case, without a path")
-    return tuple(values)
+    return tuple(_without_default_port(origin) for origin in values)
+
+
+def _without_default_port(origin: str) -> str:
+    """As browsers write it (RFC 6454 §6.2); with the port it would match none."""
+    for scheme, port in (("http://", ":80"), ("https://", ":443")):
+        if origin.startswith(scheme):
+            return origin.removesuffix(port)
+    return origin
+
+
+def _hostnames(value: object) -> object:
+    if value is None or value == "null":
+        return None
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list | tuple) or not values:
+        raise ValueError('a list of names like ["app.example"]; leave it out to answer for any')
+    for name in values:
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", name):
+            raise ValueError(f"{name!r} is not a host name: no scheme, port, path or *, and IPv6 in brackets")
+    return tuple(name.lower() for name in values)
 
 
 def _networks(value: object) -> object:
@@ -167,6 +194,7 @@ class Settings(BaseSettings):
     ack_timeout: Duration = 5.0
     ticket_lifetime: OptionalDuration = None
     retention: OptionalDuration = 90 * 86400.0
+    hostnames: Annotated[tuple[str, ...] | None, BeforeValidator(_hostnames)] = None
     origins: Annotated[Literal["same-host"] | tuple[str, ...], BeforeValidator(_origins)] = "same-host"
     trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(_networks)] = ()
     redirects: Annotated[dict[str, str], BeforeValidator(_redirects)] = Field(default_factory=dict)
@@ -174,6 +202,7 @@ class Settings(BaseSettings):
     max_connections_per_room: Annotated[int, Field(ge=1)] = 100
     max_connections_per_ip: Annotated[int, Field(ge=1)] | None = None
     max_message_size: Annotated[int, Field(ge=1024, le=1_000_000)] = 16_384
+    max_header_size: Annotated[int, Field(ge=8192, le=1_000_000)] = 65_536
     event_name: Annotated[str, Field(min_length=1, max_length=64)] = "force-logout"
     log_format: Literal["text", "json"] = "text"
     demo: bool = False
@@ -276,11 +305,24 @@ def warnings(settings: Settings, environ: Mapping[str, str] | None = None) -> li
     ]
     if settings.join == "open":
         found.append("join is open: whoever knows a user's name can listen for that user's logouts")
+    rebinding = settings.origins == "same-host" and settings.hostnames is None and not _is_loopback(settings.ipaddr)
+    if rebinding and (settings.join == "open" or settings.demo):
+        found.append(
+            "origins is same-host, and anybody may connect: any site can lead its own name here (DNS rebinding) and so"
+            " become the same host; set `hostnames` to the names of this server, or `origins` to a list"
+        )
     if settings.demo:
         found.append("demo is on: anyone who reaches the server can use /demo; leave it off in production")
     if settings.store == "memory://":
         found.append("store is memory://: every session is forgotten at a restart")
     return found
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 def readable_by_others(path: Path) -> bool:
@@ -314,7 +356,11 @@ def _read_file(path: Path, problems: list[str]) -> dict[str, Any]:
 
 def _flag(name: str, value: Any) -> Any:
     """A flag's text as its setting wants it: lists and objects are written as JSON."""
-    if isinstance(value, str) and name in {"origins", "trusted_proxies", "redirects"} and value[:1] in "[{":
+    if (
+        isinstance(value, str)
+        and name in {"origins", "hostnames", "trusted_proxies", "redirects"}
+        and value[:1] in "[{"
+    ):
         try:
             return json.loads(value)
         except ValueError:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests need besides Python packages: Node.js with npm, Chromium, Firefox, Redis, nginx and a C compiler.
+# Installs what the tests need besides Python packages: Node.js with npm, Chromium, Firefox, Redis, nginx, systemd and a C compiler.
 # As root on Debian it does so by itself; elsewhere it says what is missing and goes on: those tests are skipped on a
 # laptop and fail in CI.
 set -eu
@@ -12,6 +12,7 @@ command -v firefox-esr >/dev/null 2>&1 || command -v firefox >/dev/null 2>&1 || 
 command -v redis-server >/dev/null 2>&1 || command -v valkey-server >/dev/null 2>&1 || packages="$packages redis-server"
 command -v redis-cli >/dev/null 2>&1 || command -v valkey-cli >/dev/null 2>&1 || packages="$packages redis-tools"
 command -v cc >/dev/null 2>&1 || packages="$packages gcc libc6-dev"
+command -v systemd-analyze >/dev/null 2>&1 || packages="$packages systemd"
 command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || packages="$packages nginx-light"
 
 [ -n "$packages" ] || exit 0

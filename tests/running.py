@@ -87,6 +87,8 @@ class EnforcerProcess:
         self.headers = {"Authorization": f"Bearer {self.authkey}"}
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("ENFORCER_")}
         self.popen: subprocess.Popen[bytes] | None = None
+        self.wrapper: tuple[str, ...] = ()
+        """A command that runs the server's, such as `prlimit`."""
 
     def write_config(self) -> None:
         """As an operator would: only the owner may read it."""
@@ -98,7 +100,7 @@ class EnforcerProcess:
         self.write_config()
         with self.log.open("ab") as log:
             self.popen = subprocess.Popen(
-                [sys.executable, *self._program, "--config", str(self.config)],
+                [*self.wrapper, sys.executable, *self._program, "--config", str(self.config)],
                 cwd=self.directory,
                 env=self.environment | {"PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -33,6 +34,9 @@ MAX_BODY = 16 * 1024
 
 BODY_WITHIN = 10.0
 """Seconds for a request body to arrive."""
+
+BROKEN_OFF = (ConnectionError, HttpProcessingError, web.RequestPayloadError)
+"""What reading a body raises when its client leaves or sends chunks that are none."""
 
 DEMO_ROOMS = "demo:"
 """Rooms that begin so belong to the demo page; app servers cannot log in to them."""
@@ -259,6 +263,7 @@ async def read_json(request: web.Request, *, optional: bool = False) -> dict[str
     Raises:
         Problem: `unsupported-media-type`, `too-large`, `too-slow`, `malformed-json` or `invalid-request`.
     """
+    refuse_encoded(request)
     if optional and not request.body_exists:
         return {}
     if request.content_type != "application/json":
@@ -270,7 +275,19 @@ async def read_json(request: web.Request, *, optional: bool = False) -> dict[str
             raw = await request.read()  # the application's limit holds for bodies without a length
     except TimeoutError:
         raise Problem("too-slow", f"the body did not arrive within {BODY_WITHIN:g} s") from None
+    except BROKEN_OFF:
+        raise Problem("malformed-request", "the body broke off, or its chunks are not valid HTTP/1.1") from None
     return _object(raw)
+
+
+def refuse_encoded(request: web.Request) -> None:
+    """Nothing is unpacked here: a few bytes could become very many.
+
+    Raises:
+        Problem: `unsupported-media-type` for a request with any `Content-Encoding`, before its body is read.
+    """
+    if "Content-Encoding" in request.headers:
+        raise Problem("unsupported-media-type", "send the body as it is, without Content-Encoding")
 
 
 def _object(raw: bytes) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from enforcer.api.auth import AuthKeys
 from enforcer.api.describing import Describer
+from enforcer.authkeys import AuthKeys
 from enforcer.edge import Proxies
 from enforcer.metrics import Metrics
 from enforcer.notices import Notices
+from enforcer.rates import Rates
 from enforcer.registry import Registry
 from enforcer.settings import Settings
 from enforcer.tickets import TicketOffice
@@ -26,6 +27,8 @@ class Context:
     metrics: Metrics
     notices: Notices
     describer: Describer
+    page_rates: Rates
+    demo_rates: Rates
 
     def configure(self, settings: Settings) -> None:
         """New keys, origins, proxies and redirects."""
@@ -36,7 +39,10 @@ class Context:
 
     def client_ip(self, request: web.Request) -> str:
         """The client's address, as far as trusted proxies tell it."""
-        return self.proxies.client_ip(request.remote, request.headers.getall("X-Forwarded-For", []))
+        headers = request.headers
+        return self.proxies.client_ip(
+            request.remote, headers.getall("X-Forwarded-For", ()), headers.getall("Forwarded", ())
+        )
 
 
 CONTEXT = web.AppKey("context", Context)

@@ -3,6 +3,7 @@
 It plays the app server as well as the page, so it needs no key; in return it touches rooms beginning `demo:` only.
 """
 
+import asyncio
 from typing import Annotated
 
 from aiohttp import web
@@ -11,8 +12,10 @@ from pydantic import Field
 from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
+from enforcer.api.problems import rate_limited
 from enforcer.api.sessions import json
 from enforcer.api.site import static_file
+from enforcer.edge import block_of
 from enforcer.model import Device, Session
 from enforcer.policy import Login
 from enforcer.registry import new_session_id
@@ -55,6 +58,9 @@ class DemoQuery(bodies.Strict):
 async def login(request: web.Request) -> web.Response:
     """`POST /demo/login`: what an app server does at a login; a ticket for the page, whatever `join` is."""
     context = request.app[CONTEXT]
+    wait = context.demo_rates.wait(block_of(context.client_ip(request)), asyncio.get_running_loop().time())
+    if wait is not None:
+        raise rate_limited(wait, "too many logins from this address")
     members = await bodies.read_json(request)
     bodies.query(bodies.NoQuery, request)
     body = bodies.validated(DemoLoginBody, members)

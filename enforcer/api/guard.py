@@ -2,25 +2,86 @@
 
 import functools
 from collections.abc import Awaitable, Callable
+from urllib.parse import unquote
 
 from aiohttp import web
 
-from enforcer.api.auth import AuthKeys
+from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
-from enforcer.api.problems import Problem, rate_limited, unauthorized
-from enforcer.edge import credentials_in_url
+from enforcer.api.problems import Problem, head_too_large, rate_limited, unauthorized
+from enforcer.authkeys import AuthKeys
+from enforcer.edge import TICKET_PARAMETERS, host_allowed, secret_in_url
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 KeyedHandler = Callable[[web.Request, Context], Awaitable[web.StreamResponse]]
 
 
+HEALTH = ("/healthz", "/readyz")
+KEYED = ("/notify", "/v1/", "/metrics")
+"""How the paths begin whose calls show a key, which is judged before the body."""
+
+
+_WRONG_KEY = "a wrong key was shown: give the application the authkey of this server's configuration"
+_KEY_IN_URL = "a key was shown in a URL, which ends up in logs: send it in the Authorization header, and change the key"
+_REFUSED = "an address is refused for a minute after its many wrong keys: mend the application that shows them"
+_MISDIRECTED = "a request named a host that is not in `hostnames`: add the name if it is yours"
+
+
+def host_of(request: web.Request) -> str:
+    """The host that a request names; "" if none, for which aiohttp would ask the system, which may take long."""
+    return request.host if "Host" in request.headers else ""
+
+
+@web.middleware
+async def known_host(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A name that is not ours may be another site's that was made to lead here (DNS rebinding). Health is for all."""
+    context = request.app[CONTEXT]
+    if request.path not in HEALTH and not host_allowed(host_of(request), context.settings.hostnames):
+        context.notices.warn("misdirected", _MISDIRECTED, address=context.client_ip(request), host=host_of(request))
+        raise Problem("misdirected", "this server does not answer for the host that the request names")
+    return await handler(request)
+
+
+@web.middleware
+async def bounded_head(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """aiohttp's parser has a limit for each line, and for their number; here all of them count."""
+    limit = request.app[CONTEXT].settings.max_header_size
+    if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) + len(request.path_qs) > limit:
+        raise head_too_large(limit)
+    return await handler(request)
+
+
+@web.middleware
+async def no_encoded_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Where no key is judged first, a body that would have to be unpacked is refused at once."""
+    if not request.path.startswith(KEYED):
+        bodies.refuse_encoded(request)
+    return await handler(request)
+
+
 @web.middleware
 async def no_credentials_in_url(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A key or a ticket in a URL ends up in logs: refused before anything else is looked at."""
+    """A key or a ticket in a URL ends up in logs: refused before anything else is looked at.
+
+    A key counts as a wrong one, be it right or wrong, and the answer is the same: else it could be guessed here.
+    """
+    name = secret_in_url(request.query)
+    if name is None:
+        return await handler(request)
     context = request.app[CONTEXT]
-    if credentials_in_url(request.query, request.path_qs, context.settings.all_keys):
-        raise Problem("credentials-in-url", "keys and tickets do not belong into a URL; use the Authorization header")
-    return await handler(request)
+    raise _in_url() if name in TICKET_PARAMETERS else _failure(context, request, _in_url(), "key-in-url", _KEY_IN_URL)
+
+
+def _in_url() -> Problem:
+    return Problem("credentials-in-url", "keys and tickets do not belong into a URL; use the Authorization header")
+
+
+def _failure(context: Context, request: web.Request, problem: Problem, kind: str, remedy: str) -> Problem:
+    """Counts a wrong key and says so in the log; the problem, or that there were too many."""
+    ip = context.client_ip(request)
+    context.notices.warn(kind, remedy, address=ip, origin=request.headers.get("Origin"))
+    wait = context.authkeys.failed(ip)
+    return problem if wait is None else rate_limited(wait)
 
 
 def bearer(request: web.Request) -> str | None:
@@ -38,14 +99,19 @@ def judge_key(
     """Returns if the key `opens` what it is shown for.
 
     Raises:
-        Problem: `unauthorized`, the same for every wrong key; `rate-limited` after too many.
+        Problem: `unauthorized`, the same for every wrong key; `rate-limited` after too many, for right ones too where
+            the address has shown none before; `credentials-in-url` for a right one that stands in the URL as well.
     """
-    if opens(context.authkeys, key):
-        return
-    wait = context.authkeys.failed(context.client_ip(request))
+    keys, ip = context.authkeys, context.client_ip(request)
+    wait = keys.refused(ip)
     if wait is not None:
+        context.notices.warn("address-refused", _REFUSED, address=ip)
         raise rate_limited(wait)
-    raise unauthorized("the key is wrong")
+    if not opens(keys, key):
+        raise _failure(context, request, unauthorized("the key is wrong"), "wrong-key", _WRONG_KEY)
+    keys.accepted(ip)
+    if key in unquote(request.path_qs):  # who knows the key may be told so
+        raise _failure(context, request, _in_url(), "key-in-url", _KEY_IN_URL)
 
 
 def app_call(handler: KeyedHandler) -> Handler:
@@ -66,6 +132,7 @@ def _keyed(handler: KeyedHandler, opens: Callable[[AuthKeys, str], bool], which:
         if key is None:
             raise unauthorized(f"give {which} in the header Authorization: Bearer …")
         judge_key(context, request, key, opens)
+        bodies.refuse_encoded(request)
         return await handler(request, context)
 
     return guarded

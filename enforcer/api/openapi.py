@@ -184,7 +184,7 @@ class Operation:
 
 
 _APP = (400, 401, 422, 429, 503)
-_PAGE = (400, 401, 422, 503)
+_PAGE = (400, 401, 422, 429, 503)
 
 OPERATIONS = (
     Operation(

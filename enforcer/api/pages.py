@@ -1,6 +1,8 @@
 """The calls of pages, by their ticket: a way to the same truth where sockets are blocked."""
 
+import asyncio
 import functools
+import math
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -8,8 +10,8 @@ from aiohttp import web
 from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
-from enforcer.api.guard import Handler, bearer
-from enforcer.api.problems import problem_of, unauthorized
+from enforcer.api.guard import Handler, bearer, host_of
+from enforcer.api.problems import problem_of, rate_limited, unauthorized
 from enforcer.api.sessions import json
 from enforcer.edge import origin_allowed
 from enforcer.errors import SessionEnded, SessionUnknown, TicketExpired, TicketInvalid
@@ -17,6 +19,15 @@ from enforcer.model import Actor, ActorKind, EndReason, Snapshot
 from enforcer.tickets import PAGE, Ticket
 
 PREFIX = "/session/"
+_ORIGIN = "a page of an origin that is not allowed wanted to ask: add the origin to `origins` if it is yours"
+_TICKET = "a ticket that this server has not made was shown: both need one authkey, or the page is another server's"
+
+_KINDS = {
+    "status": protocol.EVENT_CHECK,
+    "activity": protocol.EVENT_ACTIVITY,
+    "logout": protocol.EVENT_LOGOUT,
+}
+"""The events that mean the same: they share a rate."""
 
 PageHandler = Callable[[web.Request, Context, Ticket], Awaitable[web.Response]]
 
@@ -33,6 +44,10 @@ def page_call(handler: PageHandler) -> Handler:
         bodies.query(bodies.NoQuery, request)
         try:
             ticket = context.office.check(token, PAGE)
+            kind = _KINDS[request.path.removeprefix(PREFIX)]
+            wait = context.page_rates.wait((ticket.session, kind), asyncio.get_running_loop().time())
+            if wait is not None:
+                raise rate_limited(wait, "this session's pages ask too often", retry_ms=math.ceil(wait * 1000))
             now = context.registry.now()
             if ticket.expired(now):
                 await context.registry.live(ticket.session, ticket.room)  # that it has ended is the better answer
@@ -43,6 +58,10 @@ def page_call(handler: PageHandler) -> Handler:
             told = protocol.force_logout_payload(e.session, context.settings.redirects)
             raise unauthorized(str(e), e.code, **told) from None
         except (TicketInvalid, TicketExpired, SessionUnknown) as e:
+            if isinstance(e, TicketInvalid):
+                context.notices.warn(
+                    e.code, _TICKET, address=context.client_ip(request), origin=request.headers.get("Origin")
+                )
             raise unauthorized(str(e), e.code) from None
 
     return guarded
@@ -104,9 +123,12 @@ async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise
         response = problem.response()
     origin = request.headers.get("Origin")
-    if origin is not None and origin_allowed(origin, request.host, request.app[CONTEXT].settings.origins):
+    context = request.app[CONTEXT]
+    if origin is not None and origin_allowed(origin, host_of(request), context.settings.origins):
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+    elif origin is not None:
+        context.notices.warn("origin-not-allowed", _ORIGIN, address=context.client_ip(request), origin=origin)
     response.headers["Vary"] = "Origin"
     return response
 

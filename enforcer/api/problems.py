@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -47,6 +48,15 @@ class Problem(Exception):
         """The answer."""
         status, headers, body = self.parts()
         return web.Response(status=status, headers=headers, body=body)
+
+    def message(self, retry_after: float | None = None) -> bytes:
+        """The answer as it goes over the wire where aiohttp has no request to answer; the connection is closed then."""
+        status, headers, body = self.parts()
+        headers |= {"X-Content-Type-Options": "nosniff", "Content-Length": str(len(body)), "Connection": "close"}
+        if retry_after is not None:
+            headers["Retry-After"] = str(math.ceil(retry_after))
+        fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{fields}\r\n".encode() + body
 
 
 def unauthorized(detail: str, code: str = "unauthorized", **members: Any) -> Problem:
@@ -113,20 +123,28 @@ def problem_of(error: Exception) -> Problem | None:
             return None
 
 
-def problem_for(error: Exception, method: str, path: str) -> Problem:
+def head_too_large(limit: int) -> Problem:
+    """431 (RFC 6585 §5)."""
+    return Problem("too-large", f"the request line and headers may have {limit} bytes; see max_header_size", status=431)
+
+
+def problem_for(error: Exception, method: str, route: str) -> Problem:
     """The problem that an error means to the caller; one that is a bug is logged, and the caller told no more."""
     problem = problem_of(error)
     if problem is None:
-        log.error("unexpected error", extra={"method": method, "path": path}, exc_info=error)
+        log.error("unexpected error", extra={"method": method, "route": route}, exc_info=error)
         problem = Problem("internal", "an error that should not happen; the log has more")
     return problem
 
 
-def rate_limited(wait: float) -> Problem:
+def rate_limited(
+    wait: float, why: str = "too many wrong keys from this address, so that none is looked at for now", **members: Any
+) -> Problem:
     """429 with how long to wait."""
     return Problem(
         "rate-limited",
-        "too many wrong keys from this address",
+        why,
+        members=members,
         headers={"Retry-After": str(max(1, math.ceil(wait)))},
     )
 
@@ -141,7 +159,10 @@ async def problems(
     except Exception as error:
         if isinstance(error, web.HTTPException) and error.status < 400:
             raise
-        response = problem_for(error, request.method, request.path).response()
+        if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+            error = Problem("malformed-request", "the client has left")
+        resource = request.match_info.route.resource  # not the path, in which a secret may stand
+        response = problem_for(error, request.method, resource.canonical if resource else "").response()
     if not response.prepared:
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
     return response

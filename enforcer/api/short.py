@@ -19,7 +19,7 @@ from enforcer import protocol
 from enforcer.api import bodies, sessions
 from enforcer.api.context import Context
 from enforcer.api.problems import problem_for
-from enforcer.edge import credentials_in_url
+from enforcer.edge import host_allowed
 from enforcer.http1 import Headers, WholeRequest
 from enforcer.model import Snapshot
 
@@ -28,6 +28,12 @@ _VALIDATION = ("GET", "/v1/sessions/{session}")
 _LOGIN = ("POST", "/notify")
 """The method and route of what is taken, as the handlers' routes have them."""
 _OK = {"Content-Type": "application/json", **sessions.NO_STORE}
+
+_NOTHING: tuple[int, Headers | None, float] = (0, None, 0.0)
+_REMEMBERED = 60.0
+"""Seconds for which a header block with a right key is known."""
+_CALLERS = 1024
+"""Addresses of which one is known."""
 
 Answer = tuple[int, dict[str, str], bytes]
 """Status, headers, body."""
@@ -39,32 +45,39 @@ class ShortPath:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._dated = (0, "")
+        self._right_of: dict[str | None, tuple[int, Headers, float]] = {}
         self._validated = context.metrics.answers(*_VALIDATION, 200)
 
-    def take(self, request: WholeRequest) -> bytes | Coroutine[Any, Any, bytes] | None:
+    def take(self, request: WholeRequest, peer: str | None) -> bytes | Coroutine[Any, Any, bytes] | None:
         """The bytes to send, or the work that leads to them; None leaves the request to the handlers."""
         began = time.perf_counter()
+        if not host_allowed(request.headers.host, self._context.settings.hostnames):
+            return None
         if request.method == "GET":
-            return self._take_validate(request.path, request.headers, began)
+            return self._take_validate(request.path, request.headers, peer, began)
         if request.path == "/notify":
-            return self._take_notify(request.headers, request.body, began)
+            return self._take_notify(request.headers, request.body, peer, began)
         return None
 
-    def _take_validate(self, path: str, headers: Headers, began: float) -> bytes | Coroutine[Any, Any, bytes] | None:
+    def _take_validate(
+        self, path: str, headers: Headers, peer: str | None, began: float
+    ) -> bytes | Coroutine[Any, Any, bytes] | None:
         found = _VALIDATE.fullmatch(path)
-        if found is None or headers.content_length or not self._right(headers.authorization):
+        if found is None or headers.content_length or (key := _bearer(headers)) is None:
             return None
         session = found[1]
-        if not protocol.valid_session(session) or credentials_in_url((), path, self._context.settings.all_keys):
+        if not protocol.valid_session(session) or key in path or not self._right(key, headers, peer, began):
             return None
         snapshot = self._context.registry.at_hand(session)
         if snapshot is not None:
             answer = self._message(*self._shown(snapshot))
             self._validated.observe(time.perf_counter() - began)
             return answer
-        return self._answered(_VALIDATION, path, self._validate(session), began)
+        return self._answered(_VALIDATION, self._validate(session), began)
 
-    def _take_notify(self, headers: Headers, body: bytes, began: float) -> Coroutine[Any, Any, bytes] | None:
+    def _take_notify(
+        self, headers: Headers, body: bytes, peer: str | None, began: float
+    ) -> Coroutine[Any, Any, bytes] | None:
         if headers.content_type != "application/json" or len(body) > bodies.MAX_BODY:
             return None
         try:
@@ -73,23 +86,36 @@ class ShortPath:
             return None
         if not isinstance(members, dict):
             return None
-        if headers.authorization is None:
-            key = members.get("key")
-            if not isinstance(key, str) or not self._context.authkeys.right(key):
-                return None
-        elif not self._right(headers.authorization):
+        key = members.get("key") if headers.authorization is None else _bearer(headers)
+        if not isinstance(key, str) or not self._right(key, headers, peer, began):
             return None
         try:
             login = bodies.NotifyBody.model_validate(members)
         except ValidationError:
             return None
-        return self._answered(_LOGIN, "/notify", self._notify(login), began)
+        return self._answered(_LOGIN, self._notify(login), began)
 
-    def _right(self, authorization: str | None) -> bool:
-        """Whether the field is `Bearer` and a right key, written as everybody writes it."""
-        if authorization is None or not authorization.startswith("Bearer "):
+    def _right(self, key: str, headers: Headers, peer: str | None, now: float) -> bool:
+        """Whether it is a right key, from an address whose keys are looked at.
+
+        The same callers send the same header block again and again, which `http1` reads only once. So the same object
+        means the same key, shown from the same address a moment ago.
+        """
+        keys = self._context.authkeys
+        generation, block, until = self._right_of.get(peer, _NOTHING)
+        if block is headers and generation == keys.generation and now < until:
+            return True
+        if not keys.right(key):
             return False
-        return self._context.authkeys.right(authorization[7:])
+        ip = self._context.proxies.client_ip(peer, _field(headers.x_forwarded_for), _field(headers.forwarded))
+        if keys.refused(ip) is not None:
+            return False
+        keys.accepted(ip)
+        if headers.authorization is not None:
+            if len(self._right_of) >= _CALLERS:
+                self._right_of.clear()
+            self._right_of[peer] = keys.generation, headers, now + _REMEMBERED
+        return True
 
     async def _validate(self, session: str) -> Answer:
         return self._shown(await self._context.registry.get(session))
@@ -100,13 +126,11 @@ class ShortPath:
     async def _notify(self, login: bodies.NotifyBody) -> Answer:
         return 200, _OK, orjson.dumps(await sessions.log_in(self._context, login))
 
-    async def _answered(
-        self, route: tuple[str, str], path: str, work: Coroutine[Any, Any, Answer], began: float
-    ) -> bytes:
+    async def _answered(self, route: tuple[str, str], work: Coroutine[Any, Any, Answer], began: float) -> bytes:
         try:
             status, headers, body = await work
         except Exception as error:
-            status, headers, body = problem_for(error, route[0], path).parts()
+            status, headers, body = problem_for(error, *route).parts()
         answer = self._message(status, headers, body)
         self._context.metrics.answered(*route, status, began)
         return answer
@@ -125,3 +149,13 @@ class ShortPath:
         if self._dated[0] != now:
             self._dated = now, formatdate(now, usegmt=True)
         return self._dated[1]
+
+
+def _bearer(headers: Headers) -> str | None:
+    """The token of `Authorization: Bearer …`, written as everybody writes it; None for anything else."""
+    field = headers.authorization
+    return field[7:] if field is not None and field.startswith("Bearer ") else None
+
+
+def _field(value: str | None) -> tuple[str, ...]:
+    return () if value is None else (value,)

@@ -14,7 +14,8 @@ from aiohttp import web
 
 from enforcer.gateway.direct_socket import DirectSocket
 from enforcer.gateway.hub import Hub
-from enforcer.gateway.limits import CLOSE_WITHIN, Pace
+from enforcer.gateway.limits import CLOSE_WITHIN, Floods, Pace
+from enforcer.gateway.places import Places
 from enforcer.gateway.takeover import TakenOver, take_over
 from enforcer.gateway.visitor import Visitor
 from enforcer.gateway.wheel import PingWheel, WaitingLine
@@ -31,9 +32,11 @@ LATE = 1.0
 class DirectEngine:
     """Opens direct sockets, gives them their time, closes them."""
 
-    def __init__(self, hub: Hub, settings: Settings, pace: Pace) -> None:
+    def __init__(self, hub: Hub, places: Places, settings: Settings, pace: Pace) -> None:
         self.hub = hub
+        self._places = places
         self.max_message_size = settings.max_message_size
+        self.floods = Floods()
         self._pace = pace
         self._wheel: PingWheel[DirectSocket] = PingWheel(
             round(pace.ping_interval / TICK), round(pace.ping_timeout / TICK)
@@ -44,11 +47,6 @@ class DirectEngine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._all_gone: asyncio.Future[None] | None = None  # once it is closing
-
-    @property
-    def waiting(self) -> int:
-        """How many sockets are open and in no namespace: nothing of theirs was judged yet."""
-        return len(self._unjoined)
 
     def open(self, request: web.Request, visitor: Visitor, switching: bytes) -> web.StreamResponse:
         """Takes the connection of an opening request from aiohttp; `switching` is the answer to it."""
@@ -66,6 +64,7 @@ class DirectEngine:
         self._greet(socket, transport, switching, b"")
 
     def _greet(self, socket: DirectSocket, transport: asyncio.Transport, switching: bytes, early: bytes) -> None:
+        self._places.take(socket.ip)
         self._wheel.add(socket)
         self.await_connect(socket)
         self._keep_time()
@@ -106,6 +105,7 @@ class DirectEngine:
 
     def gone(self, socket: DirectSocket) -> None:
         """The connection is no more."""
+        self._places.leave(socket.ip)
         self._wheel.discard(socket)
         self._unjoined.discard(socket)
         self._closing.discard(socket)

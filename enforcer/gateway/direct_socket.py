@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from enforcer.gateway.hub import Hub
-from enforcer.gateway.limits import WAITING_PACKETS, WRITE_LIMIT
+from enforcer.gateway.limits import WAITING_PACKETS, WRITE_LIMIT, Floods
 from enforcer.gateway.link import Link
 from enforcer.gateway.socket import News, Refusal
 from enforcer.gateway.visitor import Visitor
@@ -42,6 +42,7 @@ class Keeper(Protocol):
 
     hub: Hub
     max_message_size: int
+    floods: Floods
 
     def new_id(self) -> str:
         """An id for a CONNECT."""
@@ -121,6 +122,14 @@ class DirectSocket(asyncio.Protocol):
     @property
     def ip(self) -> str:
         return self._visitor.ip
+
+    @property
+    def origin(self) -> str | None:
+        return self._visitor.origin
+
+    @property
+    def polls(self) -> bool:
+        return False
 
     def send(self, news: News) -> None:
         self._write(text_frame(packets.event(news.event, news.payload)))
@@ -205,6 +214,8 @@ class DirectSocket(asyncio.Protocol):
             if isinstance(event, Close) and self._transport is not None:
                 self._transport.close()  # both sides have said it
             return
+        if self._engine.floods.too_much(self):
+            raise ProtocolError(CloseCode.POLICY_VIOLATION, "a page sends very many packets")
         match event:
             case Text(data):
                 packet = packets.read(data)

@@ -5,27 +5,37 @@ session, go to the stock one.
 """
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
 from enforcer import protocol
-from enforcer.edge import Proxies, credentials_in_url, origin_allowed
+from enforcer.edge import Proxies, host_allowed, origin_allowed, secret_in_url
 from enforcer.gateway.direct import DirectEngine
 from enforcer.gateway.hub import Hub
 from enforcer.gateway.limits import Pace
+from enforcer.gateway.places import Places
 from enforcer.gateway.stock import StockEngine
 from enforcer.gateway.visitor import Visitor
 from enforcer.gateway.wire.websocket import HandshakeError, accept_handshake
 from enforcer.http1 import Opening
+from enforcer.notices import Notices
 from enforcer.settings import Settings
 
 BODY_WITHIN = 10.0
 """Seconds for the body of a polling POST to arrive."""
+
+_ORIGIN = "a page of an origin that is not allowed wanted to connect: add the origin to `origins` if it is yours"
+MAX_ORIGIN = 200
+"""Characters of an origin that are kept for the log."""
+RETRY_AFTER = 10
+"""Seconds after which a page that found no place may come back."""
 
 _Query = Sequence[tuple[str, str]]
 
@@ -42,16 +52,21 @@ class _Refused(Exception):
 class Door:
     """Serves `path` of an aiohttp application."""
 
-    def __init__(self, hub: Hub, settings: Settings, pace: Pace, path: str = "/socket.io/") -> None:
+    def __init__(
+        self, hub: Hub, places: Places, notices: Notices, settings: Settings, pace: Pace, path: str = "/socket.io/"
+    ) -> None:
         self._path = path
-        self._stock = StockEngine(hub, settings, pace)
-        self._direct = DirectEngine(hub, settings, pace)
+        self._places = places
+        self._notices = notices
+        self._stock = StockEngine(hub, places, settings, pace)
+        self._direct = DirectEngine(hub, places, settings, pace)
         self.configure(settings)
 
     def configure(self, settings: Settings) -> None:
         """New origins, proxies and keys, for the next request."""
         self._settings = settings
         self._proxies = Proxies(settings.trusted_proxies)
+        self._places.configure(settings)
 
     def attach(self, app: web.Application) -> None:
         """Adds the route."""
@@ -77,10 +92,11 @@ class Door:
         try:
             self._judge(knock, query)
             switching = _switching(knock, asked)
-            self._check_room()
+            visitor = self._visitor(knock, query)
+            self._check_place(visitor)
         except _Refused:
             return False
-        self._direct.admit(transport, self._visitor(knock, query), switching)
+        self._direct.admit(transport, visitor, switching)
         return True
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -89,6 +105,9 @@ class Door:
             self._judge(request, query)
             response = await self._answer(request, query)
         except _Refused as refused:
+            if refused.code == "origin-not-allowed":
+                ip = self._visitor(request, query).ip
+                self._notices.warn(refused.code, _ORIGIN, address=ip, origin=request.headers.get("Origin"))
             return _problem(refused)
         origin = request.headers.get("Origin")
         if not response.prepared:
@@ -99,9 +118,12 @@ class Door:
 
     def _judge(self, request: "web.Request | _Knock", query: _Query) -> None:
         """Where the request comes from, and what it shows in its URL."""
-        if credentials_in_url((name for name, _ in query), request.path_qs, self._settings.all_keys):
+        host = request.host if "Host" in request.headers else ""
+        if not host_allowed(host, self._settings.hostnames):
+            raise _Refused("misdirected", "this server does not answer for the host that the request names")
+        if secret_in_url(name for name, _ in query) is not None:
             raise _Refused("credentials-in-url", "keys and tickets do not belong into a URL; send them in auth")
-        if not origin_allowed(request.headers.get("Origin"), request.host, self._settings.origins):
+        if not origin_allowed(request.headers.get("Origin"), host, self._settings.origins):
             raise _Refused("origin-not-allowed", "pages of this origin may not connect; see the setting origins")
         if request.method == "OPTIONS":
             return
@@ -121,8 +143,10 @@ class Door:
         if request.method == "GET" and "websocket" in (asked["transport"], request.headers.get("Upgrade", "").lower()):
             switching = _switching(request, asked)
             if self._is_direct(asked):
-                self._check_room()
+                self._check_place(visitor)
                 return self._direct.open(request, visitor, switching)
+        if request.method == "GET" and "sid" not in asked:
+            self._check_place(visitor)
         body = await self._body(request) if request.method == "POST" else b""
         return await self._stock.handle(request, visitor, body)
 
@@ -130,13 +154,17 @@ class Door:
         """Whether an opening request is for the direct engine: it takes over no polling session."""
         return "sid" not in asked and asked.get("EIO") == "4"
 
-    def _check_room(self) -> None:
-        if self._direct.waiting >= self._settings.max_connections:
-            raise _Refused("too-many-connections", "too many sockets are open that have not joined yet")
+    def _check_place(self, visitor: Visitor) -> None:
+        """Before anything of a socket is there, whichever engine would have it."""
+        if not self._places.free(visitor.ip, self._proxies.known(visitor.ip)):
+            raise _Refused("too-many-connections", "too many sockets are open, or too many that have not joined yet")
 
     def _visitor(self, request: "web.Request | _Knock", query: _Query) -> Visitor:
         return Visitor(
-            self._proxies.client_ip(request.remote, request.headers.getall("X-Forwarded-For", [])),
+            self._proxies.client_ip(
+                request.remote, request.headers.getall("X-Forwarded-For", ()), request.headers.getall("Forwarded", ())
+            ),
+            sys.intern(origin[:MAX_ORIGIN]) if (origin := request.headers.get("Origin")) is not None else None,
             {name: value for name, value in query if name in ("room", "session")} or None,
         )
 
@@ -152,6 +180,8 @@ class Door:
                         raise _Refused("too-large", f"at most {limit} bytes")
         except TimeoutError:
             raise _Refused("too-slow", "the body did not arrive in time") from None
+        except (ConnectionError, HttpProcessingError, web.RequestPayloadError):
+            raise _Refused("malformed-request", "the body broke off, or its chunks are not valid HTTP/1.1") from None
         return bytes(body)
 
 
@@ -188,6 +218,8 @@ def _switching(request: web.Request | _Knock, asked: dict[str, str]) -> bytes:
 def _problem(refused: _Refused) -> web.Response:
     document = protocol.problem(refused.code, refused.status, str(refused))
     headers = {"Cache-Control": "no-store"}
+    if refused.code == "too-many-connections":
+        headers["Retry-After"] = str(RETRY_AFTER)
     if refused.status == web.HTTPUpgradeRequired.status_code:
         headers["Sec-WebSocket-Version"] = "13"  # RFC 6455 §4.4
     body = orjson.dumps(document)

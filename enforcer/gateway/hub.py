@@ -11,18 +11,30 @@ from collections.abc import Callable
 from typing import Any
 
 from enforcer import protocol
+from enforcer.edge import block_of
 from enforcer.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
+from enforcer.gateway.identity import REMEDIES, identify, why_not_end_others
 from enforcer.gateway.kick import Kick
 from enforcer.gateway.link import Link, view_of
 from enforcer.gateway.socket import JSON, News, Refusal, Socket
+from enforcer.gateway.spread import Spread
 from enforcer.metrics import JOINED, Metrics
 from enforcer.model import Actor, ActorKind, Change, EndReason, Session, Snapshot
-from enforcer.registry import Registry, new_session_id
+from enforcer.notices import Notices
+from enforcer.rates import Rates
+from enforcer.registry import Registry
 from enforcer.settings import Settings
-from enforcer.tickets import PAGE, Ticket, TicketOffice
+from enforcer.tickets import PAGE, TicketOffice
 
 log = logging.getLogger(__name__)
 
+ECHO_EVERY = 1.0
+"""Seconds between two news of activity for the other tabs of a session, at least."""
+EVENTS = frozenset({protocol.EVENT_ACTIVITY, protocol.EVENT_CHECK, protocol.EVENT_LOGOUT})
+NEW_PAGES, NEW_PAGES_RATE = 200, 20.0
+"""Pages of one address that may join by a name for the first time: so many at once, then so many a second."""
+FEW = 8
+"""Sockets of a room about which the store is asked one by one."""
 RETRY_MS = 1000
 """Milliseconds after which a page may ask again when the store did not answer."""
 
@@ -30,18 +42,34 @@ RETRY_MS = 1000
 class Hub:
     """Joins sockets to sessions and tells them what was committed. One per process, on the event loop."""
 
-    def __init__(self, registry: Registry, office: TicketOffice, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        office: TicketOffice,
+        settings: Settings,
+        metrics: Metrics,
+        rates: Rates,
+        notices: Notices,
+    ) -> None:
         self._registry = registry
         self._office = office
         self._settings = settings
         self._metrics = metrics
+        self._rates = rates
+        self._notices = notices
+        self._newcomers = Rates(NEW_PAGES, NEW_PAGES_RATE)
+        self._echo: Spread[Link] = Spread(ECHO_EVERY, self._echo_activity)
         self._rooms: dict[str, tuple[Link, ...]] = {}  # a room has few sockets, and a tuple is small
-        self._by_ip: dict[str, int] = {}
-        self._links = 0
+        self._by_block: dict[str, int] = {}
+        self.joined = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._doubted: set[Link] = set()  # something may be new for them, and the store did not answer
         self._asking_again: asyncio.TimerHandle | None = None
         registry.listen(self._changed)
+
+    def joined_from(self, block: str) -> int:
+        """How many of its sockets are of a block of addresses."""
+        return self._by_block.get(block, 0)
 
     def configure(self, office: TicketOffice, settings: Settings) -> None:
         """New settings, for what happens from now on."""
@@ -57,15 +85,18 @@ class Hub:
             Refusal: goes out as CONNECT_ERROR.
         """
         try:
-            room, session, ticket = self._identify(auth)
+            room, session, ticket = identify(auth, self._office, by_name=self._settings.rules.open)
             self._check_limits(socket, room)
         except Refusal as refusal:
             self._metrics.connects[refusal.code].inc()
+            if refusal.code in REMEDIES:
+                self._notices.warn(refusal.code, REMEDIES[refusal.code], address=socket.ip, origin=socket.origin)
             raise
         link = Link(socket, room, session, ticket)
         self._rooms[room] = (*self._rooms.get(room, ()), link)
-        self._by_ip[socket.ip] = self._by_ip.get(socket.ip, 0) + 1
-        self._links += 1
+        block = block_of(socket.ip)
+        self._by_block[block] = self._by_block.get(block, 0) + 1
+        self.joined += 1
         return link
 
     async def join(self, link: Link) -> Snapshot:
@@ -86,6 +117,7 @@ class Hub:
             if link.by_ticket:
                 snapshot = await self._registry.live(link.session, link.room)
             else:
+                await self._check_newcomer(link)
                 snapshot = await self._registry.join(link.room, link.session)
             if link.ended is not None:  # a kick came while the truth was read
                 raise SessionEnded(f"session {link.session!r} has ended", link.ended)
@@ -138,11 +170,11 @@ class Hub:
             self._rooms[link.room] = others
         else:
             del self._rooms[link.room]
-        ip = link.socket.ip
-        self._by_ip[ip] -= 1
-        if not self._by_ip[ip]:
-            del self._by_ip[ip]
-        self._links -= 1
+        block = block_of(link.socket.ip)
+        self._by_block[block] -= 1
+        if not self._by_block[block]:
+            del self._by_block[block]
+        self.joined -= 1
         if link.joined:
             self._metrics.open_sockets.dec()
             self._registry.left(link.session, ended=link.ended is not None)
@@ -162,37 +194,25 @@ class Hub:
             raise Refusal("unavailable")
         link.held = True
 
-    def _identify(self, auth: object) -> tuple[str, str, Ticket | None]:
-        """Room, session and ticket that a CONNECT speaks for."""
-        members = auth if isinstance(auth, dict) else {}
-        token = members.get("ticket")
-        if token is not None:
-            try:
-                if not isinstance(token, str):
-                    raise Refusal("ticket-invalid")
-                ticket = self._office.check(token, PAGE)
-            except Refused as e:
-                raise Refusal(e.code) from None
-            return ticket.room, ticket.session, ticket
-        if not self._settings.rules.open:
-            raise Refusal("ticket-required")
-        room, session = protocol.room_text(members.get("room")), members.get("session")
-        if room is None:
-            raise Refusal("room-required")
-        if not protocol.valid_room(room) or not (session is None or protocol.valid_session(session)):
-            raise Refusal("invalid-request")
-        return room, session or new_session_id(), None
-
     def _check_limits(self, socket: Socket, room: str) -> None:
         s = self._settings
         here = len(self._rooms.get(room, ()))
-        by_ip = self._by_ip.get(socket.ip, 0)
+        per_ip = s.max_connections_per_ip
         if (
-            self._links >= s.max_connections
+            self.joined >= s.max_connections
             or here >= s.max_connections_per_room
-            or (s.max_connections_per_ip is not None and by_ip >= s.max_connections_per_ip)
+            or (per_ip is not None and self.joined_from(block_of(socket.ip)) >= per_ip)
         ):
             raise Refusal("too-many-connections", {"retry_ms": 10 * RETRY_MS})
+
+    async def _check_newcomer(self, link: Link) -> None:
+        """With `join: "open"` anybody can make sessions, each of which is kept for a while: there is a rate."""
+        if await self._registry.knows(link.session):
+            return
+        block, now = block_of(link.socket.ip), asyncio.get_running_loop().time()
+        wait = self._newcomers.wait(block, now)
+        if wait is not None:
+            raise Refusal("too-many-connections", {"retry_ms": max(RETRY_MS, math.ceil(wait * 1000))})
 
     # ---- what pages say -----------------------------------------------------------------------------
 
@@ -200,6 +220,9 @@ class Hub:
         """An event from a page: the ack to send, and what to do after it was sent."""
         if not link.listens():
             return _failed("session-ended"), None
+        wait = self._rates.wait((link.session, event if event in EVENTS else ""), asyncio.get_running_loop().time())
+        if wait is not None:
+            return _failed("rate-limited") | {"retry_ms": math.ceil(wait * 1000)}, None
         members = {} if data is None else data
         if not isinstance(members, dict):
             return _failed("invalid-request"), None
@@ -222,18 +245,24 @@ class Hub:
         if not isinstance(idle_for_ms, int) or isinstance(idle_for_ms, bool) or idle_for_ms < 0:
             return _failed("invalid-request"), None
         snapshot = await self._registry.activity(link.session, idle_for=min(idle_for_ms, 10**12) / 1000)
-        for other in self._rooms.get(link.room, ()):
-            if other is not link and other.session == link.session and other.joined and other.ended is None:
-                other.socket.send(News(protocol.EVENT_SESSION, self._payload(other, snapshot)))
+        self._echo.say(link.session, link)
         return self._payload(link, snapshot), None
+
+    def _echo_activity(self, link: Link) -> None:
+        """Its other tabs learn of the activity of the one that reported it last."""
+        for other in self._rooms.get(link.room, ()):
+            if other is not link and other.session == link.session and other.joined:
+                self._spawn(self._tell(other, always=True))
 
     async def _logout(self, link: Link, members: JSON) -> tuple[JSON, Callable[[], None] | None]:
         everywhere = members.get("everywhere", False)
         if not isinstance(everywhere, bool):
             return _failed("invalid-request"), None
-        if everywhere and not link.by_ticket:
-            return _failed("ticket-required"), None
         session = (await self._registry.live(link.session)).session
+        if everywhere:
+            refusal = why_not_end_others(link, members.get("ticket"), self._office, self._registry.now())
+            if refusal is not None:
+                return _failed(refusal), None
         by = Actor(ActorKind.PAGE, session.id, session.device)
         link.leaving = True  # this page asked for it: it gets its ack, not a kick
         try:
@@ -256,24 +285,27 @@ class Hub:
         if held is None:
             return
         ends = {s.id: (s, self._news_of_end(s)) for s in change.sessions if s.ended}
+        asking: list[Link] = []
         for link in held:
             if link.session in ends:
                 self._over(link, *ends[link.session])
-            elif link.ended is None:
-                self._look_again(link)
+            elif link.ended is not None:
+                continue
+            elif link.joined:
+                asking.append(link)
+            else:
+                link.view = None  # something is new, maybe for it: it is told with its welcome
+        if len(asking) > FEW:
+            self._spawn(self._tell_all(change.room, asking))
+        else:
+            for link in asking:
+                self._spawn(self._tell(link))
 
     def _over(self, link: Link, ended: Session, news: News) -> None:
         """The session of this socket has ended."""
         link.ended = ended
         if link.joined and not link.leaving:
             self._kick(link, news)
-
-    def _look_again(self, link: Link) -> None:
-        """Something in its room is new, maybe for it; one that is not joined yet is told with its welcome."""
-        if link.joined:
-            self._spawn(self._tell(link))
-        else:
-            link.view = None
 
     def _news_of_end(self, ended: Session) -> News:
         return News(self._settings.event_name, protocol.force_logout_payload(ended, self._settings.redirects))
@@ -314,9 +346,27 @@ class Hub:
             if link.listens():
                 self._ask_again_about(link)
             return
+        self._tell_news(link, snapshot, always)
+
+    def _tell_news(self, link: Link, snapshot: Snapshot, always: bool = False) -> None:
         if link.listens() and (always or view_of(snapshot) != link.view):
             link.view = view_of(snapshot)
             link.socket.send(News(protocol.EVENT_SESSION, self._payload(link, snapshot)))
+
+    async def _tell_all(self, room: str, links: list[Link]) -> None:
+        """As `_tell` to each of them, with one look at their room: it may have a thousand sessions."""
+        try:
+            live = {snapshot.session.id: snapshot for snapshot in await self._registry.list_room(room)}
+        except StoreUnavailable:
+            for link in links:
+                if link.listens():
+                    self._ask_again_about(link)
+            return
+        for link in links:
+            if link.session in live:
+                self._tell_news(link, live[link.session])
+            else:  # it has ended
+                self._spawn(self._tell(link))
 
     def _ask_again_about(self, link: Link) -> None:
         self._doubted.add(link)

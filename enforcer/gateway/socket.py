@@ -28,6 +28,16 @@ class Socket(Protocol):
         """The client's address, or `unknown`."""
         ...
 
+    @property
+    def origin(self) -> str | None:
+        """The origin of the page, if it was told."""
+        ...
+
+    @property
+    def polls(self) -> bool:
+        """Whether it speaks by requests that each carry its id in their URL."""
+        ...
+
     def send(self, news: News) -> None:
         """Sends an event to this socket only."""
         ...

@@ -20,8 +20,9 @@ from engineio.async_socket import AsyncSocket
 from socketio import packet
 
 from enforcer.gateway.hub import Hub
-from enforcer.gateway.limits import WAITING_PACKETS, Pace
+from enforcer.gateway.limits import WAITING_PACKETS, Floods, Pace
 from enforcer.gateway.link import Link
+from enforcer.gateway.places import Places
 from enforcer.gateway.socket import News, Refusal
 from enforcer.gateway.visitor import Visitor
 from enforcer.gateway.wire import packets
@@ -46,6 +47,7 @@ _ENVIRON_VISITOR = "enforcer.visitor"
 
 engineio.payload.Payload.max_decode_packets = WAITING_PACKETS  # a page may send what it kept while it was offline
 
+_floods = Floods()
 _silent = logging.getLogger("enforcer.gateway.socketio")
 _silent.setLevel(logging.CRITICAL + 1)  # their loggers print packets, tickets included
 
@@ -53,8 +55,8 @@ _silent.setLevel(logging.CRITICAL + 1)  # their loggers print packets, tickets i
 class StockEngine:
     """Brings sockets that poll, or that upgrade from polling, to the hub."""
 
-    def __init__(self, hub: Hub, settings: Settings, pace: Pace) -> None:
-        self._server = _Server(hub, settings, pace)
+    def __init__(self, hub: Hub, places: Places, settings: Settings, pace: Pace) -> None:
+        self._server = _Server(hub, places, settings, pace)
         self._polls: dict[str, web.Request] = {}
 
     async def handle(self, request: web.Request, visitor: Visitor, body: bytes) -> web.StreamResponse:
@@ -97,15 +99,20 @@ class StockEngine:
 class _StockSocket:
     """A connection in `/`, as the hub sees it."""
 
-    __slots__ = ("_server", "eio_sid", "ip", "link", "sid", "snapshot")
+    __slots__ = ("_server", "eio_sid", "ip", "link", "origin", "sid", "snapshot")
 
-    def __init__(self, server: "_Server", sid: str, eio_sid: str, ip: str) -> None:
+    def __init__(self, server: "_Server", sid: str, eio_sid: str, visitor: Visitor) -> None:
         self._server = server
         self.sid = sid
         self.eio_sid = eio_sid
-        self.ip = ip
+        self.ip = visitor.ip
+        self.origin = visitor.origin
         self.link: Link | None = None
         self.snapshot: Snapshot | None = None
+
+    @property
+    def polls(self) -> bool:
+        return self._server.polls(self.eio_sid)
 
     def send(self, news: News) -> None:
         self._server.send_event(self, news, None)
@@ -123,7 +130,7 @@ class _StockSocket:
 class _Server(socketio.AsyncServer):  # type: ignore[misc]
     """python-socketio with the seams that the hub needs."""
 
-    def __init__(self, hub: Hub, settings: Settings, pace: Pace) -> None:
+    def __init__(self, hub: Hub, places: Places, settings: Settings, pace: Pace) -> None:
         super().__init__(
             async_mode="aiohttp",
             async_handlers=False,  # the events of a socket are handled in the order they came
@@ -142,6 +149,8 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
             "translate_request": _environ,
         }
         self._hub = hub
+        self._places = places
+        self._taken: dict[str, str] = {}  # the addresses of open sockets by their ids
         self._connect_within = pace.connect_within
         self._sockets: dict[str, _StockSocket] = {}
         self._deadlines: dict[str, asyncio.TimerHandle] = {}
@@ -164,6 +173,11 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
                 self.packet_class(packet.EVENT, namespace=_NAMESPACE, data=[news.event, news.payload], id=ack_id),
             )
         )
+
+    def polls(self, eio_sid: str) -> bool:
+        """Whether it has not been upgraded."""
+        eio_socket = self.eio.sockets.get(eio_sid)
+        return eio_socket is None or _carrier(eio_socket) is None
 
     def leave(self, socket: _StockSocket) -> None:
         """DISCONNECT; a client that does not close the connection then is cut."""
@@ -214,6 +228,8 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
     # ---- what python-socketio calls ------------------------------------------------------------
 
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        self._taken[eio_sid] = ip = environ[_ENVIRON_VISITOR].ip
+        self._places.take(ip)  # before anything is awaited: the door has just seen that there is one
         await super()._handle_eio_connect(eio_sid, environ)
         self._limit(eio_sid)
 
@@ -222,7 +238,11 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
         eio_socket = self.eio.sockets.get(eio_sid)
         if reason == self.eio.reason.CLIENT_DISCONNECT and eio_socket is not None and _carrier(eio_socket) is None:
             await eio_socket.queue.put(_NOOP)  # its pending poll is answered, else it would hang until the next ping
-        await super()._handle_eio_disconnect(eio_sid, reason)
+        try:
+            await super()._handle_eio_disconnect(eio_sid, reason)
+        finally:
+            if (ip := self._taken.pop(eio_sid, None)) is not None:
+                self._places.leave(ip)
 
     async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
         """A message that is not Socket.IO ends the connection; what a page sends never becomes a traceback.
@@ -265,7 +285,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
     async def _on_connect(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
         eio_sid = self.manager.eio_sid_from_sid(sid, _NAMESPACE)
         visitor: Visitor = environ[_ENVIRON_VISITOR]
-        socket = _StockSocket(self, sid, eio_sid, visitor.ip)
+        socket = _StockSocket(self, sid, eio_sid, visitor)
         try:
             socket.link = self._hub.arrive(socket, visitor.shows(auth))
             socket.snapshot = await self._hub.join(socket.link)
@@ -316,6 +336,9 @@ class _WebSocket(aiohttp_driver.WebSocket):  # type: ignore[misc]
     async def wait(self) -> str | bytes:
         """The next frame. One that is no packet ends the connection here; engineio would leave its socket behind."""
         frame: str | bytes = await super().wait()
+        if _floods.too_much(self):
+            await self._sock.close(code=WSCloseCode.POLICY_VIOLATION)
+            raise OSError("very many packets")
         if isinstance(frame, str) and not _is_packet(frame, _UPGRADING):
             await self._sock.close(code=WSCloseCode.PROTOCOL_ERROR)
             raise OSError("not a packet of Engine.IO")

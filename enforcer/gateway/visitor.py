@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """The client's address, and the `room` and `session` of the URL (for pages that can only write an address)."""
+    """The client's address, its page's origin, and the `room` and `session` of the URL (for pages that can only write
+    an address)."""
 
     ip: str
+    origin: str | None
     asked: dict[str, str] | None
 
     def shows(self, auth: object) -> object:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from enforcer.model import AuditRow, Change, Decision, EndReason, Mark, OutboxRow, RoomState, Snapshot
+from enforcer.model import AuditRow, Change, Decision, EndReason, Mark, RoomState, Snapshot
 
 T = TypeVar("T")
 Decide = Callable[[RoomState, float], Decision[T]]
@@ -39,16 +39,6 @@ class AuditQuery:
     limit: int = 100
 
 
-class Transact(Protocol):
-    """As `Store.transact`, or something around it."""
-
-    async def __call__(
-        self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
-    ) -> T:
-        """See `Store.transact`."""
-        ...
-
-
 class Store(Protocol):
     """Rooms, sessions, and the logs of what happened to them.
 
@@ -57,8 +47,13 @@ class Store(Protocol):
     """
 
     @property
-    def shared(self) -> bool:
-        """Whether other processes may use the same data at the same time."""
+    def shared(self) -> "Shared | None":
+        """What processes that use the same data at the same time owe each other; None: this one is alone."""
+        ...
+
+    @property
+    def presence_log(self) -> "PresenceLog | None":
+        """Where a process that is alone notes who has a socket; None: nowhere, or in the records."""
         ...
 
     def now(self) -> float:
@@ -79,8 +74,8 @@ class Store(Protocol):
 
     async def transact(
         self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
-    ) -> T:
-        """Reads the room, lets `decide` choose, and commits its decision in one atomic, durable step.
+    ) -> Decision[T]:
+        """Reads the room, lets `decide` choose, and commits its decision in one atomic, durable step; the decision.
 
         `sessions` are ids whose records `decide` needs wherever they are (`RoomState.found`), `request_id` one whose
         kept answer it needs (`RoomState.remembered`). `decide` may run more than once and may run in another thread;
@@ -126,28 +121,13 @@ class Store(Protocol):
         """The audit log. `seq` grows in a room in the order of its commits."""
         ...
 
-    async def outbox(self, limit: int) -> list[OutboxRow]:
-        """What was put into the outbox and not yet taken out, oldest first."""
-        ...
-
-    async def sent(self, seqs: Sequence[int]) -> None:
-        """Takes rows out of the outbox; unknown ones are skipped."""
+    async def forget(self, room: str, sessions: Collection[str]) -> None:
+        """Forgets these sessions of the room, which have ended; live and unknown ones are skipped."""
         ...
 
     async def purge(self, before: float, limit: int) -> int:
         """Forgets at most `limit` sessions that ended before `before`, audit rows older than that, and answers to
         request ids past their memory. Live sessions stay whatever their age. The number of sessions forgotten."""
-        ...
-
-    async def present(self, share: int, sessions: Collection[str], now: float) -> None:
-        """Notes durably that these sessions have a socket here at `now`, in place of what was noted for the share.
-
-        Only for a process that is alone; those that share a store write it into the records.
-        """
-        ...
-
-    async def take_presence(self, alive_window: float) -> None:
-        """At the start: who was `present` in the process before this one counts as seen then, unless it was since."""
         ...
 
     async def beat(self, now: float) -> None:
@@ -156,14 +136,6 @@ class Store(Protocol):
 
     async def last_beat(self) -> float | None:
         """When sessions were last looked after, by this process or one before; None if never."""
-        ...
-
-    async def lease(self, task: str, seconds: float) -> bool:
-        """Whether this process may do `task` for so long: one of those that share the store may, and may renew it."""
-        ...
-
-    async def give_back(self, task: str) -> None:
-        """Lets others do `task`, if this process held its lease."""
         ...
 
     async def postpone(
@@ -183,6 +155,10 @@ class Store(Protocol):
         """
         ...
 
+
+class Shared(Protocol):
+    """The part of a store that several processes use at the same time."""
+
     async def hold(self, room: str) -> None:
         """From when this returns until `release`, the listeners hear of commits to the room by other processes too.
 
@@ -194,4 +170,24 @@ class Store(Protocol):
 
     def release(self, room: str) -> None:
         """One holder of the room less."""
+        ...
+
+    async def lease(self, task: str, seconds: float) -> bool:
+        """Whether this process may do `task` for so long: one of those that share the store may, and may renew it."""
+        ...
+
+    async def give_back(self, task: str) -> None:
+        """Lets others do `task`, if this process held its lease."""
+        ...
+
+
+class PresenceLog(Protocol):
+    """Who has a socket, noted in one piece for the process after this one."""
+
+    async def present(self, share: int, sessions: Collection[str], now: float) -> None:
+        """Notes durably that these sessions have a socket here at `now`, in place of what was noted for the share."""
+        ...
+
+    async def take_presence(self, alive_window: float) -> None:
+        """At the start: who was `present` in the process before this one counts as seen then, unless it was since."""
         ...

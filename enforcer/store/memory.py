@@ -11,8 +11,8 @@ from enforcer.deadlines import due_at, merged, postponed
 from enforcer.model import (
     AuditRow,
     Change,
+    Decision,
     Mark,
-    OutboxRow,
     RememberedAnswer,
     RoomState,
     Session,
@@ -48,14 +48,17 @@ class MemoryStore:
         self._by_start: list[tuple[float, str]] = []
         self._due: list[tuple[float, str]] = []  # a heap; entries may be out of date, which `due` finds out
         self._audit: list[AuditRow] = []
-        self._outbox: dict[int, OutboxRow] = {}
         self._seq = itertools.count(1)
         self._beat: float | None = None
         self._listeners: list[Callable[[Change], None]] = []
 
     @property
-    def shared(self) -> bool:
-        return False
+    def shared(self) -> None:
+        return None
+
+    @property
+    def presence_log(self) -> None:
+        return None  # nothing outlives the process
 
     def now(self) -> float:
         return self._clock()
@@ -71,7 +74,7 @@ class MemoryStore:
 
     async def transact(
         self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
-    ) -> T:
+    ) -> Decision[T]:
         held = self._rooms.get(room) or _Room()
         found = {i: self._sessions[i] for i in sessions if i in self._sessions}
         kept = held.answers.get(request_id) if request_id is not None else None
@@ -79,7 +82,7 @@ class MemoryStore:
             RoomState(room, held.epoch, in_order(held.live.values()), held.waiting, found, kept), self._clock()
         )
         if decision.empty:
-            return decision.result
+            return decision
         self._rooms[room] = held
         if decision.epoch is not None:
             held.epoch = decision.epoch
@@ -91,13 +94,10 @@ class MemoryStore:
             self._put(session)
         operation = uuid.uuid4().hex
         self._audit += [AuditRow(next(self._seq), operation, entry) for entry in decision.audit]
-        for entry in decision.outbox:
-            seq = next(self._seq)
-            self._outbox[seq] = OutboxRow(seq, entry)
         if decision.changed:
             for listener in self._listeners:
                 listener(Change(room, decision.changed))
-        return decision.result
+        return decision
 
     async def mark(self, marks: Sequence[Mark]) -> None:
         for mark in marks:
@@ -157,12 +157,12 @@ class MemoryStore:
         )
         return list(itertools.islice(rows, query.limit))
 
-    async def outbox(self, limit: int) -> list[OutboxRow]:
-        return list(itertools.islice(self._outbox.values(), limit))
-
-    async def sent(self, seqs: Sequence[int]) -> None:
-        for seq in seqs:
-            self._outbox.pop(seq, None)
+    async def forget(self, room: str, sessions: Collection[str]) -> None:
+        for session_id in sessions:
+            session = self._sessions.get(session_id)
+            if session is not None and session.ended:
+                del self._sessions[session_id]
+                self._by_start.remove((session.started_at, session_id))
 
     async def purge(self, before: float, limit: int) -> int:
         over = (s for s in self._sessions.values() if s.ended_at is not None and s.ended_at < before)
@@ -178,23 +178,11 @@ class MemoryStore:
         self._rooms = {n: r for n, r in self._rooms.items() if n in kept or r.waiting or r.answers}
         return len(gone)
 
-    async def present(self, share: int, sessions: Collection[str], now: float) -> None:
-        """Nothing outlives the process."""
-
-    async def take_presence(self, alive_window: float) -> None:
-        """Nothing outlives the process."""
-
     async def beat(self, now: float) -> None:
         self._beat = now
 
     async def last_beat(self) -> float | None:
         return self._beat
-
-    async def lease(self, task: str, seconds: float) -> bool:
-        return True  # nobody else is here
-
-    async def give_back(self, task: str) -> None:
-        """Nobody else is here."""
 
     async def postpone(
         self, seconds: float, since: float, skip: Collection[str], after: str | None, limit: int
@@ -208,12 +196,6 @@ class MemoryStore:
 
     def listen(self, listener: Callable[[Change], None]) -> None:
         self._listeners.append(listener)
-
-    async def hold(self, room: str) -> None:
-        """Nobody else commits here."""
-
-    def release(self, room: str) -> None:
-        """Nobody else commits here."""
 
     def _put(self, session: Session) -> None:
         """Stores the record and keeps the indexes right."""
@@ -239,7 +221,8 @@ class MemoryStore:
 
 def _matches(session: Session, query: SessionQuery) -> bool:
     return (
-        (query.room is None or session.room == query.room)
+        session.claimed
+        and (query.room is None or session.room == query.room)
         and (query.open is None or session.ended is not query.open)
         and (query.reason is None or session.end_reason is query.reason)
         and (query.since is None or session.started_at >= query.since)

@@ -14,7 +14,7 @@ from typing import TypeVar
 from enforcer.deadlines import merged as with_mark
 from enforcer.deadlines import postponed
 from enforcer.errors import StartError, StoreUnavailable
-from enforcer.model import AuditRow, Change, Decision, Mark, OutboxRow, RoomState, Session, Snapshot
+from enforcer.model import AuditRow, Change, Decision, Mark, RoomState, Session, Snapshot
 from enforcer.redis_address import RedisAddress
 from enforcer.store.base import AuditQuery, Decide, SessionQuery
 from enforcer.store.redis_clock import RedisClock
@@ -66,8 +66,12 @@ class RedisStore:
         return self._link.trips
 
     @property
-    def shared(self) -> bool:
-        return True
+    def shared(self) -> "RedisStore":
+        return self
+
+    @property
+    def presence_log(self) -> None:
+        return None  # the records say it
 
     def now(self) -> float:
         return self._clock.now()
@@ -90,12 +94,12 @@ class RedisStore:
 
     async def transact(
         self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
-    ) -> T:
+    ) -> Decision[T]:
         async with self._turns.one(room):
             decision, changed = await self._decided(room, decide, list(sessions), request_id)
             if changed:
                 self._tell(Change(room, decision.changed))
-            return decision.result
+            return decision
 
     async def _decided(
         self, room: str, decide: Decide[T], asked: list[str], request_id: str | None
@@ -244,12 +248,6 @@ class RedisStore:
             room = (await self._rooms.homes([query.session])).get(query.session)
         return await self._logs.audit(query, room)
 
-    async def outbox(self, limit: int) -> list[OutboxRow]:
-        return await self._logs.outbox(limit)
-
-    async def sent(self, seqs: Sequence[int]) -> None:
-        await self._logs.sent(seqs)
-
     # ---- forgetting ----------------------------------------------------------------------------
 
     async def purge(self, before: float, limit: int) -> int:
@@ -261,6 +259,10 @@ class RedisStore:
         for room, ids in rooms.items():
             await self._forget(room, ids)
         return len(gone)
+
+    async def forget(self, room: str, sessions: Collection[str]) -> None:
+        here = (await self._rooms.load(room)).room
+        await self._forget(room, [session for session in sessions if here.session(session) is None])
 
     async def _forget(self, room: str, sessions: list[str]) -> None:
         """Answers to request ids go by themselves, with their key's time to live."""
@@ -274,12 +276,6 @@ class RedisStore:
         await self._link.run(*(("DEL", self._keys.home(i)) for i in sessions))
 
     # ---- looking after the sessions ------------------------------------------------------------
-
-    async def present(self, share: int, sessions: Collection[str], now: float) -> None:
-        """The records say it."""
-
-    async def take_presence(self, alive_window: float) -> None:
-        """The records say it."""
 
     async def beat(self, now: float) -> None:
         oldest = "" if self._clock.given else LATE_BEAT

@@ -12,14 +12,13 @@
 --       9 log       sorted: session id, by start; all sessions of this room
 --      10 audit     stream: rows of the audit log, a field `r` each
 --      11 trail     list: where in `audit` the rows of this room are
---      12 outbox    stream: what must reach consumers outside, a field `r` each
---      13 answer    string: the kept answer to a request id
---      14 stamp     string: microseconds of the latest row of `audit` or `outbox`; each row has a later one
---      15 channel   of this room's changes
---      16 … homes   strings: the room that a session id belongs to; those of the sessions that are new
+--      12 answer    string: the kept answer to a request id
+--      13 stamp     string: microseconds of the latest row of `audit`; each row has a later one
+--      14 channel   of this room's changes
+--      15 … homes   strings: the room that a session id belongs to; those of the sessions that are new
 -- ARGV  1 room, 2 the commit before ('' for none), 3 this commit, 4 the new state, 5 the message for the channel,
 --       6 the rest as JSON: due, absolute (scores); started, open, gone {{score, member}…}; closed {member…};
---         log {{score, id}…}; ended {{id, record}…}; forget {{id, member}…}; audit, outbox {row…};
+--         log {{score, id}…}; ended {{id, record}…}; forget {{id, member}…}; audit {row…};
 --         answer, answer_ms; at (microseconds for the streams, instead of the server's); drop (if nothing is left)
 --
 -- Returns 1; or 0 if the room has changed since, 2 if an id belongs to another room, and then nothing was done.
@@ -28,7 +27,7 @@ local room = ARGV[1]
 if (redis.call('HGET', KEYS[1], room) or '') ~= ARGV[2] then
     return 0
 end
-for i = 16, #KEYS do
+for i = 15, #KEYS do
     local home = redis.call('GET', KEYS[i])
     if home and home ~= room then
         return 2
@@ -55,14 +54,14 @@ local stamp
 local function appended(key, row)
     if not stamp then
         local now = redis.call('TIME')
-        stamp = math.max(tonumber(rest.at or now[1] * 1000000 + now[2]), tonumber(redis.call('GET', KEYS[14]) or 0) + 1)
+        stamp = math.max(tonumber(rest.at or now[1] * 1000000 + now[2]), tonumber(redis.call('GET', KEYS[13]) or 0) + 1)
     else
         stamp = stamp + 1
     end
     return redis.call('XADD', key, string.format('%.0f-0', stamp), 'r', row)
 end
 
-for i = 16, #KEYS do
+for i = 15, #KEYS do
     redis.call('SET', KEYS[i], room)
 end
 scored(KEYS[6], rest.started)
@@ -84,14 +83,11 @@ end
 for _, row in ipairs(rest.audit or {}) do
     redis.call('RPUSH', KEYS[11], appended(KEYS[10], row))
 end
-for _, row in ipairs(rest.outbox or {}) do
-    appended(KEYS[12], row)
-end
 if stamp then
-    redis.call('SET', KEYS[14], string.format('%.0f', stamp))
+    redis.call('SET', KEYS[13], string.format('%.0f', stamp))
 end
 if rest.answer then
-    redis.call('SET', KEYS[13], rest.answer, 'PX', rest.answer_ms)
+    redis.call('SET', KEYS[12], rest.answer, 'PX', rest.answer_ms)
 end
 deadline(KEYS[4], rest.due)
 deadline(KEYS[5], rest.absolute)
@@ -102,5 +98,5 @@ else
     redis.call('HSET', KEYS[1], room, ARGV[3])
     redis.call('HSET', KEYS[2], room, ARGV[4])
 end
-redis.call('SPUBLISH', KEYS[15], ARGV[5])
+redis.call('SPUBLISH', KEYS[14], ARGV[5])
 return 1

@@ -1,15 +1,15 @@
-"""The logs: sessions by their start, audit and outbox rows by their number, read in one order from all buckets."""
+"""The logs: sessions by their start, audit rows by their number, read in one order from all buckets."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import orjson
 
-from enforcer.model import AuditRow, OutboxEntry, OutboxRow, Snapshot
+from enforcer.model import AuditRow, Snapshot
 from enforcer.store import rows
 from enforcer.store.base import AuditQuery, SessionQuery
 from enforcer.store.redis_keys import BUCKETS, Keys, bucket_of, session_and_room
 from enforcer.store.redis_link import Link
-from enforcer.store.redis_merge import Sessions, Stream, merged, number_of, place_of, stamp_of
+from enforcer.store.redis_merge import Sessions, Stream, merged, number_of, stamp_of
 from enforcer.store.redis_rows import room_of, session_of
 from enforcer.store.redis_script import TRIM
 
@@ -56,7 +56,8 @@ class Logs:
         return [
             snapshot
             for snapshot in await self._snapshots(ids)
-            if (query.open is None or snapshot.session.ended is not query.open)
+            if snapshot.session.claimed
+            and (query.open is None or snapshot.session.ended is not query.open)
             and (query.reason is None or snapshot.session.end_reason is query.reason)
         ]
 
@@ -137,21 +138,3 @@ class Logs:
                 rooms = {orjson.loads(text)[3] for _, (_, text) in reply}
                 trails = [self._keys.trail(room) for room in rooms]
                 await self._link.run(TRIM.call([stream, *trails], [stamp_of(reply[-1][0]) + 1]))
-
-    # ---- outbox --------------------------------------------------------------------------------
-
-    async def outbox(self, limit: int) -> list[OutboxRow]:
-        """What waits in the outboxes of all buckets, oldest first."""
-        found: list[OutboxRow] = []
-        sources = [Stream(self._keys.of_bucket(b, "outbox"), b) for b in range(BUCKETS)]
-        async for number, text in merged(self._link, sources, limit):
-            found.append(OutboxRow(number, OutboxEntry(*orjson.loads(text))))
-            if len(found) == limit:
-                break
-        return found
-
-    async def sent(self, seqs: Sequence[int]) -> None:
-        """Takes rows out; unknown ones are skipped."""
-        places = [place_of(seq) for seq in seqs]
-        if places:
-            await self._link.run(*(("XDEL", self._keys.of_bucket(b, "outbox"), f"{stamp}-0") for stamp, b in places))

@@ -180,7 +180,6 @@ class Rooms:
             k.log(room),
             k.of_room(room, "audit"),
             k.trail(room),
-            k.of_room(room, "outbox"),
             k.answer(room, "" if remember is None else remember.request_id),
             k.of_room(room, "stamp"),
             k.channel(room),

@@ -162,7 +162,6 @@ def rest(
         "ended": [(s.id, session_text(s).decode()) for s in ended],
         "forget": [(i, member(i, name)) for i in forget],
         "audit": [orjson.dumps(rows.audit_row(then.version, e)).decode() for e in decision.audit],
-        "outbox": [orjson.dumps((e.at, e.topic, e.body)).decode() for e in decision.outbox],
         "at": None if at is None else str(at),
         "drop": bool(forget) and not (then.live or then.waiting),
     }

@@ -20,7 +20,6 @@ from enforcer.model import (
     Change,
     Decision,
     Mark,
-    OutboxRow,
     RememberedAnswer,
     RoomState,
     Session,
@@ -54,6 +53,10 @@ _ROOM = (
 )
 _BY_ID = f"SELECT {rows.COLUMNS} FROM sessions WHERE id = ?"
 _ANSWER = f"SELECT {rows.ANSWER_COLUMNS} FROM answers WHERE room = ? AND request_id = ?"
+_EMPTY_ROOM = (
+    "DELETE FROM rooms WHERE room = ?1 AND waiting = '[]' AND NOT EXISTS (SELECT 1 FROM sessions WHERE room = ?1)"
+)
+"""Forgets a room that nothing is known of any more."""
 
 
 class SQLiteStore:
@@ -75,8 +78,12 @@ class SQLiteStore:
         """Shares that were noted with somebody in them."""
 
     @property
-    def shared(self) -> bool:
-        return False
+    def shared(self) -> None:
+        return None
+
+    @property
+    def presence_log(self) -> "SQLiteStore":
+        return self
 
     def now(self) -> float:
         return self._clock()
@@ -144,7 +151,7 @@ class SQLiteStore:
 
     async def transact(
         self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
-    ) -> T:
+    ) -> Decision[T]:
         def make() -> tuple[Any, Sequence[Row]]:
             before = self._state(room, sessions, request_id)
             decision = decide(before, self._clock())
@@ -166,7 +173,7 @@ class SQLiteStore:
 
         decision: Decision[T]
         *_, decision = await self._writing.decide(make, committed)
-        return decision.result
+        return decision
 
     def _state(self, room: str, sessions: Collection[str], request_id: str | None) -> RoomState:
         """The room, and what else was asked for, as those before have decided it."""
@@ -227,11 +234,13 @@ class SQLiteStore:
     async def audit(self, query: AuditQuery) -> list[AuditRow]:
         return sqlite_logs.audit(self._read, query)
 
-    async def outbox(self, limit: int) -> list[OutboxRow]:
-        return sqlite_logs.outbox(self._read, limit)
+    async def forget(self, room: str, sessions: Collection[str]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            ids = [(session,) for session in sessions]
+            connection.executemany("DELETE FROM sessions WHERE id = ? AND ended_at IS NOT NULL", ids)
+            connection.execute(_EMPTY_ROOM, (room,))
 
-    async def sent(self, seqs: Sequence[int]) -> None:
-        await self._run(lambda c: c.executemany("DELETE FROM outbox WHERE seq = ?", [(s,) for s in seqs]))
+        await self._run(work)
 
     async def purge(self, before: float, limit: int) -> int:
         forgotten = self._clock() - REMEMBER_FOR
@@ -248,11 +257,7 @@ class SQLiteStore:
                 (before, 4 * limit),
             )
             connection.execute("DELETE FROM answers WHERE at <= ?", (forgotten,))
-            connection.executemany(
-                "DELETE FROM rooms WHERE room = ?1 AND waiting = '[]' "
-                "AND NOT EXISTS (SELECT 1 FROM sessions WHERE room = ?1)",
-                list(dict.fromkeys(gone)),
-            )
+            connection.executemany(_EMPTY_ROOM, list(dict.fromkeys(gone)))
             return len(gone)
 
         count: int = await self._run(work)
@@ -284,12 +289,6 @@ class SQLiteStore:
         found = self._read("SELECT value FROM meta WHERE name = 'beat'")
         return float(found[0][0]) if found else None
 
-    async def lease(self, task: str, seconds: float) -> bool:
-        return True  # nobody else is here
-
-    async def give_back(self, task: str) -> None:
-        """Nobody else is here."""
-
     async def postpone(
         self, seconds: float, since: float, skip: Collection[str], after: str | None, limit: int
     ) -> str | None:
@@ -309,12 +308,6 @@ class SQLiteStore:
 
     def listen(self, listener: Callable[[Change], None]) -> None:
         self._listeners.append(listener)
-
-    async def hold(self, room: str) -> None:
-        """Nobody else commits here."""
-
-    def release(self, room: str) -> None:
-        """Nobody else commits here."""
 
     # ---- connections ---------------------------------------------------------------------------
 

@@ -1,9 +1,9 @@
-"""The logs of a SQLite store: sessions by their start, audit and outbox rows by their number."""
+"""The logs of a SQLite store: sessions by their start, audit rows by their number."""
 
 from collections.abc import Callable
 from typing import Any
 
-from enforcer.model import AuditRow, OutboxEntry, OutboxRow, Snapshot
+from enforcer.model import AuditRow, Snapshot
 from enforcer.store import rows
 from enforcer.store.base import AuditQuery, SessionQuery
 
@@ -23,7 +23,7 @@ def snapshot_of(row: tuple[Any, ...]) -> Snapshot:
 
 def sessions(read: Read, query: SessionQuery) -> list[Snapshot]:
     """The session log."""
-    conditions: list[tuple[str, tuple[Any, ...]]] = []
+    conditions: list[tuple[str, tuple[Any, ...]]] = [("s.claimed = 1", ())]
     if query.room is not None:
         conditions.append(("s.room = ?", (query.room,)))
     if query.open is not None:
@@ -36,7 +36,7 @@ def sessions(read: Read, query: SessionQuery) -> list[Snapshot]:
         conditions.append(("s.started_at < ?", (query.until,)))
     if query.after is not None:
         conditions.append(("(s.started_at, s.id) > (?, ?)", query.after))
-    where = f"WHERE {' AND '.join(condition for condition, _ in conditions)}" if conditions else ""
+    where = f"WHERE {' AND '.join(condition for condition, _ in conditions)}"
     values = [value for _, given in conditions for value in given]
     sql = f"{SNAPSHOT} {where} ORDER BY s.started_at, s.id LIMIT ?"
     return [snapshot_of(row) for row in read(sql, *values, query.limit)]
@@ -55,9 +55,3 @@ def audit(read: Read, query: AuditQuery) -> list[AuditRow]:
     where = " AND ".join(condition for condition, _ in conditions)
     sql = f"SELECT seq, {rows.AUDIT_COLUMNS} FROM audit WHERE {where} ORDER BY seq LIMIT ?"
     return [rows.audit_of(row) for row in read(sql, *(value for _, value in conditions), query.limit)]
-
-
-def outbox(read: Read, limit: int) -> list[OutboxRow]:
-    """What was put into the outbox and not yet taken out."""
-    found = read("SELECT seq, at, topic, body FROM outbox ORDER BY seq LIMIT ?", limit)
-    return [OutboxRow(seq, OutboxEntry(at, topic, body)) for seq, at, topic, body in found]

@@ -96,6 +96,9 @@ MIGRATIONS: tuple[str, ...] = (
         sessions TEXT NOT NULL            -- JSON: the ids that had a socket then
     );
     """,
+    """
+    DROP TABLE outbox;
+    """,
 )
 
 

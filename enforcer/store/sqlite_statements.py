@@ -41,10 +41,9 @@ class Kind(IntEnum):
     END = 3
     AUDIT = 4
     ANSWER = 5
-    OUTBOX = 6
-    SEEN = 7
-    LIVE = 8
-    TOLD = 9
+    SEEN = 6
+    LIVE = 7
+    TOLD = 8
 
 
 VALUES = 20
@@ -82,7 +81,6 @@ _STATEMENTS = {
         ON CONFLICT (room, request_id) DO UPDATE SET
             fingerprint = excluded.fingerprint, at = excluded.at, answer = excluded.answer
     """,
-    Kind.OUTBOX: f"INSERT INTO outbox (at, topic, body) VALUES ({_new(3)})",
     # The three for marks do what `deadlines.merged` does; the contract tests hold both equal.
     # The most common mark by far: the session has a socket. It touches no index.
     Kind.SEEN: """
@@ -177,7 +175,6 @@ def decision_rows(before: RoomState, after: RoomState, decision: Decision[Any]) 
         else:
             rows.append(row(Kind.SESSION, session_row(s)))
     rows += [row(Kind.AUDIT, audit_row(operation, entry)) for entry in decision.audit]
-    rows += [row(Kind.OUTBOX, (entry.at, entry.topic, entry.body)) for entry in decision.outbox]
     if decision.remember is not None:
         rows.append(row(Kind.ANSWER, (before.room, *answer_row(decision.remember))))
     return rows

@@ -150,8 +150,8 @@ async def test_nonsense_on_a_channel_harms_nobody(
 
 async def test_two_nodes_claim_at_once(nodes: list[RedisStore]) -> None:
     """Two hundred logins of one user on two nodes: one stays, epochs strictly grow, each has one audit row."""
-    epochs = await asyncio.gather(*(nodes[n % 2].transact("alice", claim(f"s{n}")) for n in range(200)))
-    assert sorted(epochs) == list(range(1, 201))
+    made = await asyncio.gather(*(nodes[n % 2].transact("alice", claim(f"s{n}")) for n in range(200)))
+    assert sorted(decision.result for decision in made) == list(range(1, 201))
     for node in nodes:
         state = await node.room("alice")
         assert [s.epoch for s in state.sessions] == [200]
@@ -169,9 +169,10 @@ async def test_one_id_in_two_rooms_at_once_belongs_to_one(nodes: list[RedisStore
             mine = session(f"s{n}", state.room)
             return Decision(found) if found else Decision(mine, changed=(mine,))
 
-        won = await asyncio.gather(
+        made = await asyncio.gather(
             *(node.transact(room, decide, sessions=ids) for node, room in zip(nodes, rooms, strict=True))
         )
+        won = [decision.result for decision in made]
         assert won[0].room == won[1].room
         snapshot = await nodes[0].get(f"s{n}")
         assert snapshot is not None
@@ -252,7 +253,7 @@ async def test_an_outage_is_made_up_for_once(redis: RedisServer | RedisCluster) 
 async def test_a_note_that_comes_late_is_none(nodes: list[RedisStore]) -> None:
     """What lay in the way while Redis stood still does not say that the sessions were looked after."""
     here, _ = nodes
-    now = await here.transact("alice", lambda state, now: Decision(now))
+    now = (await here.transact("alice", lambda state, now: Decision(now))).result
     await here.beat(now)
     with pytest.raises(StoreUnavailable):
         await here.beat(now - 5)
@@ -273,5 +274,5 @@ async def test_a_lease_is_held_by_one(nodes: list[RedisStore]) -> None:
 
 async def test_the_time_is_that_of_the_server(nodes: list[RedisStore]) -> None:
     """`now` follows Redis, in decisions and between them."""
-    at = await nodes[0].transact("alice", lambda state, now: Decision(now))
+    at = (await nodes[0].transact("alice", lambda state, now: Decision(now))).result
     assert abs(nodes[0].now() - at) < 0.5

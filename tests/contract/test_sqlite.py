@@ -17,7 +17,7 @@ import pytest
 
 from enforcer.cores import usable_cores
 from enforcer.errors import StartError, StoreUnavailable
-from enforcer.model import AuditEntry, AuditEvent, Change, Decision, Device, Mark, OutboxEntry, RoomState
+from enforcer.model import AuditEntry, AuditEvent, Change, Decision, Device, Mark, RoomState
 from enforcer.store import sqlite_checkpoints
 from enforcer.store.base import AuditQuery, SessionQuery
 from enforcer.store.sqlite import SQLiteStore
@@ -404,11 +404,12 @@ async def test_who_has_seen_an_end_does_not_see_the_session_live_again(store: SQ
     assert store._writer is not None
     store._writer._connection.set_progress_handler(writing.set, 1)
     store.listen(listener)
-    big = OutboxEntry(START, "", "0" * 5_000_000)
-    calls = [asyncio.create_task(put(store, session("s"), outbox=(big,)))]
+    big = AuditEntry(START, AuditEvent.STARTED, "alice", "0" * 5_000_000)
+    start = Decision(None, changed=(session("s"),), audit=(big,))
+    calls = [asyncio.create_task(store.transact("alice", deciding(start)))]
     while not writing.is_set():
         await asyncio.sleep(0)
-    calls.append(asyncio.create_task(put(store, ended(session("s")))))
+    calls.append(asyncio.create_task(store.transact("alice", deciding(Decision(None, changed=(ended(session("s")),))))))
     for _ in range(3):
         await asyncio.sleep(0)
     with closing(sqlite3.connect(path)) as outside:

@@ -33,8 +33,8 @@ class Bad(Exception):
 
 
 def note(number: object) -> Row:
-    """A row that leaves a number in the outbox; the database does not take None."""
-    return row(Kind.OUTBOX, (0.0, number, ""))
+    """A row that leaves a number in the audit log; the database does not take None."""
+    return row(Kind.AUDIT, ("", 0.0, number, "", *[None] * 5))
 
 
 class Bench:
@@ -73,7 +73,7 @@ class Bench:
 
     def done(self) -> list[int]:
         """The numbers that were committed, in the order they were written."""
-        return [int(number) for number in self.read("SELECT topic FROM outbox ORDER BY seq")]
+        return [int(number) for number in self.read("SELECT event FROM audit ORDER BY seq")]
 
     def counted(self) -> int:
         """The epoch of the room as it is committed."""
@@ -101,7 +101,7 @@ class Bench:
         def work(connection: sqlite3.Connection) -> int:
             if kind == "run badly":
                 raise Bad
-            connection.execute("INSERT INTO outbox (at, topic, body) VALUES (0, ?, '')", (number,))
+            connection.execute("INSERT INTO audit (operation, at, event, room) VALUES ('', 0, ?, '')", (number,))
             if kind == "run badly in the end":
                 raise Bad
             return number

@@ -18,7 +18,6 @@ from enforcer.model import (
     EndReason,
     LoginAnswer,
     Mark,
-    OutboxEntry,
     RememberedAnswer,
     RoomState,
     Session,
@@ -141,7 +140,6 @@ async def everything(store: Store) -> tuple[Any, ...]:
         await store.room("alice"),
         await store.sessions(SessionQuery()),
         await store.audit(AuditQuery()),
-        await store.outbox(100),
         (await look(store, "alice", request_id="r"))[0].remembered,
     )
 
@@ -152,19 +150,17 @@ WHOLE = Decision(
     epoch=2,
     waiting=(WaitingLogin(START),),
     audit=(started(session("a")), started(session("b", epoch=2))),
-    outbox=(OutboxEntry(START, "webhook", "{}"),),
     remember=RememberedAnswer("r", "f", START, LoginAnswer("b", 2, True, ("x",), START + 9)),
 )
 
 
 async def test_a_decision_is_committed_as_a_whole(store: Store) -> None:
-    """Records, epoch, waiting logins, audit rows, outbox rows and the remembered answer, in one step."""
-    assert await store.transact("alice", deciding(WHOLE)) == "result"
-    room, log, audit, outbox, kept = await everything(store)
+    """Records, epoch, waiting logins, audit rows and the remembered answer, in one step."""
+    assert await store.transact("alice", deciding(WHOLE)) == WHOLE
+    room, log, audit, kept = await everything(store)
     assert room == RoomState("alice", 2, WHOLE.changed, WHOLE.waiting)
     assert [s.session for s in log] == list(WHOLE.changed)
     assert [row.entry for row in audit] == list(WHOLE.audit)
-    assert [row.entry for row in outbox] == list(WHOLE.outbox)
     assert kept == WHOLE.remember
 
 
@@ -193,8 +189,8 @@ async def test_an_empty_decision_commits_nothing(store: Store) -> None:
     """A decision without a change leaves no trace, and nobody is told."""
     heard: list[Change] = []
     store.listen(heard.append)
-    assert await store.transact("alice", deciding(Decision(5))) == 5
-    assert await everything(store) == (RoomState("alice"), [], [], [], None)
+    assert (await store.transact("alice", deciding(Decision(5)))).result == 5
+    assert await everything(store) == (RoomState("alice"), [], [], None)
     assert heard == []
 
 
@@ -209,8 +205,8 @@ async def test_two_hundred_at_once_are_taken_one_after_the_other(store: Store) -
 
         return decide
 
-    epochs = await asyncio.gather(*(store.transact("alice", claim(n)) for n in range(200)))
-    assert sorted(epochs) == list(range(1, 201))
+    made = await asyncio.gather(*(store.transact("alice", claim(n)) for n in range(200)))
+    assert sorted(decision.result for decision in made) == list(range(1, 201))
     state = await store.room("alice")
     assert state.epoch == 200
     assert [s.epoch for s in state.sessions] == [200]
@@ -486,20 +482,6 @@ async def test_the_audit_log(store: Store, clock: Clock) -> None:
     assert await chosen(AuditQuery(after=rows[1].seq, limit=1)) == [entries[2]]
 
 
-# ---- the outbox -------------------------------------------------------------------------------------
-
-
-async def test_the_outbox_keeps_until_it_is_taken_out(store: Store) -> None:
-    """Oldest first, as often as asked; what is sent is gone, unknown rows are skipped."""
-    for n in range(3):
-        await store.transact("alice", deciding(Decision(None, outbox=(OutboxEntry(START, "t", str(n)),))))
-    rows = await store.outbox(10)
-    assert [row.entry.body for row in rows] == ["0", "1", "2"]
-    assert await store.outbox(2) == rows[:2]
-    await store.sent([rows[0].seq, rows[2].seq, 10**6])
-    assert await store.outbox(10) == [rows[1]]
-
-
 # ---- forgetting -------------------------------------------------------------------------------------
 
 
@@ -514,6 +496,28 @@ async def test_purge_forgets_what_ended_before(store: Store) -> None:
     assert await store.get("ancient") is not None
     assert [s.session.id for s in await store.sessions(SessionQuery())] == ["ancient", "young"]
     assert [row.entry.at for row in await store.audit(AuditQuery()) if row.entry.at < START + 10] == []
+
+
+async def test_forgetting_by_name(store: Store) -> None:
+    """Ended sessions that are named go at once; live, unknown and other ones stay. Its room is as it was."""
+    await put(store, session("live"), session("kept"), session("gone"))
+    await put(store, ended(session("kept"), START), ended(session("gone"), START))
+    await store.forget("alice", ["gone", "live", "unknown"])
+    assert await store.get("gone") is None
+    assert (await look(store, "alice", sessions=["gone"]))[0].found == {}
+    assert [s.session.id for s in await store.sessions(SessionQuery())] == ["kept", "live"]
+    assert [s.id for s in (await store.room("alice")).sessions] == ["live"]
+    await store.forget("nobody", ["gone"])
+
+
+async def test_unclaimed_sessions_are_not_in_the_log(store: Store) -> None:
+    """Anybody can have them: the log is of logins. They are known all the same."""
+    await put(store, session("page", claimed=False), session("left", claimed=False), session("login"))
+    await put(store, ended(session("left", claimed=False), START))
+    for query in (SessionQuery(), SessionQuery(room="alice"), SessionQuery(limit=1), SessionQuery(open=True)):
+        assert [s.session.id for s in await store.sessions(query)] == ["login"]
+    assert await store.sessions(SessionQuery(open=False)) == []
+    assert await store.get("left") is not None
 
 
 async def test_purge_is_bounded(store: Store) -> None:

@@ -2,11 +2,15 @@
 
 import json
 import os
+import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +248,26 @@ def test_flags_override_the_file(tmp_path: Path) -> None:
     config = configured(tmp_path)
     assert refused(run("--config", str(config), "--port", "70000", cwd=tmp_path)).startswith("port: ")
     assert run("--config", str(config), "--authkey", KEY, cwd=tmp_path).returncode == 2
+
+
+def test_more_connections_may_wait_than_one_queue_holds(tmp_path: Path) -> None:
+    """While the process stands still the kernel completes more handshakes than `somaxconn` allows for one socket."""
+    one_queue = int(Path("/proc/sys/net/core/somaxconn").read_text()) + 1
+    wanted = one_queue + 1000
+    with EnforcerProcess(tmp_path / "enforcer", max_connections=wanted) as server, ExitStack() as clients:
+        assert server.popen is not None
+        server.popen.send_signal(signal.SIGSTOP)
+        poller = select.poll()
+        for _ in range(wanted):
+            client = clients.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", server.port))
+            poller.register(client, select.POLLOUT)
+        completed: set[int] = set()
+        deadline = time.monotonic() + 0.9  # a dropped one comes again after a second
+        while len(completed) < wanted and (left := deadline - time.monotonic()) > 0:
+            for descriptor, _ in poller.poll(left * 1000):
+                completed.add(descriptor)
+                poller.unregister(descriptor)
+        server.popen.send_signal(signal.SIGCONT)
+        assert len(completed) > one_queue

@@ -195,7 +195,7 @@ async def test_an_address_has_a_limit_of_sockets(tmp_path: Any, engine: str) -> 
 
 async def test_sockets_that_never_join_have_a_limit_too(tmp_path: Any) -> None:
     """They are refused at the handshake; those that are there may still join."""
-    with EnforcerProcess(tmp_path / "enforcer", max_connections=2, store="memory://") as server:
+    with EnforcerProcess(tmp_path / "enforcer", max_connections=4, store="memory://") as server:
         login = server.login("alice")
         async with RawSocket(server) as first, RawSocket(server) as second:
             with pytest.raises(aiohttp.WSServerHandshakeError) as refused:

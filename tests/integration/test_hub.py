@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
@@ -13,8 +14,10 @@ from enforcer.gateway.hub import Hub
 from enforcer.gateway.link import Link
 from enforcer.gateway.socket import News, Refusal
 from enforcer.metrics import Metrics
-from enforcer.model import Actor, ActorKind, EndReason, Snapshot
+from enforcer.model import Actor, ActorKind, Decision, EndReason, Snapshot
+from enforcer.notices import Notices
 from enforcer.policy import Login
+from enforcer.rates import Rates
 from enforcer.registry import Registry, new_session_id
 from enforcer.settings import Settings
 from enforcer.store.base import Decide
@@ -26,6 +29,9 @@ T = TypeVar("T")
 
 class Paper:
     """An engine's socket that keeps what it is given."""
+
+    origin = None
+    polls = False
 
     def __init__(self, ip: str = "192.0.2.1") -> None:
         self.ip = ip
@@ -66,7 +72,7 @@ class Spoilt(MemoryStore):
             raise StoreUnavailable("away")
         return await super().get(session)
 
-    async def transact(self, room: str, decide: Decide[T], **options: Any) -> T:
+    async def transact(self, room: str, decide: Decide[T], **options: Any) -> Decision[T]:
         """While it is away, the commit is done and its reply lost."""
         if (meanwhile := self.meanwhile) is not None:
             self.meanwhile = None
@@ -93,7 +99,8 @@ class House:
         self.store = Spoilt(lambda: 1_800_000_000.0 + next(self.ticks) / 1000)
         self.registry = Registry(self.store, self.settings.rules, time.monotonic)
         self.office = TicketOffice(self.settings.authkeys, None)
-        self.hub = Hub(self.registry, self.office, self.settings, Metrics())
+        notices = Notices(logging.getLogger("enforcer.test"), time.monotonic)
+        self.hub = Hub(self.registry, self.office, self.settings, Metrics(), Rates(30, 5.0), notices)
 
     async def login(self, room: str = "alice", **more: Any) -> tuple[str, dict[str, str]]:
         """The session, and the `auth` of its pages."""
@@ -177,7 +184,7 @@ async def test_a_socket_that_leaves_while_it_joins_leaves_nothing(house: House) 
     assert refused.value.code == "unavailable"
     house.hub.left(link)
     assert not house.registry.online(session)
-    assert (house.hub._rooms, house.hub._by_ip, house.hub._links) == ({}, {}, 0)
+    assert (house.hub._rooms, house.hub._by_block, house.hub.joined) == ({}, {}, 0)
 
 
 async def joined(house: House, auth: dict[str, str]) -> tuple[Paper, Link]:
@@ -281,6 +288,42 @@ async def test_tabs_get_the_same_news_object(house: House) -> None:
         house.hub.welcome(link, await house.hub.join(link))
     await house.registry.end(session, *_by_app())
     assert len({id(page.news[-1]) for page in tabs}) == 1
+
+
+async def test_a_login_does_not_read_a_large_room_for_each_of_its_sockets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One look is enough for all of them; those that are not the newest any more are told, and who has ended."""
+    house = House(max_sessions=1000, max_connections_per_room=1000)
+    await house.store.open()
+    pages = []
+    for _ in range(100):
+        _, auth = await house.login()
+        page = Paper()
+        link = house.hub.arrive(page, auth)
+        house.hub.welcome(link, await house.hub.join(link))
+        pages.append((page, link))
+    await _settled(house.hub)
+    for page, _ in pages:
+        page.heard.clear()
+    reads = []
+    read = house.store.get
+
+    async def counted(session: str) -> Snapshot | None:
+        reads.append(session)
+        return await read(session)
+
+    monkeypatch.setattr(house.store, "get", counted)
+    await house.login()
+    await _settled(house.hub)
+    assert len(reads) < 10
+    assert [page.heard for page, _ in pages] == [[]] * 99 + [["session"]]
+    await house.registry.end_all("alice", *_by_app())
+    await _settled(house.hub)
+    assert all(page.heard[-1] == "force-logout" for page, _ in pages)
+    for _, link in pages:
+        house.hub.left(link)
+    await house.store.close()
 
 
 @pytest.mark.parametrize("kind", ["room", "ip", "process"])

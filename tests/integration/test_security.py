@@ -473,9 +473,10 @@ async def test_a_list_of_origins_is_exact(tmp_path: Path) -> None:
 
 
 def test_guessing_the_key_is_slowed_down_and_the_right_one_still_works(tmp_path: Path) -> None:
-    """After too many wrong keys, in headers and bodies alike: 429 with `Retry-After`; a right key is never refused for
-    others' failures."""
+    """After too many wrong keys, in headers and bodies alike: 429 with `Retry-After`; an address that has shown a right
+    key is never refused for others' failures."""
     with EnforcerProcess(tmp_path / "guessed", store="memory://") as server:
+        server.login("bob")
         with httpx.Client(base_url=server.url) as http:
 
             def guess(n: int) -> httpx.Response:

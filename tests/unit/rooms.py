@@ -183,7 +183,7 @@ def _transitions(before: Session | None, after: Session) -> list[tuple[AuditEven
         found.append((AuditEvent.STARTED, after.id))
     elif before is not None and after.epoch > before.epoch:
         found.append((AuditEvent.CLAIMED, after.id))
-    if after.ended:
+    if after.ended and not after.passing:
         found.append((AuditEvent.ENDED, after.id))
     return found
 

@@ -11,8 +11,10 @@ from tests.running import ROOT
 PACKAGE = ROOT / "enforcer"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"model", "errors"}),
-    frozenset({"clock", "cores", "deadlines", "devices", "edge", "http1", "redis_address", "static"}),
-    frozenset({"policy", "noticed", "presence", "protocol", "tickets", "settings"}),
+    frozenset(
+        {"clock", "cores", "ports", "deadlines", "descriptors", "devices", "edge", "http1", "redis_address", "static"}
+    ),
+    frozenset({"authkeys", "policy", "noticed", "presence", "protocol", "rates", "tickets", "settings"}),
     frozenset({"store"}),
     frozenset({"outages", "registry"}),
     frozenset({"api", "gateway", "jobs", "journal", "logs", "metrics", "notices"}),
@@ -24,7 +26,7 @@ SEPARATE = {("api", "gateway"), ("gateway", "api"), ("jobs", "api"), ("jobs", "g
 """Neighbours in a layer that must not know each other."""
 PURE = (
     *("model", "errors", "deadlines", "devices", "edge", "http1", "redis_address", "policy", "noticed", "presence"),
-    *("protocol", "tickets", "store/ahead", "store/recent", "gateway/visitor"),
+    *("protocol", "tickets", "authkeys", "rates", "store/ahead", "store/recent", "gateway/visitor"),
     *("gateway/wire/websocket", "gateway/wire/packets", "gateway/wheel"),
 )
 IMPURE = {"asyncio", "time", "os", "socket", "random", "secrets", "threading", "sqlite3", "aiohttp", "pathlib", "uuid"}

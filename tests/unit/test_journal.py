@@ -35,7 +35,7 @@ def test_a_notice_is_said_at_once_and_then_once_a_minute(caplog: pytest.LogCaptu
     assert notices.warn("a", "A", n=2) is False
     now = EVERY
     assert notices.warn("a", "A", n=3) is True
-    said = [(r.getMessage(), getattr(r, "n", None), getattr(r, "times", None)) for r in caplog.records]
+    said = [(r.getMessage(), getattr(r, "n", None), getattr(r, "count", None)) for r in caplog.records]
     assert said == [("A", 1, 1), ("B", None, 1), ("A", 3, 4)]
 
 

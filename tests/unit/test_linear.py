@@ -121,6 +121,8 @@ PATTERNS: dict[str, tuple[str, ...]] = {
     "enforcer.protocol:_SESSION_ID": ("{a}!", "{a}"),
     "enforcer.gateway.stock:_MESSAGE": ("4{4}", "{4}x"),
     "enforcer.api.short:_VALIDATE": ("/v1/sessions/{a}/", "{/v1/sessions/}"),
+    "enforcer.settings:_WEB_ORIGIN": ("https://{a.}!", "http://[{:}", "https://{a}:{1}"),
+    "enforcer.settings:_APP_ORIGIN": ("{a}", "{a+}://", "a://{a.}/", "a://{a}:{1}"),
     "enforcer.settings:_DURATION": ("{1}", "{1}.{1}", "{1s}x", "{1.1}", "{1s1m}.x"),
     "enforcer.redis_address:_HOST": ("[{:}", "{a.}!", "{a}:{1}", "[{a}]:{1}x"),
 }

@@ -244,14 +244,25 @@ def test_without_a_claimed_session_pages_may_stay_unclaimed(room: Room) -> None:
 
 
 def test_an_unclaimed_page_is_lost_without_a_socket(room: Room) -> None:
-    """It ends as `lost` after `alive_window`; its audit row is `ended`."""
+    """It ends as `lost` with its window; nobody wanted it, so there is no audit row, and nothing of it is kept."""
     room.join("a")
     room.leave("a")
-    room.wait(room.rules.alive_window - 1)
+    room.wait(room.rules.login_window - 1)
     assert room.why("a") is None
     room.wait(1)
     assert room.why("a") is EndReason.LOST
-    assert [e.event for e in room.audit] == [AuditEvent.ENDED]
+    assert room.audit == []
+    assert room.records["a"].passing
+
+
+def test_an_unclaimed_page_that_leaves_later_is_lost_too(room: Room) -> None:
+    """As soon as it counts as gone."""
+    room.join("a")
+    room.wait(2 * room.rules.login_window)
+    room.leave("a")
+    room.wait(room.rules.alive_window)
+    assert room.why("a") is EndReason.LOST
+    assert room.audit == []
 
 
 def test_unclaimed_pages_do_not_count_for_the_limit() -> None:

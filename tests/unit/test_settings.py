@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from enforcer.errors import ConfigError
 from enforcer.settings import SAMPLE_AUTHKEY, Settings, load, warnings
@@ -294,3 +294,53 @@ def test_every_setting_is_frozen(config: Path) -> None:
     with pytest.raises(ValueError, match="frozen"):
         s.port = 5  # type: ignore[misc]
     assert Settings.model_config["extra"] == "forbid"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (["capacitor://localhost"], ("capacitor://localhost",)),
+        (["chrome-extension://abcdefghijklmnop"], ("chrome-extension://abcdefghijklmnop",)),
+        (["https://app.example:443", "http://app.example:80"], ("https://app.example", "http://app.example")),
+        (["https://app.example:80", "http://[::1]:443"], ("https://app.example:80", "http://[::1]:443")),
+    ],
+)
+def test_origins_of_any_scheme(given: list[str], kept: tuple[str, ...]) -> None:
+    """Exact ones; default ports are left out as browsers do."""
+    assert Settings(authkey="k" * 40, origins=given).origins == kept
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["null", "file://", "file://x", "app://", "app://a/b", "app://a b", "://a", "app:a", "ws://a", "APP://a", "*"],
+)
+def test_what_is_no_origin(origin: str) -> None:
+    """What would match nothing, or anybody."""
+    with pytest.raises(ValidationError):
+        Settings(authkey="k" * 40, origins=[origin])
+
+
+@pytest.mark.parametrize(
+    "names", [[], ["https://app.example"], ["app.example:80"], ["*.app.example"], ["a/b"], ["::1"], [""], 7, [7]]
+)
+def test_what_are_no_host_names(names: Any) -> None:
+    """Names without scheme, port, path and stars."""
+    with pytest.raises(ValidationError):
+        Settings(authkey="k" * 40, hostnames=names)
+
+
+@pytest.mark.parametrize("opening", [{"join": "open"}, {"demo": True}])
+def test_a_server_that_may_be_rebound_is_warned_of(opening: dict[str, Any]) -> None:
+    """Where anybody may connect whose page is of the same host, and any name is."""
+    open_to_all = {"authkey": "k" * 40, "ipaddr": "0.0.0.0", **opening}
+
+    def warned(**more: Any) -> bool:
+        return any("DNS rebinding" in warning for warning in warnings(Settings(**{**open_to_all, **more}), {}))
+
+    assert warned()
+    assert warned(ipaddr="192.0.2.1")
+    assert not warned(hostnames=["app.example"])
+    assert not warned(origins=["https://app.example"])
+    for loopback in ("127.0.0.1", "::1", "localhost"):
+        assert not warned(ipaddr=loopback)
+    assert not warned(join="ticket", demo=False)
