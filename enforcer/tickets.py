@@ -29,12 +29,25 @@ MAX_LENGTH = 4096
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a valid ticket says; times are UTC seconds, whole or not (RFC 7519 §2, NumericDate)."""
+    """What a ticket with a good signature says; times are UTC seconds, whole or not (RFC 7519 §2, NumericDate).
+
+    Its own life is judged apart, by `judge_life`, and only once its session is known to be live: that the session has
+    ended is the better answer, and stays true.
+    """
 
     room: str
     session: str
     issued_at: float
     expires_at: float | None
+
+    def expired(self, now: float) -> bool:
+        """Whether `exp` passed `LEEWAY` or longer ago; `now` in UTC seconds."""
+        return self.expires_at is not None and now >= self.expires_at + LEEWAY
+
+    def judge_life(self, now: float) -> None:
+        """Raises TicketExpired if it is `expired`."""
+        if self.expired(now):
+            raise TicketExpired("the ticket has expired; ask the application for a new one")
 
 
 def derive_key(authkey: str, purpose: str = "enforcer ticket") -> bytes:
@@ -61,12 +74,11 @@ class TicketKeys:
         signature = _signature(self._keys[0], signed)
         return (signed + b"." + _encode(signature)).decode()
 
-    def verify(self, token: str, audience: str, now: float) -> Ticket:
-        """What the ticket says.
+    def verify(self, token: str, audience: str) -> Ticket:
+        """What the ticket says, expired or not.
 
         Raises:
             TicketInvalid: not signed by us, or not for this audience. The message never repeats the ticket.
-            TicketExpired: `exp` passed more than `LEEWAY` ago.
         """
         if len(token) > MAX_LENGTH:
             raise TicketInvalid("the ticket is longer than any of ours")
@@ -86,7 +98,7 @@ class TicketKeys:
             claims = orjson.loads(_decode(payload))
         except ValueError:
             raise TicketInvalid("the ticket's payload is not JSON") from None
-        return _judge(claims, audience, now)
+        return _read(claims, audience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +128,9 @@ class TicketOffice:
         page = self._keys.sign(PAGE, room, session, now, expires_at)
         return IssuedTickets(page, self._keys.sign(PROXY, room, session, now, expires_at), expires_at)
 
-    def check(self, token: str, audience: str, now: float) -> Ticket:
-        """What the ticket says; raises as `TicketKeys.verify`."""
-        return self._keys.verify(token, audience, now)
+    def check(self, token: str, audience: str) -> Ticket:
+        """What the ticket says, expired or not; raises as `TicketKeys.verify`."""
+        return self._keys.verify(token, audience)
 
     def renewed(self, ticket: Ticket, absolute_at: float | None, now: float) -> str | None:
         """A fresh page ticket once the old one is half spent, if that makes it live longer; else None.
@@ -140,7 +152,7 @@ class TicketOffice:
         return math.inf if ticket.expires_at is None else (ticket.issued_at + ticket.expires_at) / 2
 
 
-def _judge(claims: object, audience: str, now: float) -> Ticket:
+def _read(claims: object, audience: str) -> Ticket:
     """The claims of a token whose signature is right."""
     if not isinstance(claims, dict) or claims.get("iss") != "enforcer" or claims.get("aud") != audience:
         raise TicketInvalid(f"the ticket is not for {audience}")
@@ -149,8 +161,6 @@ def _judge(claims: object, audience: str, now: float) -> Ticket:
         raise TicketInvalid("the ticket lacks sub, sid or iat")
     if expires_at is not None and not _is_date(expires_at):
         raise TicketInvalid("the ticket's exp is not a number")
-    if expires_at is not None and now >= expires_at + LEEWAY:
-        raise TicketExpired("the ticket has expired; ask the application for a new one")
     return Ticket(room, session, issued_at, expires_at)
 
 

@@ -42,8 +42,8 @@ export const MINIFY = {
 };
 const { version } = JSON.parse(await readFile(`${root}package.json`, "utf8"));
 
-/** What pages, the server, or another version in the next tab know by its name, or what is stored. */
-const OUTSIDE = ["types.ts", "attributes.ts", "auto.ts", "core/wire.ts", "newest.ts", "parts.ts", "tabs.ts", "ticket.ts", "transport/link.ts", "transport/packet.ts"];
+/** What pages, the server, a language, or another version in the next tab know by its name, or what is stored. */
+const OUTSIDE = ["types.ts", "attributes.ts", "auto.ts", "core/wire.ts", "credentials/fetch-ticket.ts", "http/call.ts", "newest.ts", "tabs.ts", "ticket.ts", "transport/link.ts", "transport/packet.ts"];
 
 const wordsOf = (code) => code.replace(/\/\*[^]*?\*\/|\/\/.*/g, "").match(/[a-z]\w*/gi) ?? [];
 /** Names in `object["name"]` and `"name" in object`. */
@@ -51,17 +51,17 @@ const quotedOf = (code) => [...code.matchAll(/\["(\w+)"\]|"(\w+)" in /g)].map(([
 
 /**
  * Names of properties that are shortened in the script, because it alone uses them. Not those that the language, the
- * browser, a part or anybody outside says as well, nor snake_case, which is the wire's.
+ * browser or anybody outside says as well, nor snake_case, which is the wire's.
  */
 async function own() {
   const library = `${root}node_modules/typescript/lib/`;
   const others = (await readdir(library)).filter((name) => /^lib\..*\.d\.ts$/.test(name)).map((name) => library + name);
   const sources = (await readdir(`${root}src`, { recursive: true })).filter((name) => name.endsWith(".ts"));
-  const ofParts = sources.filter((name) => /^(credentials|deadline|http|lang)\/|^storage-channel/.test(name));
+  const apart = sources.filter((name) => /^lang\/|^worker/.test(name));
   const read = (names) => Promise.all(names.map((name) => readFile(name, "utf8")));
   const [told, script] = await Promise.all([
-    read([...others, ...[...OUTSIDE, ...ofParts].map((name) => `${root}src/${name}`)]),
-    read(sources.filter((name) => !ofParts.includes(name)).map((name) => `${root}src/${name}`)),
+    read([...others, ...[...OUTSIDE, ...apart].map((name) => `${root}src/${name}`)]),
+    read(sources.filter((name) => !apart.includes(name)).map((name) => `${root}src/${name}`)),
   ]);
   const known = new Set([...told.flatMap(wordsOf), ...script.flatMap(quotedOf)]);
   const names = new Set(script.flatMap(wordsOf).filter((name) => !known.has(name) && !name.includes("_")));
@@ -101,7 +101,7 @@ async function squeeze(text) {
   return Buffer.from(`/*! session-guard ${version} | MIT */\n${code}\n`);
 }
 
-/** For bundlers: readable, with source maps; what is loaded only where it is needed stays a file of its own. */
+/** For bundlers: readable, with source maps. */
 export async function esm() {
   const languages = (await readdir(`${root}src/lang`)).map((name) => `src/lang/${name}`);
   const modules = ["src/index.ts", "src/element.ts", "src/react.ts", "src/shared.ts", ...languages];
@@ -110,27 +110,14 @@ export async function esm() {
 
 /** Everything that the server serves under /client/: pairs of file name and contents. */
 export async function served() {
-  return [["session-guard.js", await iife()], ...(await parts())];
-}
-
-/** What the script loads only where it is needed, by file name: beside it, minified. */
-export async function parts() {
-  const languages = (await readdir(`${root}src/lang`)).map((name) => [name.replace(".ts", ""), `src/lang/${name}`]);
-  const named = [
-    ["credentials", "src/credentials/index.ts"],
-    ["deadline", "src/deadline/index.ts"],
-    ["http", "src/http/index.ts"],
-    ["tabs", "src/storage-channel.ts"],
-    ...languages,
-  ];
-  const files = await Promise.all(
-    named.map(async ([name, entry]) => {
-      const [file] = await bundle({ entryPoints: [entry], format: "esm", minify: true });
-      return [`session-guard-${name}.js`, await squeeze(file.text)];
+  const languages = await Promise.all(
+    (await readdir(`${root}src/lang`)).map(async (name) => {
+      const [file] = await bundle({ entryPoints: [`src/lang/${name}`], format: "esm", minify: true });
+      return [`session-guard-${name.replace(".ts", "")}.js`, await squeeze(file.text)];
     }),
   );
   const [worker] = await bundle({ entryPoints: ["src/worker.ts"], format: "esm", minify: true });
-  return [["session-guard-worker.js", await squeeze(worker.text)], ...files];
+  return [["session-guard.js", await iife()], ["session-guard-worker.js", await squeeze(worker.text)], ...languages];
 }
 
 /** For pages that share one socket between their tabs; they serve it themselves, so it is of the package alone. */

@@ -21,23 +21,24 @@ export interface Activity {
 }
 
 /**
- * @param report sends ms since the last input; returns false when that is not possible now
+ * @param report sends ms since the last input, as they are when it is sent; returns false when that is not possible now
  * @param share tells the other tabs
  */
-export function createActivity(clock: Clock, report: (idleForMs: number) => boolean, share: (activeAt: number, reported: boolean) => void): Activity {
+export function createActivity(clock: Clock, report: (idleForMs: () => number) => boolean, share: (activeAt: number, reported: boolean) => void): Activity {
   let lastInputAt = 0;
   let reportedInputAt = 0;
   let sentAt = 0;
   let cancel: (() => void) | null = null;
 
+  /** A clock that was set back must not make it negative. */
+  const idleFor = (since: number) => (): number => Math.max(0, Math.round(clock.now() - since));
+
   const flush = (): void => {
     cancel?.();
     cancel = null;
     if (lastInputAt <= reportedInputAt) return;
-    const now = clock.now();
-    // A clock that was set back must not make the idle time negative.
-    const reported = report(Math.max(0, Math.round(now - lastInputAt)));
-    sentAt = now;
+    const reported = report(idleFor(lastInputAt));
+    sentAt = clock.now();
     if (reported) reportedInputAt = lastInputAt;
     share(lastInputAt, reported);
   };
@@ -61,7 +62,7 @@ export function createActivity(clock: Clock, report: (idleForMs: number) => bool
       if (reported) reportedInputAt = Math.max(reportedInputAt, activeAt);
       if (activeAt <= lastInputAt) return;
       lastInputAt = activeAt;
-      if (!reported && report(clock.now() - activeAt)) reportedInputAt = activeAt;
+      if (!reported && report(idleFor(activeAt))) reportedInputAt = activeAt;
     },
     flush,
     stop() {

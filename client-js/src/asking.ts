@@ -1,8 +1,8 @@
 /** What the guard asks the server: events with an ack, and the check, which whatever answer settles. */
 
-import type { Clock } from "./clock.ts";
-import { EVENT_CHECK, verdict } from "./codes.ts";
-import { failedCode } from "./core/wire.ts";
+import { sleep, type Clock } from "./clock.ts";
+import { EVENT_CHECK, RATE_LIMITED, verdict } from "./codes.ts";
+import { failedCode, type Members } from "./core/wire.ts";
 import type { Connection } from "./transport/connection.ts";
 import { SessionGuardError } from "./types.ts";
 
@@ -12,14 +12,18 @@ export const ACK_LIMIT = 2_000;
 export const CHECK_LIMIT = 10_000;
 /** Milliseconds between two checks that come in bursts. */
 export const BURST = 1_000;
+/** Milliseconds that a page stays silent which has said too much, whatever the server names. */
+export const LEAST_SILENCE = 100;
+export const MOST_SILENCE = 60_000;
 
 export interface Asking {
   /**
-   * Sends one event and waits for its ack.
+   * Sends one event and waits for its ack. A server that has heard too much is told later, at the time that it names.
    *
+   * @param payload made anew for each attempt
    * @throws SessionGuardError `unreachable`, `ended`, or the server's code
    */
-  request(name: string, payload?: unknown): Promise<void>;
+  request(name: string, payload?: () => unknown): Promise<void>;
   /**
    * Resolves with the next answer about the session, whichever way it comes, but not before that has been taken in.
    *
@@ -47,10 +51,10 @@ export function createAsking(clock: Clock, way: Pick<Connection, "request" | "re
   let lastAt = 0;
   let cancelSoon = (): void => undefined;
 
-  const request = async (name: string, payload?: unknown): Promise<void> => {
+  const request = async (name: string, payload?: () => unknown): Promise<void> => {
     let reply: unknown;
     try {
-      reply = await way.request(name, payload, ACK_LIMIT);
+      reply = await way.request(name, payload?.(), ACK_LIMIT);
     } catch (cause) {
       // It looks open and is dead, as after a sleep. The next link tells.
       if (reached()) way.restart();
@@ -60,6 +64,10 @@ export function createAsking(clock: Clock, way: Pick<Connection, "request" | "re
     if (code === null) {
       answered(reply);
       return;
+    }
+    if (code === RATE_LIMITED) {
+      await sleep(clock, Math.min(Math.max(Number((reply as Members)["retry_ms"]) || 0, LEAST_SILENCE), MOST_SILENCE));
+      return request(name, payload);
     }
     const ended = verdict(code) === "ended";
     // The ack says only that it has ended; the refusal of the next link says why.

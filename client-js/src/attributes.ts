@@ -1,6 +1,6 @@
 /** Options out of attributes: of the `<script data-…>` line, and of the `<session-guard>` element. Pure but for the tickets. */
 
-import type { Parts } from "./parts.ts";
+import { fetchTicket } from "./credentials/fetch-ticket.ts";
 import type { SessionGuardOptions } from "./types.ts";
 
 /** Attribute values by their names in camel case, as a `dataset` has them. */
@@ -8,7 +8,7 @@ export type Attributes = Readonly<Record<string, string | undefined>>;
 
 const PLAIN = ["url", "path", "logoutUrl", "redirect", "loginUrl", "lang", "scope", "worker", "notice", "warn", "activity", "watchHttp"] as const;
 
-export function optionsFrom(attributes: Attributes, parts: Pick<Parts, "load">): SessionGuardOptions {
+export function optionsFrom(attributes: Attributes): SessionGuardOptions {
   const { ticket, ticketUrl, room, csrfHeader, csrfToken, freshLogin, logoutMethod, watchHttp, watchHttpHeader: header } = attributes;
   const options: SessionGuardOptions = {
     freshLogin: freshLogin !== undefined && freshLogin !== "false",
@@ -19,10 +19,10 @@ export function optionsFrom(attributes: Attributes, parts: Pick<Parts, "load">):
   };
   if (ticketUrl) {
     let spare = ticket;
-    options.ticket = async () => {
+    options.ticket = () => {
       const first = spare;
       spare = "";
-      return first || (await parts.load("credentials")).fetchTicket(ticketUrl, fetch);
+      return first || fetchTicket(ticketUrl, fetch);
     };
   } else if (ticket) options.ticket = ticket;
   else if (room) options.room = room;

@@ -3,30 +3,44 @@
 import { serverOf } from "./address.ts";
 import { optionsFrom } from "./attributes.ts";
 import { createWith } from "./create.ts";
-import { partsBeside } from "./parts.ts";
+import { filesBeside } from "./files.ts";
+import { createLine, type Line } from "./line.ts";
+import { ownDocument } from "./own-document.ts";
 import { SessionGuardError, type SessionGuard, type SessionGuardOptions } from "./types.ts";
+
+/** The line that guards this page. Not by a name: `<a id="sessionGuard">` would be taken for it. */
+const LINE = Symbol.for("session-guard/line");
 
 declare global {
   interface Window {
     sessionGuard?: SessionGuard;
     SessionGuard?: { createSessionGuard: (options: SessionGuardOptions) => SessionGuard; SessionGuardError: typeof SessionGuardError };
+    [LINE]?: Line;
   }
 }
 
-const script = document.currentScript instanceof HTMLScriptElement ? document.currentScript : null;
+const { currentScript } = ownDocument;
+const script = currentScript instanceof HTMLScriptElement ? currentScript : null;
 const directory = script ? new URL(".", script.src).href : "";
-const parts = partsBeside(directory);
-const createSessionGuard = (options: SessionGuardOptions): SessionGuard => createWith(parts, options);
+const createSessionGuard = (options: SessionGuardOptions): SessionGuard => createWith(filesBeside(directory), options);
 
-function run({ dataset }: HTMLScriptElement): void {
-  if (window.sessionGuard) {
+function run(script: HTMLScriptElement): void {
+  const { dataset } = script;
+  const known = window[LINE];
+  // A line that only brings the functions.
+  if (known && !["ticket", "ticketUrl", "room"].some((name) => name in dataset)) return;
+  if (known?.script.isConnected && known.script.isEqualNode(script)) {
     console.warn("session-guard: twice on this page");
     return;
   }
-  const options = { url: serverOf(directory), ...optionsFrom(dataset, parts) };
-  window.sessionGuard = createSessionGuard(options);
+  const options = { url: serverOf(directory), ...optionsFrom(dataset) };
+  const guard = createSessionGuard(options);
+  window.sessionGuard = guard;
+  window[LINE] = createLine(script, guard);
   // A layout that is shown to visitors, too, leaves these empty: then there is nothing to guard.
-  if ((options.ticket || options.room) && !("manual" in dataset)) window.sessionGuard.start();
+  if ((options.ticket || options.room) && !("manual" in dataset)) guard.start();
+  // Only now: what it covers is covered by the new one, if it is to be covered at all.
+  known?.stop();
 }
 
 window.SessionGuard = { createSessionGuard, SessionGuardError };

@@ -7,7 +7,7 @@ export interface Clock {
   after(ms: number, run: () => void): () => void;
 }
 
-/** A clock that lets somebody else keep its timers, too: see `deadline/ticker.ts`. */
+/** A clock that lets somebody else keep its timers, too: see `worker.ts`. */
 export interface PageClock extends Clock {
   /** The timers that wait, by number: what fires them, and when they are due in ms since 1970. */
   readonly due: ReadonlyMap<number, readonly [fire: () => void, at: number]>;

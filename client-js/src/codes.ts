@@ -16,6 +16,9 @@ export const SETUP_CODES: readonly string[] = ["ticket-required", "room-required
 /** The server asks to come back later, after `retry_ms` at the earliest if it says so. */
 export const RETRY_CODES: readonly string[] = ["unavailable", "too-many-connections"];
 
+/** Of an ack, or a call over HTTP: this page has said too much in too short a time. It says it again after `retry_ms`. */
+export const RATE_LIMITED = "rate-limited";
+
 /** Why a session ends. More may come. */
 export const END_REASONS: readonly string[] = [
   "displaced",

@@ -6,7 +6,6 @@
  */
 
 import { optionsFrom } from "./attributes.ts";
-import { PARTS } from "./bundled.ts";
 import { createSessionGuard, type SessionGuard } from "./index.ts";
 
 const NAME = "session-guard";
@@ -52,7 +51,7 @@ export class SessionGuardElement extends Base {
       this.guard = null;
       if (!this.isConnected) return;
       this.#running = described;
-      const options = optionsFrom(attributes, PARTS);
+      const options = optionsFrom(attributes);
       if (!options.ticket && !options.room) return;
       this.guard = createSessionGuard(options);
       if (!this.hasAttribute("manual")) this.guard.start();

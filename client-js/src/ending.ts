@@ -2,32 +2,37 @@
  * What happens on this page once its session has ended. The latch is stored and the server has its ack before this
  * begins; it runs once.
  *
- *     beforeForcedLogout → notice, and meanwhile logoutUrl (one tab) → onSessionExpired and event → redirect or notice
+ *     beforeForcedLogout → the page is covered → logoutUrl (one tab) → onSessionExpired and event → leave or stay
  *
  * The app may take its time over the logout. Whoever sits in front of the screen is told at once; only what leaves the
  * page waits, because the page that comes next must not find the old cookie.
  *
+ * Leaving is a wish: the user may be asked and stay, the answer may be a download or nothing at all, the way may lead
+ * back. So the page is covered before it leaves, and says why if it is still there afterwards.
+ *
  * Two ends are silent, because this browser's user is logged in again: `replaced`, and any end that finds a newer
- * session of the room in this browser. Such a page reloads, once, and the app is never told to log out.
+ * session of the room in this browser. Such a page is loaded again, once, and the app is never told to log out.
  */
 
 import { safeTarget } from "./address.ts";
+import { isOff } from "./attributes.ts";
 import { sleep } from "./clock.ts";
 import type { EndSource } from "./core/machine.ts";
 import type { Environment } from "./environment.ts";
 import type { Latch } from "./latch.ts";
 import { isNewer, type Login, type Newest } from "./newest.ts";
-import { isOff } from "./attributes.ts";
 import type { SessionEnd, SessionGuardOptions } from "./types.ts";
 
 /** Milliseconds for `beforeForcedLogout`. */
 export const SAVE_LIMIT = 5_000;
 /** Open mode: ms that a kick waits for this browser's own newer page before the app is told to log out. */
 export const OPEN_DELAY = 1_500;
-/** `replaced`: ms that the reload waits for the newer page, whose cookie is still on its way. */
+/** `replaced`: ms that the page waits for the newer one, whose cookie is still on its way. */
 export const REPLACED_DELAY = 1_000;
 /** Milliseconds that a tab waits for another one's logout call. */
 export const LOGOUT_LIMIT = 6_000;
+/** Milliseconds after which a page that was to be left, and is still there, says why it is covered. */
+export const STILL_HERE = 2_000;
 
 export interface Ending {
   /** @param forget lets go of what open mode keeps of the session */
@@ -36,6 +41,8 @@ export interface Ending {
   look(): void;
   /** The ended page was taken out of the back-forward cache. */
   restored(): void;
+  /** The page is its owner's again: nothing more is shown, and nobody leaves. A logout that is on its way arrives. */
+  stop(): void;
 }
 
 /** @param safely calls a function of the app, which may be missing, and may throw */
@@ -48,15 +55,18 @@ export function createEnding(
   report: (code: string, cause?: unknown) => void,
   safely: <Value>(callback: ((value: Value) => void) | undefined, value: Value) => void,
 ): Ending {
-  const { location } = env.page;
+  const { page, screen } = env;
   const byNavigation = options.logout?.method === "GET";
   let heldBy: Login | null = null;
   let settled = false;
   let kept = false;
-  let left = false;
   let told = false;
+  let stopped = false;
   let away: string | null = null;
   let heard = (): void => undefined;
+  let again = heard;
+  /** The page was to be left: if it is there all the same, it says so. */
+  let stayed: (() => void) | null = null;
 
   const superseded = (): boolean => {
     const login = heldBy && newest.read(heldBy.room);
@@ -81,20 +91,36 @@ export function createEnding(
   };
 
   const target = (url: string | null | undefined): string | null => {
-    const safe = url ? safeTarget(url, env.page.base) : null;
+    const safe = url ? safeTarget(url, page.base) : null;
     if (url && !safe) report("bad-redirect", url);
     return safe;
   };
 
-  const notice = (end: SessionEnd): void => {
-    if (told || isOff(options.notice)) return;
-    told = true;
-    env.screen.ended(end, target(options.loginUrl) ?? away);
+  const hide = (): void => {
+    if (!stopped) screen.cover("checking");
   };
 
-  const reloadOnce = (end: SessionEnd): void => {
+  const notice = (end: SessionEnd): void => {
+    if (stopped || told) return;
+    told = true;
+    screen.ended(end, target(options.loginUrl) ?? away);
+  };
+
+  const leave = (end: SessionEnd, go: () => void): void => {
+    if (stopped) return;
+    hide();
+    stayed = () => {
+      notice(end);
+    };
+    env.clock.after(STILL_HERE, stayed);
+    go();
+  };
+
+  const loadAgain = (end: SessionEnd): void => {
     settled = true;
-    if (once("reloaded", end.session, env.page.wasReloaded())) location.reload();
+    again = () => undefined;
+    if (page.canLoadAgain() && once("reloaded", end.session, page.wasLoadedAgain())) leave(end, page.loadAgain);
+    // The app is not told of such an end, so nobody else could explain it.
     else notice(end);
   };
 
@@ -143,52 +169,66 @@ export function createEnding(
       const url = new URL(logoutUrl);
       url.searchParams.set("session", end.session);
       url.searchParams.set("reason", end.reason);
-      location.assign(url.href);
+      leave(end, () => {
+        page.go(url.href);
+      });
       return;
     }
-    left = away !== null && once("left", end.session, away === location.href);
-    if (left && away) location.assign(away);
+    const to = away;
+    if (to !== null && once("left", end.session, page.isHere(to))) {
+      leave(end, () => {
+        page.go(to);
+      });
+    } else if (isOff(options.notice)) screen.clear();
     else notice(end);
   };
 
   return {
     async run(end, source, mine, forget) {
       heldBy = mine;
+      again = () => {
+        loadAgain(end);
+      };
       away = target(end.redirect ?? options.redirect);
+      // Whose user asked for the end, and what has just been loaded, has nothing to save.
+      if (source !== "self" && source !== "latch") await save(end);
       if (end.reason === "replaced") {
+        hide();
         await newerWithin(REPLACED_DELAY);
-        reloadOnce(end);
+        again();
         return;
       }
-      // A page that has just been loaded, or whose user asked for the end, has nothing to save.
-      if (source === "server" || source === "tab") await save(end);
-
       const logoutUrl = target(options.logoutUrl);
       const open = options.room !== undefined;
-      if (logoutUrl !== null && !superseded() && (open || !byNavigation)) {
+      if (!superseded()) {
         // Who has asked for the end and is about to leave needs no explanation on the way.
-        if (source !== "self" || away === null) notice(end);
-        // The app cannot tell the sessions of open mode apart: leave its cookie alone if it is a new one.
-        if (open && source !== "self") await newerWithin(OPEN_DELAY);
-        if (!byNavigation) await logOut(end, logoutUrl);
+        if (source === "self" && (away ?? (byNavigation && logoutUrl))) hide();
+        else if (!isOff(options.notice)) notice(end);
+        if (logoutUrl !== null) {
+          // The app cannot tell the sessions of open mode apart: leave its cookie alone if it is a new one.
+          if (open && source !== "self") await newerWithin(OPEN_DELAY);
+          if (!byNavigation) await logOut(end, logoutUrl);
+        }
       }
       forget();
       if (superseded()) {
-        reloadOnce(end);
+        again();
         return;
       }
       safely(options.onSessionExpired, end);
-      kept = env.page.emit("session-guard:expired", end, true);
-      if (!kept) await finish(end, logoutUrl);
-      else if (told) env.screen.clear();
+      kept = page.emit("expired", end, true);
+      if (kept) screen.clear();
+      else await finish(end, logoutUrl);
     },
     look() {
       heard();
-      if (settled && !kept && heldBy && superseded() && once("reloaded", heldBy.session, env.page.wasReloaded())) location.reload();
+      if (settled && !kept && superseded()) again();
     },
     restored() {
-      // Back to a page that had left: its content is still the ended session's.
-      if (left && away) location.assign(away);
+      stayed?.();
+    },
+    stop() {
+      stopped = true;
     },
   };
 }

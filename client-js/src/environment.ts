@@ -1,24 +1,42 @@
 /** Everything that the guard needs of the outside, as seams. `browser.ts` has the real ones, the tests bring their own. */
 
 import type { Clock } from "./clock.ts";
-import type { PartsByName } from "./parts.ts";
+import type { Cover } from "./core/machine.ts";
 import type { Store } from "./storage.ts";
 import type { OpenTabs } from "./tabs.ts";
 import type { OpenLink } from "./transport/link.ts";
 import type { SessionEnd, WatchHttp } from "./types.ts";
 
+/** The page may have missed something (`awake`), goes into the back-forward cache, or comes out of it. */
+export type Wake = "awake" | "stored" | "restored";
+
+/** Its functions need no `this`. Those that go somewhere only ask the browser to; nothing says that it does. */
 export interface Page {
   /** Relative addresses are meant against this. */
   readonly base: string;
-  readonly location: Pick<Location, "href" | "reload" | "assign">;
-  /** Whether this page came into being by a reload. */
-  wasReloaded(): boolean;
-  /** Fires a DOM event on `document`. @returns whether a listener prevented its default */
+  /** Whether an address is this page's own, whatever the fragment. */
+  isHere(url: string): boolean;
+  /** Loads the page at the address, also if it is this one. */
+  readonly go: (url: string) => void;
+  /** Whether this page is what a `GET` of its address brings: not if it was made by a script, or is the answer to a `POST`. */
+  canLoadAgain(): boolean;
+  /** A `GET` of the page's own address; nothing that was sent is sent again. */
+  readonly loadAgain: () => void;
+  /** Whether this page may have come into being by `loadAgain`. */
+  wasLoadedAgain(): boolean;
+  /** Whether this page was reached by way of the history, or reloaded. */
+  cameBack(): boolean;
+  /** Whether this page was reached by way of the history without its server being asked. */
+  fromCache(): boolean;
+  /** Fires the DOM event `session-guard:<name>` on `document`. @returns whether a listener prevented its default */
   emit(name: string, detail: unknown, cancelable?: boolean): boolean;
-  /** Calls back when the page may have missed something; `restored`: it comes from the back-forward cache. */
-  onWake(woke: (restored: boolean) => void): void;
-  /** Calls back at every human input; with `media` also while sound or film is playing. */
-  onInput(human: () => void, media: boolean): void;
+  onWake(woke: (how: Wake) => void): void;
+  /**
+   * Calls back at every human input; with `media` also while sound or film is playing.
+   *
+   * @param human `written`: text, into the page itself
+   */
+  onInput(human: (written: boolean) => void, media: boolean): void;
 }
 
 export interface Locks {
@@ -44,14 +62,15 @@ export interface PromptActions {
 
 /** What the user gets to see. Contract: nothing here throws, and every call may come at any time. */
 export interface Screen {
-  /** Hides the content, with or without saying why, or shows it again. */
-  cloak(how: "off" | "checking" | "unreachable"): void;
+  /** Hides the content, or shows it again. */
+  cover(how: Cover): void;
   /** Shows, brings up to date, or (`null`) takes away the warning. */
   prompt(prompt: Prompt | null, actions: PromptActions): void;
   /** Whether the warning is on the screen and waits for the user's decision. */
   asking(): boolean;
-  /** @param loginUrl a safe target of "log in again", or `null` for a reload */
+  /** Hides the content for good, and says why. @param loginUrl a safe target of "log in again", `null`: this page's address */
   ended(end: SessionEnd, loginUrl: string | null): void;
+  /** The page is its owner's again. */
   clear(): void;
 }
 
@@ -63,14 +82,12 @@ export interface Environment {
   /** Of this tab alone. */
   readonly session: Store;
   readonly openTabs: OpenTabs;
-  /** What a page needs that does not bring its ticket along. Rejects when it could not be loaded. */
-  readonly credentials: () => Promise<PartsByName["credentials"]>;
+  /** Makes an unguessable id. */
+  readonly newId: () => string;
   /** @param address from `socketAddress` */
   openLink(address: string): OpenLink;
   /** @param server http(s) address of the server, without a slash at its end */
   openPoll(server: string): OpenLink;
-  /** The session will end by itself: what that needs is loaded now, because then the server may be out of reach. */
-  expectDeadline(): void;
   /** Calls back whenever an answer to the page's own requests says that the session may be over. */
   watchHttp(watched: WatchHttp, noticed: () => void): void;
   readonly locks: Locks;

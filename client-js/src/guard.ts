@@ -15,24 +15,26 @@ export function createGuard(options: SessionGuardOptions, environment: () => Env
   const listeners = new Set<Listener>([
     (state) => {
       shown = state;
-      if (state.phase === "stopped") run = null;
     },
   ]);
 
   /** @throws SessionGuardError */
   const started = (): Run => {
-    if (!run) throw new SessionGuardError("stopped");
+    if (!run || shown.phase === "stopped") throw new SessionGuardError("stopped");
     return run;
   };
 
   return {
     start() {
       if (shown.phase !== "stopped") return;
+      // One that gave up still covers its page.
+      run?.stop();
       run = createRun(options, environment(), listeners);
       run.start();
     },
     stop() {
       run?.stop();
+      if (shown.phase === "stopped") run = null;
     },
     getState: () => shown,
     subscribe(listener) {

@@ -1,7 +1,7 @@
 /** `session-guard`: ends a page the moment its session has ended, and says why. Importing it touches nothing. */
 
-import { PARTS } from "./bundled.ts";
 import { createWith } from "./create.ts";
+import { NO_FILES } from "./files.ts";
 import type { SessionGuard, SessionGuardOptions } from "./types.ts";
 
 export { SessionGuardError } from "./types.ts";
@@ -22,5 +22,5 @@ export type {
 
 /** A guard for this page, not yet started. Works in server-side rendering as long as `start()` is not called. */
 export function createSessionGuard(options: SessionGuardOptions): SessionGuard {
-  return createWith(PARTS, options);
+  return createWith(NO_FILES, options);
 }

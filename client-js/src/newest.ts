@@ -1,5 +1,6 @@
 /** Which login of a room is the newest in this browser: how an ended tab learns that its user is logged in again. */
 
+import { namesSession } from "./core/wire.ts";
 import { readJson, type Store } from "./storage.ts";
 
 export interface Login {
@@ -9,6 +10,11 @@ export interface Login {
   readonly epoch: number;
   /** When this browser first held the session, in ms since 1970. */
   readonly at: number;
+}
+
+/** Whether it is one: other applications of the origin write to the same places. */
+export function isLogin(value: unknown): value is Login {
+  return namesSession(value) && Number.isFinite(value["epoch"]) && Number.isFinite(value["at"]);
 }
 
 /** Epochs decide where both logins have one; else the browser's own order does. */
@@ -27,7 +33,10 @@ export interface Newest {
 
 export function createNewest(space: string, store: Store): Newest {
   const keyOf = (room: string): string => `${space}/newest/${room}`;
-  const read = (room: string): Login | null => readJson(store, keyOf(room)) as Login | null;
+  const read = (room: string): Login | null => {
+    const login = readJson(store, keyOf(room));
+    return isLogin(login) && login.room === room ? login : null;
+  };
   return {
     read,
     offer(login) {

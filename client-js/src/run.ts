@@ -5,13 +5,14 @@ import { createAsking } from "./asking.ts";
 import { isOff } from "./attributes.ts";
 import { safeTarget, serverRoot, socketAddress } from "./address.ts";
 import { EVENT_ACTIVITY, EVENT_LOGOUT, EVENT_SESSION } from "./codes.ts";
-import { CLOCK_SLACK, concerns, INITIAL, nextTick, NOTHING_YET, promptOf, running, step, view, type Effect, type Input } from "./core/machine.ts";
+import { CLOCK_SLACK, concerns, coverOf, INITIAL, nextTick, NOTHING_YET, promptOf, running, step, view, type Cover, type Effect, type EndSource, type Input } from "./core/machine.ts";
 import { endOf, isEnd, isSession } from "./core/wire.ts";
+import { openSession } from "./credentials/open-session.ts";
 import { createEnding } from "./ending.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment, Wake } from "./environment.ts";
 import { createLatch } from "./latch.ts";
 import { createNewest, type Login } from "./newest.ts";
-import { obtain, readTicket } from "./ticket.ts";
+import { obtain, readTicket, type Final } from "./ticket.ts";
 import type { Credentials } from "./transport/link.ts";
 import { keepInReach } from "./transport/reach.ts";
 import { SessionGuardError, type SessionGuard, type SessionGuardOptions, type SessionState } from "./types.ts";
@@ -38,6 +39,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   /** This page's login, as far as it is known: see `Login`. */
   let held = { epoch: 0, at: 0 };
   let forget = (): void => undefined;
+  let cover: Cover = "off";
   let announced = "";
   let tickAt = Infinity;
   let pingedAt = 0;
@@ -54,7 +56,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     } catch (failure) {
       console.error(failure);
     }
-    page.emit("session-guard:error", { code, cause });
+    page.emit("error", { code, cause });
   };
 
   /** An app's callback must not break the guard, least of all in the middle of an end. */
@@ -72,10 +74,12 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     if (stepping) return;
     stepping = true;
     for (let next = queue.shift(); next; next = queue.shift()) {
-      const [after, effects] = step(state, next, clock.now());
-      // Without the notice the app speaks for itself, and must be seen to do so.
-      if (after.cloak !== state.cloak) screen.cloak(after.cloak === "unreachable" && isOff(options.notice) ? "off" : after.cloak);
+      const at = clock.now();
+      const ended = !!state.end;
+      const [after, effects] = step(state, next, at);
       state = after;
+      // What an ended page shows is not decided here.
+      if (!ended) hide(coverOf(state, at));
       effects.forEach(perform);
       // What came together is told together.
       const now = queue.length ? shown : view(state, shown);
@@ -83,13 +87,19 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         shown = now;
         for (const listener of [...listeners]) safely(listener, now);
         safely(options.onStateChange, now);
-        page.emit("session-guard:state", now);
-        if (now.idleEndsAt ?? now.absoluteEndsAt) env.expectDeadline();
+        page.emit("state", now);
         if (!isOff(options.warn)) screen.prompt(promptOf(state, clock.now()), { stay: extend, leave: () => logout() });
       }
     }
     stepping = false;
     plan();
+  };
+
+  const hide = (how: Cover): void => {
+    if (how === cover) return;
+    cover = how;
+    // Without the notice the app speaks for itself, and must be seen to do so.
+    screen.cover(how !== "checking" && isOff(options.notice) ? "off" : how);
   };
 
   const tick = (): void => {
@@ -119,8 +129,9 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       case "disconnect":
         activity.stop();
         connection.close(state.phase === "expired");
-        // An ended page still listens, for a newer login.
-        if (state.phase === "stopped") leave();
+        // An ended page still listens, for a newer login; one that gave up has its deadline still before it.
+        if (state.gaveUp) asking.settle(new SessionGuardError("stopped"));
+        else if (!state.end) leave();
         break;
       case "check":
         // What has not been reported yet may be the answer.
@@ -131,14 +142,14 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         break;
       case "renew":
         if (typeof options.ticket === "function") void getCredentials();
-        else dispatch({ type: "stop", code: effect.code });
+        else dispatch({ type: "stop", gaveUp: true, code: effect.code });
         break;
       case "error":
         report(effect.code);
         break;
       case "warn":
         safely(options.onWarning, effect.warning);
-        page.emit("session-guard:warning", effect.warning);
+        page.emit("warning", effect.warning);
         break;
       case "end": {
         const { end, source } = effect;
@@ -155,38 +166,40 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     asking.settle(new SessionGuardError("stopped"));
     cancelTick();
     asking.stop();
+    ending.stop();
     env.close();
     tabs.close();
     screen.clear();
   };
 
-  const endHere = (reason: string): void => {
-    dispatch({ type: "ended", end: endOf(state.session, state.room, reason, clock.now()), source: "self" });
+  const endHere = (reason: string, source: EndSource): void => {
+    dispatch({ type: "ended", end: endOf(state.session, state.room, reason, clock.now()), source });
   };
 
-  /** Waits for what `source` has, for as long as it takes. */
-  const obtained = async <Wanted>(source: () => Wanted | Promise<Wanted>): Promise<Wanted | null> =>
-    obtain(source, clock, env.random, isRunning, (cause, failures) => {
-      if (!failures) report("ticket-unavailable", cause);
-      unreachable("no ticket");
-    });
+  const noTicket = (cause: unknown, failures: number): void => {
+    // The app has no session for a page that had one.
+    if ((cause as Final | null)?.ended && state.session !== null) endHere("lost", "app");
+    if (!isRunning()) return;
+    if (!failures) report("ticket-unavailable", cause);
+    unreachable("no ticket");
+  };
 
   const getCredentials = async (): Promise<void> => {
     const { ticket: source, room } = options;
     if (room !== undefined) {
-      await openRoom(room);
+      openRoom(room);
       return;
     }
-    const ticket = typeof source === "function" ? await obtained(source) : source;
+    const ticket = typeof source === "function" ? await obtain(source, clock, env.random, isRunning, noTicket) : source;
     if (!isRunning()) return;
-    if (ticket === null) dispatch({ type: "stop" });
-    else if (!ticket) dispatch({ type: "stop", code: "ticket-required" });
+    if (ticket === null) dispatch({ type: "stop", gaveUp: true });
+    else if (!ticket) dispatch({ type: "stop", gaveUp: true, code: "ticket-required" });
     else {
       credentials = { ticket };
       const claims = readTicket(ticket);
       if (claims && state.room !== null && claims.room !== state.room) {
         // Somebody else has logged in in this browser: the page is not theirs to see.
-        endHere("replaced");
+        endHere("replaced", "app");
         return;
       }
       if (claims) {
@@ -203,10 +216,10 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   };
 
   /** Open mode: the browser itself knows who it is. */
-  const openRoom = async (room: string): Promise<void> => {
-    const part = await obtained(env.credentials);
-    if (!part || !isRunning()) return;
-    const opened = part.openSession(space, env.local, latch, room, options.freshLogin === true, clock.now());
+  const openRoom = (room: string): void => {
+    // Back at the first page after a log-in, or that page once more, is not another log-in.
+    const fresh = options.freshLogin === true && !page.cameBack();
+    const opened = openSession(space, env.local, latch, room, fresh, clock.now(), env.newId);
     const { login } = opened;
     ({ forget } = opened);
     held = login;
@@ -242,7 +255,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   };
 
   /** @throws SessionGuardError also `stopped` */
-  const request = async (name: string, payload?: unknown): Promise<void> => {
+  const request = async (name: string, payload?: () => unknown): Promise<void> => {
     if (!isRunning()) throw new SessionGuardError(state.end ? "ended" : "stopped");
     await asking.request(name, payload);
   };
@@ -253,28 +266,32 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   };
 
   const extend = async (): Promise<SessionState> => {
-    await request(EVENT_ACTIVITY, { idle_for_ms: 0 });
+    await request(EVENT_ACTIVITY, () => ({ idle_for_ms: 0 }));
     if (state.end) throw new SessionGuardError("ended");
     return shown;
   };
 
   const logout = async ({ everywhere = false } = {}): Promise<void> => {
-    await request(EVENT_LOGOUT, { everywhere });
-    endHere("logout");
+    await request(EVENT_LOGOUT, () => ({ everywhere }));
+    endHere("logout", "self");
   };
 
-  const woke = (restored: boolean): void => {
+  const woke = (how: Wake): void => {
+    // First of all: nobody sees what is in doubt.
+    if (how !== "awake") dispatch({ type: how });
+    if (how === "stored") return;
     // News does not reach a frozen page; what another tab has stored is still there.
     const end = state.session && latch.read(state.session);
-    if (end) dispatch({ type: "ended", end, source: "tab" });
     if (state.end) {
       ending.look();
-      if (restored) ending.restored();
-      return;
+      if (how === "restored") ending.restored();
+    } else if (end) {
+      dispatch({ type: "ended", end, source: "tab" });
+    } else {
+      connection.wake();
+      tick();
+      if (isRunning()) asking.checkSoon();
     }
-    connection.wake();
-    dispatch({ type: restored ? "restored" : "tick" });
-    asking.checkSoon();
   };
 
   // In open mode there is no ticket, and so nothing but the socket.
@@ -314,7 +331,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     clock,
     (idleForMs) => {
       if (!state.reached) return false;
-      request(EVENT_ACTIVITY, { idle_for_ms: idleForMs }).catch(() => undefined);
+      request(EVENT_ACTIVITY, () => ({ idle_for_ms: idleForMs() })).catch(() => undefined);
       return true;
     },
     (activeAt, reported) => {
@@ -325,9 +342,12 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   const reportActivity = (): void => {
     if (isRunning()) activity.human();
   };
-  /** While the warning asks, its buttons are the answer: a hand that brushes the mouse has not read it. */
-  const sawInput = (): void => {
-    if (!screen.asking()) reportActivity();
+  /**
+   * While the warning asks, its buttons are the answer: a hand that brushes the mouse has not read it. What is written into
+   * the page all the same is one, too.
+   */
+  const sawInput = (written: boolean): void => {
+    if (written || !screen.asking()) reportActivity();
   };
   const heardActivity = (activeAt: number, reported: boolean): void => {
     activity.heard(activeAt, reported);
@@ -343,10 +363,11 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       if (message.session === state.session && isRunning()) heardActivity(message.activeAt, message.reported);
       return;
     }
+    if (message.room !== state.room) return;
     newest.offer(message);
     ending.look();
     // A newer login of the user in this browser: this page's session has very likely just ended.
-    if (message.room === state.room && message.session !== state.session && isRunning()) asking.checkQuietly();
+    if (message.session !== state.session && isRunning()) asking.checkSoon();
   });
   const ending = createEnding(env, options, space, latch, newest, report, safely);
   page.onWake(woke);
@@ -355,11 +376,11 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
 
   return {
     start() {
-      dispatch({ type: "start" });
+      dispatch({ type: "start", doubted: page.fromCache() });
     },
     stop() {
-      if (state.end) leave();
-      else dispatch({ type: "stop" });
+      if (isRunning()) dispatch({ type: "stop" });
+      else leave();
     },
     check,
     extend,

@@ -19,7 +19,7 @@ export function sharedSocket(worker: string | URL): SocketSource {
   let usable = true;
   return (address, own) => (credentials, events) => {
     // Locks tell the worker which tabs have gone; they need https.
-    if (!usable || typeof SharedWorker !== "function" || !("locks" in navigator)) return own(credentials, events);
+    if (!usable || typeof SharedWorker !== "function" || !(navigator.locks as LockManager | undefined)) return own(credentials, events);
     const unusable = (): void => {
       usable = false;
     };

@@ -1,13 +1,13 @@
-/** News between tabs by `localStorage`: loaded only in browsers without a `BroadcastChannel`. */
+/** News between tabs by `localStorage`, for browsers without a `BroadcastChannel`. */
 
-import type { Store } from "./storage.ts";
+import { parseJson, type Store } from "./storage.ts";
 import type { Channel } from "./tabs.ts";
 
 /** @param page where storage events arrive */
 export function storageChannel(name: string, store: Store, page: Pick<Window, "addEventListener" | "removeEventListener">): Channel {
   const key = `${name}/message`;
   const heard = ({ key: changed, newValue }: StorageEvent): void => {
-    if (changed === key && newValue !== null) channel.onmessage?.({ data: JSON.parse(newValue) as unknown } as MessageEvent);
+    if (changed === key && newValue !== null) channel.onmessage?.({ data: parseJson(newValue) } as MessageEvent);
   };
   page.addEventListener("storage", heard);
   const channel: Channel = {

@@ -42,12 +42,17 @@ export function safeStore(open: () => Storage): Store {
   };
 }
 
-/** A stored JSON object, or `null` when there is none or when it is not one. */
-export function readJson(store: Store, key: string): Members | null {
+/** The value, or `null` for what is no JSON. */
+export function parseJson(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(store.get(key) ?? "");
-    return isMembers(value) ? value : null;
+    return JSON.parse(text);
   } catch {
     return null;
   }
+}
+
+/** A stored JSON object, or `null` when there is none or when it is not one. */
+export function readJson(store: Store, key: string): Members | null {
+  const value = parseJson(store.get(key) ?? "");
+  return isMembers(value) ? value : null;
 }

@@ -1,7 +1,7 @@
 /** News between the tabs of this browser. Every message names its room and session, so that none reaches the wrong login. */
 
 import { isEnd, namesSession } from "./core/wire.ts";
-import type { Login } from "./newest.ts";
+import { isLogin, type Login } from "./newest.ts";
 import type { SessionEnd } from "./types.ts";
 
 /** A login that is the newest of its room here, the end of one (`end`), or that its user was there (`activeAt`). */
@@ -25,32 +25,24 @@ export interface Channel {
   close(): void;
 }
 
-/** @param opening what is said meanwhile is said then; if it rejects, each tab is on its own */
-export function createTabs(opening: Promise<Channel>, receive: (message: TabMessage) => void): Tabs {
-  const once = (work: (channel: Channel) => void): void => {
-    opening.then(work, () => undefined);
+export function createTabs(channel: Channel, receive: (message: TabMessage) => void): Tabs {
+  channel.onmessage = ({ data }) => {
+    if (isTabMessage(data)) receive(data);
   };
-  once((channel) => {
-    channel.onmessage = ({ data }) => {
-      if (isTabMessage(data)) receive(data);
-    };
-  });
   return {
     publish(message) {
-      once((channel) => {
-        channel.postMessage(message);
-      });
+      channel.postMessage(message);
     },
     close() {
-      once((channel) => {
-        channel.close();
-      });
+      channel.close();
     },
   };
 }
 
+/** Whoever shares the origin can write here. */
 function isTabMessage(data: unknown): data is TabMessage {
   if (!namesSession(data)) return false;
-  const { end, epoch, activeAt } = data;
-  return end === undefined ? typeof (activeAt ?? epoch) === "number" : isEnd(end) && end.session === data.session;
+  const { end, activeAt, room, session } = data;
+  if (end !== undefined) return isEnd(end) && end.session === session && end.room === room;
+  return Number.isFinite(activeAt) || isLogin(data);
 }

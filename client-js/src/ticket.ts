@@ -27,9 +27,10 @@ export function readTicket(ticket: string): TicketClaims | null {
   }
 }
 
-/** What a source can throw to say that asking again is no use. */
+/** What a source can throw to say that asking again is no use; `ended`: because this browser has no session. */
 export interface Final {
   readonly final: true;
+  readonly ended?: boolean;
 }
 
 /**

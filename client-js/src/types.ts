@@ -36,8 +36,11 @@ export interface SessionEnd {
   readonly message: string;
   /** ISO 8601, UTC. */
   readonly at: string;
-  /** The newer login that ended this one, if it was one and if its device is known. */
-  readonly by: { readonly device: { readonly label: string | null; readonly class: string | null } | null } | null;
+  /**
+   * Whose login or log-out ended this one, where that is known. `self`: a page of this very session asked for it, so the
+   * user knows.
+   */
+  readonly by: { readonly device: { readonly label: string | null; readonly class: string | null } | null; readonly self?: boolean } | null;
   /** Where the server wants the browser to go. */
   readonly redirect: string | null;
 }
@@ -100,6 +103,8 @@ export interface Messages {
   readonly logInAgain?: string;
   readonly unreachableTitle?: string;
   readonly unreachable?: string;
+  /** In place of "log in again" where the user is logged in already. */
+  readonly goOn?: string;
   readonly warningTitle?: string;
   readonly warningIdle?: string;
   readonly warningAbsolute?: string;
@@ -147,15 +152,16 @@ export interface SessionGuardOptions {
   notice?: boolean | "on" | "off";
   /** The built-in warning before the end, with a countdown. Default true. */
   warn?: boolean | "on" | "off";
-  /** The notice's "log in again". Default: the redirect, else a reload. */
+  /** The notice's "log in again". Default: the redirect, else the page's own address. */
   loginUrl?: string;
   /** Report human activity (at most every 5 s); `media`: playing sound or film counts, too. Default true. */
   activity?: boolean | "on" | "off" | "media";
   /** Check the session when one of the page's own same-origin requests is answered 401. Default off. */
   watchHttp?: WatchHttp;
   /**
-   * Address of your copy of `session-guard-worker.js` on the page's own origin, or `off`. Default: the file beside the
-   * script if that is of the same origin, else a blob.
+   * Keeps time in hidden tabs to the second, by a worker: address of `session-guard-worker.js`, or `on` for the one beside
+   * the script. From another origin than the page's it is made of a blob. Default: none, and the server's pings keep time to
+   * half a minute.
    */
   worker?: string;
   /** Another way to the server's socket than one of this page's own: `sharedSocket()` of `session-guard/shared`. */

@@ -16,7 +16,7 @@ describe("activity of several tabs", () => {
     readonly activity = createActivity(
       this.clock,
       (idleForMs) => {
-        if (this.able) this.reports.push(idleForMs);
+        if (this.able) this.reports.push(idleForMs());
         return this.able;
       },
       (activeAt, reported) => this.shared.push([activeAt, reported]),
@@ -137,9 +137,21 @@ describe("the warning", () => {
     assert.equal(tab.guard.getState().phase, "unreachable");
     assert.equal(tab.prompt?.kind, "idle");
     await browser.clock.pass(60_000);
-    assert.ok(tab.screen.includes("cloak unreachable"));
+    assert.ok(tab.screen.includes("cover unreachable"));
     tab.link.join(payloadFor("A", 10, { idle_ms: 900_000 }));
     assert.equal(tab.prompt, null);
+  });
+
+  it("takes what is written into the page for an answer, and a hand that brushes the mouse for none", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, near);
+    assert.equal(tab.prompt?.kind, "idle");
+    tab.input();
+    await settled();
+    assert.deepEqual(tab.link.requests, []);
+    tab.input(true);
+    await settled();
+    tab.link.take("activity");
   });
 
   it("reports input that is still to be reported before it comes up", async () => {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createLatch, REMEMBERED } from "../src/latch.ts";
+import { createLocks } from "../src/locks.ts";
 import { createNewest, isNewer, type Login } from "../src/newest.ts";
 import { readJson, safeStore } from "../src/storage.ts";
 import { storageChannel } from "../src/storage-channel.ts";
 import { createTabs, type Channel, type TabMessage } from "../src/tabs.ts";
-import { endFor, FakeStore, settled } from "./world.ts";
+import { endFor, FakeClock, FakeStore, settled } from "./world.ts";
 
 describe("storage", () => {
   const forbidden = (): Storage => {
@@ -80,6 +81,53 @@ describe("the latch", () => {
   });
 });
 
+describe("what another application of the origin has written", () => {
+  const rubbish = ["", "{", "null", "[]", "5", '"text"', "{}", '{"room":5,"session":"A"}', '{"room":"alice","session":"A","reason":null}', `{"room":"alice","session":"A","epoch":"9","at":1}`, "x".repeat(2_000_000), `{"room":"alice","session":"${"y".repeat(1_000_000)}","epoch":1,"at":1,"reason":"idle"}`];
+
+  it("is no end and no login", () => {
+    const store = new FakeStore();
+    for (const text of rubbish) {
+      store.set("space/ended/A", text);
+      store.set("space/newest/alice", text);
+      assert.equal(createLatch("space", store).read("A"), null, text.slice(0, 60));
+      assert.equal(createNewest("space", store).read("alice"), null, text.slice(0, 60));
+    }
+  });
+
+  it("is no message", () => {
+    const page = new EventTarget();
+    const channel = storageChannel("space", new FakeStore(), page as Window);
+    createTabs(channel, () => assert.fail());
+    for (const newValue of rubbish) page.dispatchEvent(Object.assign(new Event("storage"), { key: "space/message", newValue }));
+  });
+});
+
+describe("one tab at a time, without Web Locks", () => {
+  it("runs the work in one tab after the other, and gives up on one that never lets go", async () => {
+    const clock = new FakeClock();
+    const store = new FakeStore();
+    let running = 0;
+    const order: string[] = [];
+    const tabs = ["a", "b", "c"].map((id) => ({ id, locks: createLocks(undefined, clock, store, () => id) }));
+    const all = tabs.map(({ id, locks }) =>
+      locks.exclusive("name", 6_000, async () => {
+        assert.equal(++running, 1);
+        order.push(id);
+        await new Promise<void>((resolve) => clock.after(500, resolve));
+        running--;
+      }),
+    );
+    await clock.pass(6_000);
+    await Promise.all(all);
+    assert.deepEqual(order.sort(), ["a", "b", "c"]);
+    assert.equal(store.entries.size, 0);
+    store.set("name", "crashed");
+    const late = tabs[0]!.locks.exclusive("name", 1_000, () => assert.fail());
+    await clock.pass(2_000);
+    await late;
+  });
+});
+
 describe("which login is newer", () => {
   const login = (session: string, epoch: number, at: number, room = "alice"): Login => ({ room, session, epoch, at });
 
@@ -110,14 +158,16 @@ describe("news between tabs", () => {
     { room: "alice", session: "A", epoch: 1, at: 2 },
     { room: "alice", session: "A", end: endFor("A") },
   ];
-  const bad: unknown[] = [null, "text", {}, { room: "alice" }, { room: "alice", session: "A" }, { room: "alice", session: "A", end: {} }, { room: "alice", session: "A", end: endFor("B") }];
+  const bad: unknown[] = [null, "text", {}, { room: "alice" }, { room: "alice", session: "A" }, { room: "alice", session: "A", end: {} }, { room: "alice", session: "A", end: endFor("B") },
+    { room: "bob", session: "A", end: endFor("A") }, { room: "alice", session: "A", end: { ...endFor("A"), reason: 5 } }, { room: "alice", session: "A", activeAt: NaN }, { room: "alice", session: "A", activeAt: "now" },
+    { room: "alice", session: "A", epoch: NaN, at: 1 }, { room: "alice", session: "A", epoch: 1 }, { room: "alice", session: "x".repeat(1_000_000), epoch: 1, at: 1 }, [], 7, new Map()];
 
   it("travels by a channel, and only what is well formed arrives", async () => {
     const got: unknown[] = [];
     const sent: unknown[] = [];
     let closed = false;
     const channel: Channel = { onmessage: null, postMessage: (message) => sent.push(message), close: () => { closed = true; } };
-    const tabs = createTabs(Promise.resolve(channel), (message) => got.push(message));
+    const tabs = createTabs(channel, (message) => got.push(message));
     await settled();
     for (const data of [...bad, ...good]) channel.onmessage?.({ data } as MessageEvent);
     assert.deepEqual(got, good);
@@ -127,13 +177,6 @@ describe("news between tabs", () => {
     tabs.close();
     await settled();
     assert.ok(closed);
-  });
-
-  it("does without a channel that cannot be had", async () => {
-    const tabs = createTabs(Promise.reject(new Error("not loaded")), () => assert.fail());
-    tabs.publish(good[0]!);
-    tabs.close();
-    await settled();
   });
 
   it("travels by storage where there is no channel, and leaves nothing behind", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createClock, type PageClock } from "../src/clock.ts";
-import { keepTime, type Ticker, type Visibility } from "../src/deadline/ticker.ts";
+import { keepTime, type Ticker, type Visibility } from "../src/worker.ts";
 
 /** A worker's end, moved by hand. */
 class HandTicker implements Ticker {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { OPEN_DELAY, REPLACED_DELAY, SAVE_LIMIT } from "../src/ending.ts";
+import { OPEN_DELAY, REPLACED_DELAY, SAVE_LIMIT, STILL_HERE } from "../src/ending.ts";
 import type { SessionGuardOptions } from "../src/types.ts";
 import { endFor, FakeBrowser, payloadFor, settled, ticketFor, type FakeTab } from "./world.ts";
 
@@ -65,7 +65,7 @@ describe("a kick", () => {
     const tab = await liveA(browser);
     tab.link.end(endFor("A"));
     tab.link.events.closed("the server hangs up");
-    tab.wake(false);
+    tab.wake("awake");
     tab.guard.start();
     await browser.clock.pass(600_000);
     assert.equal(tab.links.length, 1);
@@ -207,7 +207,7 @@ describe("several tabs", () => {
     other.link.end(endFor("A"));
     await settled();
     assert.equal(frozen.guard.getState().phase, "active");
-    frozen.wake(false);
+    frozen.wake("awake");
     await settled();
     assert.deepEqual(frozen.events, ["notice displaced", "event"]);
   });
@@ -278,29 +278,54 @@ describe("where it goes", () => {
     for (const tab of tabs) tab.link.end(endFor("A"));
     await settled();
     assert.deepEqual(tabs.map((tab) => tab.events.join()).sort(), [
-      "event,go https://app.example/bye",
-      "event,go https://app.example/logout?x=1&session=A&reason=displaced",
+      "notice displaced,event,go https://app.example/bye",
+      "notice displaced,event,go https://app.example/logout?x=1&session=A&reason=displaced",
     ]);
     assert.equal(browser.posts.length, 0);
   });
 });
 
 describe("logging in again in the same browser", () => {
-  it("with `replaces`: the old tab reloads once and silently, when the new page is there", async () => {
+  it("with `replaces`: the old tab saves its work, is covered, and is loaded again once, silently, when the new page is there", async () => {
     const browser = new FakeBrowser();
-    const expired: string[] = [];
-    const old = await liveA(browser, { redirect: "/bye", onSessionExpired: (end) => expired.push(end.reason), beforeForcedLogout: () => expired.push("save") });
+    const told: string[] = [];
+    const old = await liveA(browser, { redirect: "/bye", onSessionExpired: (end) => told.push(end.reason), beforeForcedLogout: (end) => told.push(`save ${end.reason}`) });
     old.link.end(endFor("A", "replaced"));
     await settled();
+    assert.deepEqual(told, ["save replaced"]);
+    assert.deepEqual(old.screen, ["cover checking"]);
     assert.deepEqual(old.events, []);
     await browser.liveTab({ ticket: ticketFor("B") }, payloadFor("B", 11));
     await settled();
-    assert.deepEqual(old.events, ["reload"]);
-    await browser.clock.pass(REPLACED_DELAY * 2);
-    old.wake(false);
-    assert.deepEqual(old.events, ["reload"]);
-    assert.deepEqual(expired, []);
+    assert.deepEqual(old.events, ["load again"]);
+    old.wake("awake");
+    assert.deepEqual(old.events, ["load again"]);
+    assert.deepEqual(told, ["save replaced"]);
     assert.equal(browser.posts.length, 0);
+  });
+
+  it("and the old tab is still there: it says why it is covered", async () => {
+    for (const back of [false, true]) {
+      const browser = new FakeBrowser();
+      const old = await liveA(browser, { notice: "off" });
+      old.link.end(endFor("A", "replaced"));
+      await browser.clock.pass(REPLACED_DELAY);
+      assert.deepEqual(old.events, ["load again"]);
+      if (back) old.wake("restored");
+      else await browser.clock.pass(STILL_HERE);
+      assert.deepEqual(old.events, ["load again", "notice replaced"]);
+    }
+  });
+
+  it("and the old tab shows the answer to a POST: it is never sent again", async () => {
+    const browser = new FakeBrowser();
+    const old = await liveA(browser);
+    old.answersPost = true;
+    old.link.end(endFor("A", "replaced"));
+    await browser.clock.pass(REPLACED_DELAY + STILL_HERE);
+    await browser.liveTab({ ticket: ticketFor("B") }, payloadFor("B", 11));
+    await settled();
+    assert.deepEqual(old.events, ["notice replaced"]);
   });
 
   it("with `replaces`, and no new page to be seen: reloads all the same", async () => {
@@ -308,7 +333,7 @@ describe("logging in again in the same browser", () => {
     const old = await liveA(browser);
     old.link.end(endFor("A", "replaced"));
     await browser.clock.pass(REPLACED_DELAY);
-    assert.deepEqual(old.events, ["reload"]);
+    assert.deepEqual(old.events, ["load again"]);
   });
 
   it("with the kick before the new page: the app is told which session, and the old tab reloads when the page comes", async () => {
@@ -319,11 +344,11 @@ describe("logging in again in the same browser", () => {
     assert.deepEqual(old.events, ["notice displaced", "logoutUrl", "event"]);
     await browser.liveTab({ ticket: ticketFor("B") }, payloadFor("B", 11));
     await settled();
-    assert.deepEqual(old.events, ["notice displaced", "logoutUrl", "event", "reload"]);
-    old.wake(false);
+    assert.deepEqual(old.events, ["notice displaced", "logoutUrl", "event", "load again"]);
+    old.wake("awake");
     await browser.liveTab({ ticket: ticketFor("C") }, payloadFor("C", 12));
     await settled();
-    assert.equal(old.events.filter((event) => event === "reload").length, 1);
+    assert.equal(old.events.filter((event) => event === "load again").length, 1);
   });
 
   it("with the new page before the kick: no logout, no notice, a reload", async () => {
@@ -335,7 +360,7 @@ describe("logging in again in the same browser", () => {
     assert.deepEqual(old.events, []);
     old.link.end(endFor("A"));
     await settled();
-    assert.deepEqual(old.events, ["reload"]);
+    assert.deepEqual(old.events, ["load again"]);
     assert.deepEqual(expired, []);
   });
 
@@ -347,7 +372,7 @@ describe("logging in again in the same browser", () => {
     await settled();
     old.link.events.refused("session-ended", endFor("A"));
     await settled();
-    assert.deepEqual(old.events, ["reload"]);
+    assert.deepEqual(old.events, ["load again"]);
     assert.equal(browser.posts.length, 0);
   });
 
@@ -394,7 +419,7 @@ describe("logging in again in the same browser", () => {
     assert.deepEqual(again.events, ["notice replaced"]);
     const blocked = browser.tab(A);
     blocked.sessionStore.durable = false;
-    blocked.reloaded = true;
+    blocked.loadedAgain = true;
     blocked.guard.start();
     await browser.clock.pass(REPLACED_DELAY);
     assert.deepEqual(blocked.events, ["notice replaced"]);
@@ -407,8 +432,8 @@ describe("logging in again in the same browser", () => {
     await settled();
     browser.channels = [];
     await browser.liveTab({ ticket: ticketFor("B") }, payloadFor("B", 11));
-    old.wake(false);
-    assert.equal(old.events.at(-1), "reload");
+    old.wake("awake");
+    assert.equal(old.events.at(-1), "load again");
   });
 
   it("leaves an ended guard alone once it is stopped", async () => {
@@ -419,7 +444,7 @@ describe("logging in again in the same browser", () => {
     old.guard.stop();
     await browser.liveTab({ ticket: ticketFor("B") }, payloadFor("B", 11));
     await settled();
-    assert.ok(!old.events.includes("reload"));
+    assert.ok(!old.events.includes("load again"));
     assert.equal(old.guard.getState().phase, "expired");
   });
 });
@@ -455,6 +480,33 @@ describe("open mode", () => {
     assert.equal(idOf(next), "made-3");
   });
 
+  it("keeps its id when the way leads back to the page that made it", async () => {
+    const browser = new FakeBrowser();
+    await browser.liveTab({ ...OPEN, freshLogin: true }, payloadFor("made-1", 0));
+    const back = browser.tab({ ...OPEN, freshLogin: true });
+    back.cameBack = true;
+    back.guard.start();
+    await settled();
+    assert.equal(idOf(back), "made-1");
+  });
+
+  it("takes no id for one that the server would not take", async () => {
+    const browser = new FakeBrowser();
+    const probe = browser.tab(OPEN);
+    probe.guard.start();
+    await settled();
+    const key = [...browser.local.entries.keys()].find((name) => name.includes("/open/"))!;
+    probe.guard.stop();
+    for (const rubbish of ["5", "{}", '{"room":"alice","session":"a b","epoch":0,"at":1}', '{"room":"bob","session":"x","epoch":0,"at":1}', "x".repeat(1_000_000)]) {
+      browser.local.entries.set(key, rubbish);
+      const tab = browser.tab(OPEN);
+      tab.guard.start();
+      await settled();
+      assert.match(idOf(tab), /^made-/);
+      tab.guard.stop();
+    }
+  });
+
   it("never joins with an ended id, even if nobody was left to delete it", async () => {
     const browser = new FakeBrowser();
     const tab = await browser.liveTab(OPEN, payloadFor("made-1", 0));
@@ -482,7 +534,7 @@ describe("open mode", () => {
     await browser.clock.pass(OPEN_DELAY - 100);
     browser.tab({ ...OPEN, freshLogin: true }).guard.start();
     await settled();
-    assert.deepEqual(old.events, ["notice displaced", "reload"]);
+    assert.deepEqual(old.events, ["notice displaced", "load again"]);
     assert.equal(browser.posts.length, 0);
     const after = browser.tab(OPEN);
     after.guard.start();

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { REPORT_EVERY } from "../src/activity.ts";
 import { ACK_LIMIT, BURST, CHECK_LIMIT } from "../src/asking.ts";
 import { NoTicket } from "../src/credentials/fetch-ticket.ts";
-import type { SessionState } from "../src/types.ts";
+import type { SessionEnd, SessionState } from "../src/types.ts";
 import { endFor, FakeBrowser, payloadFor, settled, START, ticketFor } from "./world.ts";
 
 const A = { ticket: ticketFor("A") };
@@ -67,14 +67,6 @@ describe("the face of a guard", () => {
     });
   });
 
-  it("asks for what a deadline needs as soon as there is one", async () => {
-    const browser = new FakeBrowser();
-    const endless = await browser.liveTab(A, live);
-    assert.equal(endless.expectsDeadline, false);
-    const tab = await browser.liveTab(A, payloadFor("A", 10, { absolute_ms: 900_000 }));
-    assert.equal(tab.expectsDeadline, true);
-  });
-
   it("refuses a server address that is none", () => {
     const tab = new FakeBrowser().tab({ ...A, url: "javascript:1" });
     assert.throws(() => { tab.guard.start(); }, { code: "bad-url" });
@@ -132,7 +124,7 @@ describe("tickets", () => {
     assert.equal(tab.guard.getState().phase, "active");
     assert.deepEqual(tab.events, ["error ticket-unavailable"]);
 
-    const none = browser.tab({ ticket: () => Promise.reject(new NoTicket("401")) });
+    const none = browser.tab({ ticket: () => Promise.reject(new NoTicket("/ticket", 401)) });
     none.guard.start();
     await browser.clock.pass(60_000);
     assert.equal(none.guard.getState().phase, "stopped");
@@ -150,12 +142,83 @@ describe("tickets", () => {
   it("of another user make the page reload: it is not theirs", async () => {
     const browser = new FakeBrowser();
     const tickets = [ticketFor("A"), ticketFor("Z", "bob")];
-    const tab = await browser.liveTab({ ticket: () => tickets.shift() ?? "", logoutUrl: "/logout" }, live);
+    const saved: string[] = [];
+    const beforeForcedLogout = (end: SessionEnd): unknown => saved.push(end.reason);
+    const tab = await browser.liveTab({ ticket: () => tickets.shift() ?? "", logoutUrl: "/logout", beforeForcedLogout }, live);
     tab.link.events.closed("cut");
     await browser.clock.pass(1_000);
     tab.link.events.refused("ticket-expired", null);
-    await browser.clock.pass(5_000);
-    assert.deepEqual(tab.events, ["reload"]);
+    await browser.clock.pass(2_000);
+    assert.deepEqual(tab.events, ["load again"]);
+    assert.deepEqual(saved, ["replaced"]);
+  });
+
+  it("that the app no longer has end the page that had one, and leave one that never had one alone", async () => {
+    const browser = new FakeBrowser();
+    const spare = [ticketFor("A")];
+    const ticket = (): Promise<string> => (spare.length ? Promise.resolve(spare.pop()!) : Promise.reject(new NoTicket("/ticket", 401)));
+    const tab = await browser.liveTab({ ticket }, live);
+    tab.link.events.closed("cut");
+    await browser.clock.pass(1_000);
+    tab.link.events.refused("ticket-expired", null);
+    await settled();
+    assert.deepEqual(tab.events, ["notice lost", "event"]);
+    const visitor = browser.tab({ ticket });
+    visitor.guard.start();
+    await settled();
+    assert.equal(visitor.guard.getState().phase, "stopped");
+    assert.deepEqual([visitor.events, visitor.screen.filter((what) => what !== "clear")], [["error ticket-unavailable"], []]);
+  });
+
+  it("that cannot be had any more stop the guard, and hide the page from its deadline on", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, payloadFor("A", 10, { idle_ms: 60_000, warn_ms: 0 }));
+    tab.link.events.closed("cut");
+    await browser.clock.pass(1_000);
+    tab.link.events.refused("ticket-expired", null);
+    assert.equal(tab.guard.getState().phase, "stopped");
+    assert.deepEqual(tab.events, ["error ticket-expired"]);
+    assert.equal(tab.screen.join(), "");
+    await browser.clock.pass(60_000);
+    assert.equal(tab.screen.join(), "cover unconfirmed");
+    await assert.rejects(tab.guard.check(), { code: "stopped" });
+    tab.guard.stop();
+    assert.equal(tab.screen.at(-1), "clear");
+    assert.ok(tab.closed);
+  });
+});
+
+describe("a page that has said too much", () => {
+  const limited = { ok: false, code: "rate-limited", retry_ms: 3_000 };
+
+  it("says it again when the server wants to hear it, and nobody is alarmed", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, payloadFor("A", 10, { idle_ms: 900_000 }));
+    tab.input();
+    await settled();
+    tab.link.take("activity").reply(limited);
+    const checked = tab.guard.check();
+    await settled();
+    tab.link.take("check").reply(limited);
+    await browser.clock.pass(2_999);
+    assert.deepEqual(tab.link.requests, []);
+    await browser.clock.pass(1);
+    assert.deepEqual(tab.link.take("activity").payload, { idle_for_ms: 3_000 });
+    tab.link.take("check").reply(live);
+    assert.equal((await checked).phase, "active");
+    assert.deepEqual([tab.events, tab.screen, tab.links.length], [[], [], 1]);
+  });
+
+  it("takes no time that is none", async () => {
+    for (const retry_ms of [undefined, -5, "soon", 1e12, null]) {
+      const browser = new FakeBrowser();
+      const tab = await browser.liveTab(A, live);
+      const stayed = tab.guard.extend();
+      tab.link.take("activity").reply({ ...limited, retry_ms });
+      for (let waited = 0; !tab.link.requests.length && waited < 60_000; waited += 100) await browser.clock.pass(100);
+      tab.link.take("activity").reply(live);
+      await stayed;
+    }
   });
 });
 
@@ -313,8 +376,8 @@ describe("waking up", () => {
   it("checks, but not for every event of a burst", async () => {
     const browser = new FakeBrowser();
     const tab = await browser.liveTab(A, live);
-    tab.wake(false);
-    tab.wake(false);
+    tab.wake("awake");
+    tab.wake("awake");
     await settled();
     tab.link.take("check").reply(live);
     assert.equal(tab.link.requests.length, 0);
@@ -331,32 +394,32 @@ describe("waking up", () => {
     const tab = await browser.liveTab({ ...A, onWarning: ({ kind }) => warned.push(kind) }, payloadFor("A", 10, { idle_ms: 900_000 }));
     browser.clock.sleep(3_600_000);
     tab.link.isAlive = false;
-    tab.wake(false);
+    tab.wake("awake");
     assert.equal(tab.links.length, 2);
     tab.link.events.refused("session-ended", endFor("A", "idle"));
     await settled();
     assert.deepEqual(warned, []);
-    assert.equal(tab.events.at(-1), "notice idle");
+    assert.deepEqual(tab.events, ["notice idle", "event"]);
   });
 
   it("from the back-forward cache: hidden until the answer is there", async () => {
     const browser = new FakeBrowser();
     const tab = await browser.liveTab(A, live);
-    tab.wake(true);
-    assert.deepEqual(tab.screen, ["cloak checking"]);
+    tab.wake("restored");
+    assert.deepEqual(tab.screen, ["cover checking"]);
     await settled();
     tab.link.take("check").reply(live);
     await settled();
-    assert.deepEqual(tab.screen, ["cloak checking", "cloak off"]);
+    assert.deepEqual(tab.screen, ["cover checking", "cover off"]);
   });
 
-  it("from the back-forward cache of a page that had left: leaves again", async () => {
+  it("from the back-forward cache of a page that had left: says why it is covered", async () => {
     const browser = new FakeBrowser();
     const tab = await browser.liveTab({ ...A, redirect: "/bye" }, live);
     tab.link.end(endFor("A"));
     await settled();
-    tab.wake(true);
-    assert.deepEqual(tab.events, ["event", "go https://app.example/bye", "go https://app.example/bye"]);
+    tab.wake("restored");
+    assert.deepEqual(tab.events, ["notice displaced", "event", "go https://app.example/bye"]);
   });
 
   it("says why the page is hidden when the server is away past the deadline, and shows it again after", async () => {
@@ -364,10 +427,10 @@ describe("waking up", () => {
     const tab = await browser.liveTab({ ...A, logoutUrl: "/logout" }, payloadFor("A", 10, { idle_ms: 10_000, warn_ms: 0 }));
     tab.link.events.closed("cut");
     await browser.clock.pass(10_000);
-    assert.equal(tab.screen.at(-1), "cloak unreachable");
+    assert.equal(tab.screen.at(-1), "cover unreachable");
     assert.equal(tab.guard.getState().phase, "unreachable");
     tab.link.join(payloadFor("A", 10, { idle_ms: 900_000 }));
-    assert.equal(tab.screen.at(-1), "cloak off");
+    assert.equal(tab.screen.at(-1), "cover off");
     assert.equal(browser.posts.length, 0);
   });
 

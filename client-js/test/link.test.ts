@@ -199,6 +199,22 @@ describe("polling", () => {
     assert.deepEqual(gone.told, ["closed"], "only 401 ends a page");
   });
 
+  it("is asked to say less, and does: that is no reason to give the way up", async () => {
+    const { asked, link, clock, told } = overHttp();
+    const limited = { status: 429, body: { code: "rate-limited", title: "t" }, retryMs: 3_000 };
+    asked[0]?.answer(limited);
+    await clock.pass(2_999);
+    assert.equal(asked.length, 1);
+    await clock.pass(1);
+    asked[1]?.answer({ status: 200, body: live, retryMs: 0 });
+    await settled();
+    const answer = link.request("activity", { idle_for_ms: 0 }, 1_000);
+    asked[2]?.answer({ ...limited, body: { ...limited.body, retry_ms: 700 } });
+    assert.deepEqual(await answer, { ok: false, code: "rate-limited", retry_ms: 700 });
+    assert.deepEqual(told, ["joined", "session A"]);
+    assert.ok(link.alive());
+  });
+
   it("is dead when the answer to a question stays away", async () => {
     const { join, link, clock } = overHttp();
     await join();

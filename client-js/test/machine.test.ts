@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { CLOCK_SLACK, INITIAL, LONGEST_LIVE_TICK, LONGEST_TICK, nextTick, NOTHING_YET, RECHECK, step, view, type CoreState, type Effect, type Input } from "../src/core/machine.ts";
+import { CLOCK_SLACK, coverOf, INITIAL, LATE, LONGEST_LIVE_TICK, LONGEST_TICK, nextTick, NOTHING_YET, RECHECK, step, view, type CoreState, type Effect, type Input } from "../src/core/machine.ts";
 import type { SessionPayload } from "../src/core/wire.ts";
 import { endFor, payloadFor, START } from "./world.ts";
 
@@ -132,7 +132,7 @@ describe("time", () => {
   it("asks at the deadline, and goes on asking while the server lets the session live", () => {
     const { state, last } = feed([[IDLE, tick]], begun());
     assert.deepEqual(types(last), ["check"]);
-    assert.equal(state.cloak, "off");
+    assert.equal(coverOf(state, START + IDLE), "off");
     const graced = feed([[IDLE + 20, live({ idle_ms: 0 })]], state);
     assert.equal(graced.state.phase, "prompted");
     assert.deepEqual(types(feed([[IDLE + 1_020, tick]], graced.state).last), ["check"]);
@@ -141,29 +141,42 @@ describe("time", () => {
   it("hides the content until the answer when it woke long after the deadline, and warns nobody", () => {
     const { state, last } = feed([[IDLE + 3_600_000, tick]], begun());
     assert.deepEqual(types(last), ["check"]);
-    assert.equal(state.cloak, "checking");
+    assert.equal(coverOf(state, START + IDLE + 3_600_000), "checking");
     assert.equal(state.phase, "active");
   });
 
   it("never ends by its own clock: an unreachable server past the deadline is unreachable", () => {
     const { state, effects } = feed([[5, { type: "dropped" }], [IDLE, tick]], begun());
     assert.equal(state.phase, "unreachable");
-    assert.equal(state.cloak, "unreachable");
+    assert.equal(coverOf(state, START + IDLE), "unreachable");
     assert.deepEqual(effects, []);
-    assert.equal(feed([[IDLE + 9, joined], [IDLE + 10, live({ idle_ms: IDLE })]], state).state.cloak, "off");
+    assert.equal(coverOf(feed([[IDLE + 9, joined], [IDLE + 10, live({ idle_ms: IDLE })]], state).state, START + IDLE + 10), "off");
   });
 
   it("asks over HTTP as well: a page without a socket is not covered while the server answers", () => {
     const polled = feed([[0, start], [0, mine], [0, { type: "joined", live: false }], [0, live({ idle_ms: IDLE })]]).state;
     const { state, last } = feed([[IDLE, tick]], polled);
-    assert.deepEqual([state.phase, state.cloak, state.connected], ["active", "off", false]);
+    assert.deepEqual([state.phase, coverOf(state, START + IDLE), state.connected], ["active", "off", false]);
     assert.deepEqual(types(last), ["check"]);
   });
 
-  it("keeps showing the page when a check fails before the deadline", () => {
-    const { state } = feed([[10, { type: "restored" }], [20, { type: "check-failed" }]], begun());
-    assert.equal(state.cloak, "off");
-    assert.equal(state.phase, "active");
+  it("keeps showing the page when a check fails before the deadline, and hides what is in doubt until the server has spoken", () => {
+    const failed: Input = { type: "check-failed" };
+    const calm = feed([[20, failed]], begun()).state;
+    assert.deepEqual([coverOf(calm, START + 20), calm.phase], ["off", "active"]);
+    const doubted = feed([[10, { type: "stored" }], [15, { type: "restored" }], [20, failed]], begun()).state;
+    assert.deepEqual([coverOf(doubted, START + 20), doubted.phase], ["unreachable", "unreachable"]);
+    assert.equal(nextTick(doubted, START + 20), START + 20 + RECHECK);
+    const asked = feed([[20 + RECHECK, tick]], doubted);
+    assert.deepEqual(types(asked.last), ["check"]);
+    const answered = feed([[2_000, live()]], asked.state).state;
+    assert.deepEqual([coverOf(answered, START + 2_000), answered.phase], ["off", "active"]);
+  });
+
+  it("goes on asking a server that answers, but cannot say whether the session lives", () => {
+    const { state } = feed([[IDLE, tick], [IDLE + 10, { type: "check-failed" }]], begun());
+    assert.deepEqual([state.phase, state.reached], ["unreachable", true]);
+    assert.deepEqual(types(feed([[IDLE + 1_010, tick]], state).last), ["check"]);
   });
 
   it("asks again when the clock was set back, but not for a small correction", () => {
@@ -193,6 +206,50 @@ describe("time", () => {
     const state = feed([[0, start], [0, mine], [0, joined], [0, live({ idle_ms: 30 * 86_400_000 })]]).state;
     assert.equal(nextTick(state, START), START + LONGEST_LIVE_TICK);
     assert.equal(nextTick(begun(), START + IDLE / 2), START + IDLE - WARN);
+  });
+});
+
+describe("what is covered", () => {
+  const IDLE = 60_000;
+  const later = [IDLE, IDLE + 1, IDLE + 5_000, IDLE + 86_400_000];
+  const inputs: Input[] = [
+    start, mine, joined, { type: "joined", live: false }, live({ idle_ms: IDLE }), live({ idle_ms: IDLE, warn_ms: 0 }), { type: "dropped" }, { type: "unreachable" },
+    { type: "refused", code: "ticket-expired", data: null }, { type: "refused", code: "unavailable", data: null }, { type: "refused", code: "session-conflict", data: null },
+    { type: "ended", end: endFor("s1"), source: "server" }, { type: "check-failed" }, { type: "stored" }, { type: "restored" }, { type: "stop", gaveUp: true }, { type: "stop" }, tick,
+  ];
+
+  it("is every state past its deadline, but that of a page which was stopped on purpose", () => {
+    // Every state that three inputs lead to, and every input in each of them past the deadline.
+    const begun = feed([[0, start], [0, mine], [0, joined], [0, live({ idle_ms: IDLE })]]).state;
+    let states = [begun];
+    for (let turn = 0; turn < 3; turn++) states = states.flatMap((state) => [state, ...inputs.map((input) => step(state, input, START + 10)[0])]);
+    const phases = new Set<string>();
+    for (const early of new Map(states.map((state) => [JSON.stringify(state), state])).values()) {
+      for (const at of later) {
+        for (const input of inputs) {
+          const [state] = step(early, input, START + at);
+          const endsAt = state.idleEndsAt ?? Infinity;
+          const quiet = state.phase === "stopped" && !state.gaveUp;
+          if (quiet || START + at < endsAt + (state.reached ? LATE : 0)) continue;
+          phases.add(state.phase);
+          assert.notEqual(coverOf(state, START + at), "off", `${input.type} at ${at}: ${JSON.stringify(state)}`);
+        }
+      }
+    }
+    assert.deepEqual([...phases].sort(), ["active", "expired", "prompted", "stopped", "unreachable"]);
+  });
+
+  it("is a page that gave up, from its deadline on, and it says so", () => {
+    const { state } = feed([[0, start], [0, mine], [0, joined], [0, live({ idle_ms: IDLE })], [5, { type: "refused", code: "session-conflict", data: null }]]);
+    assert.deepEqual([state.phase, coverOf(state, START + IDLE - 1), coverOf(state, START + IDLE)], ["stopped", "off", "unconfirmed"]);
+    assert.equal(nextTick(state, START + IDLE - 5), START + IDLE);
+    assert.equal(nextTick(state, START + IDLE), null);
+  });
+
+  it("is what comes out of a cache, before anything is known of it", () => {
+    const { state } = feed([[0, { type: "start", doubted: true }], [0, mine], [0, { type: "unreachable" }]]);
+    assert.equal(coverOf(state, START), "unreachable");
+    assert.equal(coverOf(feed([[1, joined], [2, live()]], state).state, START + 2), "off");
   });
 });
 

@@ -8,13 +8,14 @@ import fr from "../src/lang/fr.ts";
 import it_ from "../src/lang/it.ts";
 import pl from "../src/lang/pl.ts";
 import pt from "../src/lang/pt.ts";
-import { ENGLISH } from "../src/deadline/texts.ts";
-import { clockFace, spokenTime } from "../src/deadline/warning.ts";
-import { LANGUAGES } from "../src/parts.ts";
-import { textsFrom, timeOf } from "../src/ui/texts.ts";
+import { END_REASONS } from "../src/codes.ts";
+import { LANGUAGES } from "../src/files.ts";
+import { explanationOf, tagOf, textsFrom, timeOf } from "../src/ui/texts.ts";
+import { clockFace, spokenTime } from "../src/ui/warning.ts";
+import { endFor } from "./world.ts";
 
 const all = { ar, de, es, fr, it: it_, pl, pt };
-const REASONS = ["absolute", "admin", "displaced", "idle", "logout", "lost"];
+const REASONS = [...END_REASONS, "logout_other"].sort();
 
 describe("languages", () => {
   it("are all known to the script", () => {
@@ -25,12 +26,29 @@ describe("languages", () => {
 
   for (const [name, messages] of Object.entries(all)) {
     it(`${name} says everything that English says`, () => {
-      assert.deepEqual(Object.keys(messages).sort(), Object.keys({ ...textsFrom(), ...ENGLISH }).sort());
+      assert.deepEqual(Object.keys(messages).sort(), Object.keys(textsFrom()).sort());
       assert.deepEqual(Object.keys(messages.explanations ?? {}).sort(), REASONS);
       assert.equal(messages.lang, name);
       assert.ok(messages.warningLeft?.includes("{time}"));
     });
   }
+
+  it("tell the own log-out from another device's", () => {
+    const by = { device: null, self: false };
+    const told = (reason: string, self?: boolean): string => explanationOf(textsFrom(), endFor("A", reason, { message: "the server's", by: self === undefined ? null : { ...by, self } }));
+    assert.equal(told("logout"), "You have logged out.");
+    assert.equal(told("logout", true), "You have logged out.");
+    assert.equal(told("logout_everywhere", true), "You have logged out.");
+    assert.equal(told("logout", false), "You ended this session from another device.");
+    assert.equal(told("logout_everywhere", false), "You logged out everywhere, from another device.");
+    assert.equal(told("logout_everywhere"), "You logged out everywhere, from another device.");
+    assert.equal(explanationOf(textsFrom(de), endFor("A", "logout_everywhere", { by })), "Sie haben sich von einem anderen Gerät aus überall abgemeldet.");
+    assert.equal(told("displaced", false), "the server's");
+  });
+
+  it("have nothing for a reason that is the name of something else", () => {
+    for (const reason of ["constructor", "__proto__", "toString"]) assert.equal(explanationOf(textsFrom(), endFor("A", reason, { message: "m" })), "m");
+  });
 
   it("give way to own texts, one by one", () => {
     const texts = textsFrom(de, { stay: "Weiter", titles: { idle: "Zu lange weg" } });
@@ -53,6 +71,12 @@ describe("times", () => {
   it("survive a language tag that is none, and a date that is none", () => {
     assert.equal(clockFace(1_000, "no such"), "0:01");
     assert.equal(timeOf("yesterday", "en"), "yesterday");
-    assert.equal(timeOf("2026-11-21T08:30:00Z", "no such"), "2026-11-21T08:30:00Z");
+    assert.match(timeOf("2026-11-21T08:30:00Z", "no such"), /Nov 21, 2026/);
+  });
+
+  it("know a language by the name that an operating system gives it", () => {
+    assert.deepEqual(["de_DE", "de_DE.UTF-8", "sr_RS@latin", "de-at", "no such", ""].map(tagOf), ["de-DE", "de-DE", "sr-RS", "de-AT", "en", "en"]);
+    assert.equal(timeOf("2026-11-21T08:30:00Z", "de_DE").slice(0, 10), "21.11.2026");
+    assert.equal(spokenTime(40_000, "de_DE"), "40 Sekunden");
   });
 });

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { optionsFrom } from "../src/attributes.ts";
-import * as credentials from "../src/credentials/index.ts";
 import { fetchTicket, NoTicket } from "../src/credentials/fetch-ticket.ts";
-import type { Parts } from "../src/parts.ts";
 import { readTicket } from "../src/ticket.ts";
 import { ticketFor } from "./world.ts";
 
@@ -19,14 +17,13 @@ it("reads nothing from what is no ticket", () => {
 
 const answering = (status: number, body: string): typeof fetch => () => Promise.resolve(new Response(body, { status }));
 
-it("gives the first ticket without asking, then asks the app", async () => {
-  const asked: string[] = [];
-  const fetching = (url: string): Promise<string> => {
+it("gives the first ticket without asking, then asks the app", async (t) => {
+  const asked: unknown[] = [];
+  t.mock.method(globalThis, "fetch", (url: string) => {
     asked.push(url);
-    return Promise.resolve("second");
-  };
-  const parts = { load: () => Promise.resolve({ ...credentials, fetchTicket: fetching }) } as unknown as Parts;
-  const { ticket: source } = optionsFrom({ ticket: "first", ticketUrl: "/ticket" }, parts);
+    return Promise.resolve(new Response('{"ticket": "second"}'));
+  });
+  const { ticket: source } = optionsFrom({ ticket: "first", ticketUrl: "/ticket" });
   assert.ok(typeof source === "function");
   assert.equal(await source(), "first");
   assert.deepEqual(asked, []);
@@ -40,7 +37,7 @@ it("takes the ticket out of the app's answer", async () => {
 
 it("knows an app without a session from one that is ill", async () => {
   for (const [status, body] of [[401, "{}"], [404, "nothing here"], [200, "{}"], [200, "<html>log in</html>"]] as const) {
-    await assert.rejects(fetchTicket("/ticket", answering(status, body)), NoTicket);
+    await assert.rejects(fetchTicket("/ticket", answering(status, body)), (error) => error instanceof NoTicket && error.ended === (status === 401));
   }
   for (const status of [500, 503, 429]) {
     await assert.rejects(fetchTicket("/ticket", answering(status, "")), (error) => !(error instanceof NoTicket));

@@ -1,8 +1,7 @@
 /** Fakes of the seams: one browser with tabs, its storage, and the server's end of every link. */
 
 import type { Clock } from "../src/clock.ts";
-import * as credentials from "../src/credentials/index.ts";
-import type { Environment, Prompt, PromptActions } from "../src/environment.ts";
+import type { Environment, Prompt, PromptActions, Wake } from "../src/environment.ts";
 import { createGuard } from "../src/guard.ts";
 import type { Store } from "../src/storage.ts";
 import type { TabMessage } from "../src/tabs.ts";
@@ -113,19 +112,20 @@ export class FakeTab {
   readonly screen: string[] = [];
   readonly sessionStore = new FakeStore();
   base = "https://app.example/account";
-  wake: (restored: boolean) => void = () => undefined;
-  input: () => void = () => undefined;
+  wake: (how: Wake) => void = () => undefined;
+  input: (written?: boolean) => void = () => undefined;
   /** The warning on the screen, and its buttons. */
   prompt: Prompt | null = null;
   actions: PromptActions | null = null;
-  /** Whether the page knows that its session will end by itself. */
-  expectsDeadline = false;
   /** What the page's own requests are watched for. */
   watched: WatchHttp | null = null;
   noticed: () => void = () => undefined;
   closed = false;
   prevent = false;
-  reloaded = false;
+  loadedAgain = false;
+  answersPost = false;
+  cameBack = false;
+  fromCache = false;
   receive: ((message: TabMessage) => void) | null = null;
   readonly guard: SessionGuard;
 
@@ -156,11 +156,7 @@ export class FakeTab {
     return {
       clock: browser.clock,
       random: () => 0.5,
-      credentials: () =>
-        Promise.resolve({
-          ...credentials,
-          openSession: (space, store, latch, room, fresh, now) => credentials.openSession(space, store, latch, room, fresh, now, () => `made-${++browser.made}`),
-        }),
+      newId: () => `made-${++browser.made}`,
       local: browser.local,
       session: this.sessionStore,
       openTabs: (space, receive) => {
@@ -181,9 +177,6 @@ export class FakeTab {
         const link = browser.open(this.polls, credentials, events);
         if (!this.http) setImmediate(() => { events.closed("blocked"); });
         return link;
-      },
-      expectDeadline: () => {
-        this.expectsDeadline = true;
       },
       watchHttp: (watched, noticed) => {
         this.watched = watched;
@@ -210,31 +203,32 @@ export class FakeTab {
         get base() {
           return address();
         },
-        location: {
-          get href() {
-            return address();
-          },
-          reload: () => {
-            this.events.push("reload");
-          },
-          assign: (url) => {
-            this.events.push(`go ${String(url)}`);
-          },
+        isHere: (url) => url === address(),
+        go: (url) => {
+          this.events.push(`go ${url}`);
         },
-        wasReloaded: () => this.reloaded,
+        canLoadAgain: () => !this.answersPost,
+        loadAgain: () => {
+          this.events.push("load again");
+        },
+        wasLoadedAgain: () => this.loadedAgain,
+        cameBack: () => this.cameBack,
+        fromCache: () => this.fromCache,
         emit: (name) => {
-          if (name === "session-guard:expired") this.events.push("event");
+          if (name === "expired") this.events.push("event");
           return this.prevent;
         },
         onWake: (woke) => {
           this.wake = woke;
         },
         onInput: (human) => {
-          this.input = human;
+          this.input = (written = false) => {
+            human(written);
+          };
         },
       },
       screen: {
-        cloak: (how) => this.screen.push(`cloak ${how}`),
+        cover: (how) => this.screen.push(`cover ${how}`),
         ended: (end, loginUrl) => {
           this.events.push(`notice ${end.reason}`);
           this.screen.push(`notice ${end.reason} ${String(loginUrl)}`);

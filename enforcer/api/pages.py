@@ -43,11 +43,15 @@ def page_call(handler: PageHandler) -> Handler:
             raise unauthorized("give the page's ticket in the header Authorization: Bearer …")
         bodies.query(bodies.NoQuery, request)
         try:
-            ticket = context.office.check(token, PAGE, context.registry.now())
+            ticket = context.office.check(token, PAGE)
             kind = _KINDS[request.path.removeprefix(PREFIX)]
             wait = context.page_rates.wait((ticket.session, kind), asyncio.get_running_loop().time())
             if wait is not None:
                 raise rate_limited(wait, "this session's pages ask too often", retry_ms=math.ceil(wait * 1000))
+            now = context.registry.now()
+            if ticket.expired(now):
+                await context.registry.live(ticket.session, ticket.room)  # that it has ended is the better answer
+                ticket.judge_life(now)
             return await handler(request, context, ticket)
         except SessionEnded as e:
             context.registry.refused(e.session)

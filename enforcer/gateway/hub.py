@@ -85,9 +85,7 @@ class Hub:
             Refusal: goes out as CONNECT_ERROR.
         """
         try:
-            room, session, ticket = identify(
-                auth, self._office, self._registry.now(), by_name=self._settings.rules.open
-            )
+            room, session, ticket = identify(auth, self._office, by_name=self._settings.rules.open)
             self._check_limits(socket, room)
         except Refusal as refusal:
             self._metrics.connects[refusal.code].inc()
@@ -125,6 +123,8 @@ class Hub:
                 raise SessionEnded(f"session {link.session!r} has ended", link.ended)
             if link.gone:  # closed meanwhile
                 raise Refusal("unavailable")
+            if link.ticket is not None:  # only now: that the session has ended is the better answer
+                link.ticket.judge_life(self._registry.now())
         except SessionEnded as e:
             self.left(link)
             self._registry.refused(e.session)
@@ -258,11 +258,11 @@ class Hub:
         everywhere = members.get("everywhere", False)
         if not isinstance(everywhere, bool):
             return _failed("invalid-request"), None
+        session = (await self._registry.live(link.session)).session
         if everywhere:
             refusal = why_not_end_others(link, members.get("ticket"), self._office, self._registry.now())
             if refusal is not None:
                 return _failed(refusal), None
-        session = (await self._registry.live(link.session)).session
         by = Actor(ActorKind.PAGE, session.id, session.device)
         link.leaving = True  # this page asked for it: it gets its ack, not a kick
         try:
@@ -394,7 +394,7 @@ class Hub:
         if link.ticket is not None:
             fresh = self._office.renewed(link.ticket, snapshot.session.absolute_at, now)
             if fresh is not None:
-                link.ticket = self._office.check(fresh, PAGE, now)
+                link.ticket = self._office.check(fresh, PAGE)
             half_spent_at = self._office.half_spent_at(link.ticket)
             if half_spent_at == math.inf:
                 link.ticket = None

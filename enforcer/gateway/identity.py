@@ -16,8 +16,10 @@ REMEDIES = {
 """Refusals that come of a wrong set-up, and what the log says about them."""
 
 
-def identify(auth: object, office: TicketOffice, now: float, *, by_name: bool) -> tuple[str, str, Ticket | None]:
+def identify(auth: object, office: TicketOffice, *, by_name: bool) -> tuple[str, str, Ticket | None]:
     """Room, session and ticket that a CONNECT with this `auth` speaks for; `by_name`: with `join: "open"`.
+
+    The ticket may have expired: that is for whoever has found the session live to judge.
 
     Raises:
         Refusal: goes out as CONNECT_ERROR.
@@ -26,7 +28,7 @@ def identify(auth: object, office: TicketOffice, now: float, *, by_name: bool) -
     token = members.get("ticket")
     if token is not None:
         try:
-            ticket = _checked(token, office, now)
+            ticket = _checked(token, office)
         except Refused as e:
             raise Refusal(e.code) from None
         return ticket.room, ticket.session, ticket
@@ -51,13 +53,14 @@ def why_not_end_others(link: Link, token: object, office: TicketOffice, now: flo
     if not link.socket.polls:
         return None
     try:
-        ticket = _checked(token, office, now)
+        ticket = _checked(token, office)
+        ticket.judge_life(now)
     except Refused as e:
         return e.code
     return None if (ticket.room, ticket.session) == (link.room, link.session) else TicketInvalid.code
 
 
-def _checked(token: object, office: TicketOffice, now: float) -> Ticket:
+def _checked(token: object, office: TicketOffice) -> Ticket:
     if not isinstance(token, str):
         raise TicketInvalid("a ticket is a text")
-    return office.check(token, PAGE, now)
+    return office.check(token, PAGE)

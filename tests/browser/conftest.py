@@ -171,15 +171,15 @@ def stage(shared_stage: Stage) -> Stage:
 
 
 @asynccontextmanager
-async def running_stage(directory: Path, **settings: Any) -> AsyncIterator[Stage]:
-    """A plain site on the tests' own loop, and its Enforcer in a process of its own."""
+async def running_stage(directory: Path, address: str = "127.0.0.1", **settings: Any) -> AsyncIterator[Stage]:
+    """A plain site at this address on the tests' own loop, and its Enforcer in a process of its own."""
     with EnforcerProcess(directory / "enforcer", **settings) as enforcer:
         stage = Stage(enforcer)
         runner = web.AppRunner(stage.app(), access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        listener = web.TCPSite(runner, "127.0.0.1", 0)
+        listener = web.TCPSite(runner, address, 0)
         await listener.start()
-        stage.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        stage.url = f"http://{address}:{runner.addresses[0][1]}"
         yield stage
         await runner.cleanup()
 

@@ -19,12 +19,19 @@ PAGE = """<!doctype html>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Stage</title>
 <link rel="icon" href="data:,">
-<script src="{script}" defer {attributes}></script>
+{in_head}
 {more}
 </head>
-<body><main><h1>Private</h1><p>What only alice may see.</p><label>Text <input id="text"></label></main></body>
+<body>{body}
+<main><h1>Private</h1><p>What only alice may see.</p><label>Text <input id="text"></label></main>
+{in_body}</body>
 </html>
 """
+SIGN_IN = """<form method="post" action="/sign-in" hx-boost="true">
+<label>Name <input name="user" autocomplete="username"></label>
+<label>Password <input name="password" type="password" autocomplete="current-password"></label>
+<button>Log in</button></form>"""
+SIGN_OUT = """<form method="post" action="/sign-out" hx-boost="true"><button>Log out</button></form>"""
 
 
 @dataclass
@@ -43,7 +50,16 @@ class Stage:
     built: Path = Path()
     """Directory of what is served under `/built`."""
     more: str = ""
-    """Further lines of the page's head."""
+    """Further lines of the page's head, also of the page that logs in."""
+    body: str = ""
+    """Further lines of the page's body."""
+    line_in_body: bool = False
+    """Whether the client's line is at the end of the body, and not in the head."""
+    session: str = ""
+    """Of the latest login."""
+    orders: int = 0
+    gets: list[str] = field(default_factory=list)
+    """Paths of the pages that were asked for."""
     logouts: list[Mapping[str, Any]] = field(default_factory=list)
     logout_may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared, the app takes its time over the logout."""
@@ -56,13 +72,14 @@ class Stage:
         """A login at the app: pages carry its ticket from now on. Returns the session's id."""
         answer = self.enforcer.login(room, **body)
         self.ticket = answer["ticket"]
-        session: str = answer["session"]
-        return session
+        self.session = answer["session"]
+        return self.session
 
     def anew(self) -> Self:
         """As it was at the beginning, for the next test, with alice logged in anew."""
         self.attributes, self.headers, self.logouts = {}, {}, []
-        self.script, self.lang, self.more = "", "en", ""
+        self.script, self.lang, self.more, self.body = "", "en", "", ""
+        self.line_in_body, self.orders, self.gets = False, 0, []
         self.logout_may_answer.set()
         self._logged_out.clear()
         self.login()
@@ -82,6 +99,13 @@ class Stage:
                 web.get("/", self._page),
                 web.get("/page/{name}", self._page),
                 web.get("/login", self._login),
+                web.get("/sign-in", self._sign_in),
+                web.post("/sign-in", self._signed_in),
+                web.post("/sign-out", self._signed_out),
+                web.post("/order", self._order),
+                web.get("/order", self._page),
+                web.get("/nothing", self._nothing),
+                web.get("/download", self._download),
                 web.get("/ticket", self._ticket),
                 web.post("/logout", self._logout),
                 web.route("*", "/api/{status}", self._api),
@@ -92,14 +116,47 @@ class Stage:
         return app
 
     async def _page(self, request: web.Request) -> web.Response:
+        if request.method == "GET":
+            self.gets.append(request.path)
+        return self._html(self.line(), self.body)
+
+    def line(self) -> str:
+        """The client's line of a page that is served now."""
         attributes = {"ticket": self.ticket, "logout-url": "/logout", **self.attributes}
-        text = PAGE.format(
-            lang=self.lang,
-            script=self.script or f"{self.enforcer.url}/client/session-guard.js",
-            attributes=" ".join(f'data-{k}="{escape(v)}"' for k, v in attributes.items()),
-            more=self.more,
-        )
+        script = self.script or f"{self.enforcer.url}/client/session-guard.js"
+        data = " ".join(f'data-{k}="{escape(v)}"' for k, v in attributes.items())
+        return f'<script src="{script}" defer {data}></script>'
+
+    def _html(self, line: str, body: str) -> web.Response:
+        in_head, in_body = ("", line) if self.line_in_body else (line, "")
+        text = PAGE.format(lang=self.lang, in_head=in_head, more=self.more, body=body, in_body=in_body)
         return web.Response(text=text, content_type="text/html", headers=self.headers)
+
+    async def _sign_in(self, request: web.Request) -> web.Response:
+        """Without the client's line."""
+        text = f"<!doctype html><html><head><title>Log in</title>{self.more}</head><body>{SIGN_IN}</body></html>"
+        return web.Response(text=text, content_type="text/html")
+
+    async def _signed_in(self, request: web.Request) -> web.Response:
+        await asyncio.to_thread(self.login)
+        raise web.HTTPSeeOther("/")
+
+    async def _signed_out(self, request: web.Request) -> web.Response:
+        await asyncio.to_thread(self.enforcer.call, "DELETE", f"/v1/sessions/{self.session}")
+        raise web.HTTPSeeOther("/sign-in")
+
+    async def _order(self, request: web.Request) -> web.Response:
+        """Answers with a page of its own."""
+        self.orders += 1
+        return self._html(self.line(), f"<p id='ordered'>Order {self.orders}</p>")
+
+    async def _nothing(self, request: web.Request) -> web.Response:
+        self.gets.append(request.path_qs)
+        return web.Response(status=204)
+
+    async def _download(self, request: web.Request) -> web.Response:
+        self.gets.append(request.path_qs)
+        return web.Response(text="bye", headers={"Content-Disposition": "attachment; filename=bye.txt"})
 
     async def _built(self, request: web.Request) -> web.StreamResponse:
         file = self.built / request.match_info["name"]

@@ -48,7 +48,9 @@ async def away(tab: Tab, stage: Stage) -> None:
     """Goes to another page, so that this one is put into the cache, marked to be known again."""
     await tab.evaluate(
         """window.mark = true;
-        addEventListener("pageshow", () => { window.shown = getComputedStyle(document.body).visibility })"""
+        addEventListener("pageshow", () => {
+          window.shown = document.querySelector("session-guard-notice") ? "hidden" : "seen";
+        })"""
     )
     await tab.call("Page.navigate", url=f"{stage.url}/login")
     await tab.until("document.title === 'Log in'")
@@ -72,7 +74,7 @@ async def test_back_to_a_live_session_shows_it_again(chromium: Chromium, stage: 
     await tab.evaluate("history.back()")
     await tab.until("window.mark && window.shown")
     assert await tab.evaluate("window.shown") == "hidden"
-    await tab.until("getComputedStyle(document.body).visibility === 'visible'")
+    await tab.until("!document.querySelector('session-guard-notice')")
     await tab.until(CONNECTED)
     assert stage.logouts == []
 
@@ -127,6 +129,7 @@ async def test_a_hidden_tab_is_warned_in_time(chromium: Chromium, tmp_path: Path
     """Three minutes in the background, throttled: the warning comes within 2 s of its time, and so does the end."""
     async with running_stage(tmp_path / "stage", idle_timeout=180, warn_before=20) as stage:
         session = stage.login()
+        stage.attributes["worker"] = "on"
         tab = await guarded(chromium, stage)
         await chromium.tab("about:blank")
         assert await tab.evaluate("document.hidden")

@@ -58,10 +58,31 @@ def strict(stage: Stage, **more: str) -> None:
     stage.script = "/vendor/session-guard.js"
 
 
+async def test_without_being_asked_there_is_no_worker_and_no_report(profile: Profile, stage: Stage) -> None:
+    """The served script on a page whose `worker-src` is left to `default-src`, with a deadline, and hidden, too."""
+    stage.headers["Content-Security-Policy"] = (
+        f"default-src 'self'; img-src data:; script-src {stage.enforcer.url};"
+        f" connect-src 'self' {stage.enforcer.url} {stage.enforcer.url.replace('http', 'ws')}"
+    )
+    page = await watched(profile, stage)
+    assert (await checked(page))["phase"] == "active"
+    await page.evaluate(
+        """() => {
+          Object.defineProperty(Document.prototype, "hidden", { get: () => true, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+    stage.login()
+    await expect(page.locator(NOTICE)).to_have_count(1)
+    assert await page.evaluate("() => violations") == []
+    assert page.workers == []
+
+
 async def test_under_default_src_self_with_trusted_types(profile: Profile, stage: Stage) -> None:
     """Socket, worker, notice and the language's texts work, and nothing is even tried that is forbidden."""
     strict(stage)
-    stage.lang = "de"
+    stage.lang = "de_DE"
+    stage.attributes["worker"] = "on"
     page = await watched(profile, stage)
     file = f"{stage.url}/vendor/session-guard-de.js"
     await page.wait_for_function("file => performance.getEntriesByName(file).length", arg=file)
@@ -77,6 +98,7 @@ async def test_under_default_src_self_with_trusted_types(profile: Profile, stage
 async def test_a_policy_that_forbids_the_worker_forbids_nothing_else(profile: Profile, stage: Stage) -> None:
     """The page's own timers do."""
     strict(stage, **{"worker-src": "'none'", "trusted-types": "'none'"})
+    stage.attributes["worker"] = "on"
     page = await watched(profile, stage)
     assert (await checked(page))["phase"] == "active"
     stage.login()
@@ -85,17 +107,16 @@ async def test_a_policy_that_forbids_the_worker_forbids_nothing_else(profile: Pr
 
 async def test_of_another_origin_the_worker_is_a_blob(profile: Profile, stage: Stage) -> None:
     """As most pages have it: the script comes from the server, the page from elsewhere."""
+    stage.attributes["worker"] = "on"
     page = await opened(profile, stage)
     assert (await worker_of(page)).url.startswith("blob:")
 
 
 async def test_a_blob_that_is_forbidden_is_missed_by_nobody(profile: Profile, stage: Stage) -> None:
-    """The error comes late and as an event; `data-worker="off"` does not even try."""
+    """The error comes late and as an event."""
     stage.headers["Content-Security-Policy"] = f"worker-src 'self'; script-src {stage.enforcer.url} 'self'"
+    stage.attributes["worker"] = "blob"
     page = await watched(profile, stage)
     assert (await checked(page))["phase"] == "active"
-    stage.attributes["worker"] = "off"
-    page = await watched(profile, stage)
-    assert await page.evaluate("() => violations") == []
     stage.login()
     await expect(page.locator(NOTICE)).to_have_count(1)

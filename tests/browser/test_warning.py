@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Profile, checked, opened, running_stage
 from tests.browser.stage import Stage
+from tests.browser.wire import Wire
 from tests.running import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -227,29 +228,50 @@ EMULATED = {"dark": "(prefers-color-scheme: dark)", "forced": "(forced-colors: a
 """What Chromium can be made to believe; Firefox's driver leaves it as it is."""
 
 
-@pytest.mark.parametrize("look", LOOKS)
-async def test_the_dialogs_are_accessible_and_fit(profile: Profile, warned: Stage, picture: Picture, look: str) -> None:
-    """No violation, nothing cut off: at 200 % zoom (half the viewport) and at 320 px, which is 400 % (WCAG 1.4.10)."""
-    warned.lang = "ar" if look == "rtl" else "en"
-    page = await opened(profile, warned, **LOOKS[look])
+async def looking(profile: Profile, stage: Stage, look: str) -> Page:
+    """A page in front of somebody who wants it to look like this."""
+    stage.lang = "ar" if look == "rtl" else "en"
+    stage.more = "<style>:root { color-scheme: light dark }</style>"
+    page = await opened(profile, stage, **LOOKS[look])
     if look in EMULATED and not await page.evaluate("query => matchMedia(query).matches", EMULATED[look]):
         assert page.context.browser is not None
         assert page.context.browser.browser_type.name == "firefox"
         pytest.skip("Firefox's driver cannot emulate this; Chromium runs it")
-    if look == "rtl":
-        await page.reload()
-    for name, host in (("warning", WARNING), ("notice", NOTICE)):
-        dialog = page.locator(host).get_by_role("alertdialog")
-        await expect(dialog).to_be_visible()
-        await picture(page, f"{name}-{look}")
-        if look != "forced":  # there the user's colours count, not ours
-            assert await violations(page) == []
-        box, room = await dialog.bounding_box(), page.viewport_size
-        assert box is not None
-        assert room is not None
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= room["width"]
-        assert await dialog.evaluate("e => e.scrollWidth <= e.clientWidth")
-        assert box["height"] <= room["height"]
-        if host == WARNING:
-            warned.login(device={"label": "Firefox on Windows", "class": "desktop"})
+    return page
+
+
+async def fits(page: Page, host: str, look: str, name: str, picture: Picture) -> None:
+    """No violation, nothing cut off."""
+    dialog = page.locator(host).get_by_role("alertdialog")
+    await expect(dialog).to_be_visible()
+    await picture(page, f"{name}-{look}")
+    if look != "forced":  # there the user's colours count, not ours
+        assert await violations(page) == []
+    box, room = await dialog.bounding_box(), page.viewport_size
+    assert box is not None
+    assert room is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= room["width"]
+    assert await dialog.evaluate("e => e.scrollWidth <= e.clientWidth")
+    assert box["height"] <= room["height"]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_the_dialogs_are_accessible_and_fit(profile: Profile, warned: Stage, picture: Picture, look: str) -> None:
+    """At 200 % zoom (half the viewport) too, and at 320 px, which is 400 % (WCAG 1.4.10)."""
+    page = await looking(profile, warned, look)
+    await fits(page, WARNING, look, "warning", picture)
+    warned.login(device={"label": "Firefox on Windows", "class": "desktop"})
+    await fits(page, NOTICE, look, "notice", picture)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_the_cover_is_accessible_and_fits(profile: Profile, stage: Stage, picture: Picture, look: str) -> None:
+    """A page that came out of a cache, with the server away."""
+    async with Wire(stage.enforcer.port) as wire:
+        stage.attributes["url"] = wire.url
+        page = await looking(profile, stage, look)
+        wire.cut()
+        await page.evaluate("() => { dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })) }")
+        await expect(page.locator(f"{NOTICE} .blank")).to_have_count(0, timeout=20_000)
+        await fits(page, NOTICE, look, "cover", picture)

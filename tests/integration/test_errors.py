@@ -57,7 +57,7 @@ def ticket_invalid(server: EnforcerProcess, room: str) -> httpx.Response:
 
 
 def ticket_expired(server: EnforcerProcess, room: str) -> httpx.Response:
-    claims = {"iss": "enforcer", "aud": PAGE, "sub": room, "sid": "x", "iat": 1, "exp": 2}
+    claims = {"iss": "enforcer", "aud": PAGE, "sub": room, "sid": server.login(room)["session"], "iat": 1, "exp": 2}
     return as_page(server, jwt.encode(claims, derive_key(server.authkey), algorithm="HS256"))
 
 

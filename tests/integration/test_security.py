@@ -100,6 +100,28 @@ async def test_an_expired_ticket_is_refused_as_such(server: EnforcerProcess, eng
     assert server.record(session)["active"] is True
 
 
+async def test_an_ended_session_is_told_so_however_old_its_ticket(
+    server: EnforcerProcess, engine: str, room: str
+) -> None:
+    """The session is judged before the ticket's own life, at every edge: a laptop that is opened the next morning."""
+    session = server.login(room)["session"]
+    expired = signed(server, room, session, exp=1_700_000_000)
+    headers = {"Authorization": f"Bearer {expired}"}
+    problem(httpx.post(f"{server.url}/session/activity", headers=headers), 401, "ticket-expired")
+    problem(httpx.post(f"{server.url}/session/logout", headers=headers), 401, "ticket-expired")
+    assert server.record(session)["active"] is True, "an expired ticket ends nothing, and extends nothing"
+    server.call("DELETE", f"/v1/sessions/{session}")
+    told = await turned_away(server, engine, expired, "session-ended")
+    assert (told["session"], told["reason"]) == (session, "logout")
+    for call in ("activity", "logout"):
+        told = problem(httpx.post(f"{server.url}/session/{call}", headers=headers), 401, "session-ended")
+        assert (told["session"], told["reason"]) == (session, "logout")
+    assert server.record(session)["delivery"] == "refused_on_return"
+    forged = jwt.encode(claims(room, session, exp=1_700_000_000), derive_key("x" * 40), algorithm="HS256")
+    await turned_away(server, engine, forged, "ticket-invalid")
+    await turned_away(server, engine, signed(server, room + "-other", session, exp=1_700_000_000), "session-unknown")
+
+
 async def test_a_ticket_joins_its_own_room_only(server: EnforcerProcess, engine: str, room: str) -> None:
     """A signed ticket for a session of another room opens neither; what else stands in `auth` does not count."""
     victim, mine = server.login(room), server.login(room + "-mine")

@@ -23,19 +23,25 @@ export interface CoreState extends SessionState {
   readonly renewed: boolean;
   /** A question about the session is under way. */
   readonly checking: boolean;
-  /** The page's content is hidden: until an answer came, or because none can be had past the deadline. */
-  readonly cloak: "off" | "checking" | "unreachable";
+  /** The content may be of a session that has ended meanwhile: nobody sees it before the server has answered. */
+  readonly doubted: boolean;
+  /** Stopped by what cannot be mended from here, not by the page: nothing is known of the session any more. */
+  readonly gaveUp: boolean;
   /** `now` of the latest input, to notice a clock that was set back. */
   readonly seenAt: number;
 }
 
-/** Who brought the news of the end. `latch`: it was already stored when the page started. */
-export type EndSource = "server" | "tab" | "latch" | "self";
+/** Who brought the news of the end. `latch`: it was already stored when the page started; `app`: its answer for a ticket. */
+export type EndSource = "server" | "tab" | "latch" | "app" | "self";
+
+/** What hides the page, and why: `checking` and `unreachable` until the server answers, `unconfirmed` for good. */
+export type Cover = "off" | "checking" | "unreachable" | "unconfirmed";
 
 export type Input =
-  | { readonly type: "start" }
-  /** With a code it is an error that stops. */
-  | { readonly type: "stop"; readonly code?: string }
+  /** `doubted`: the page was taken out of a cache. */
+  | { readonly type: "start"; readonly doubted?: boolean }
+  /** Quietly, or `gaveUp`; the code is an error that is still to be reported. */
+  | { readonly type: "stop"; readonly gaveUp?: boolean; readonly code?: string }
   | { readonly type: "identity"; readonly session: string; readonly room: string }
   /** `live`: by a socket. */
   | { readonly type: "joined"; readonly live: boolean }
@@ -45,6 +51,8 @@ export type Input =
   | { readonly type: "refused"; readonly code: string; readonly data: unknown }
   | { readonly type: "ended"; readonly end: SessionEnd; readonly source: EndSource }
   | { readonly type: "check-failed" }
+  /** Into the back-forward cache, and out of it. */
+  | { readonly type: "stored" }
   | { readonly type: "restored" }
   | { readonly type: "tick" };
 
@@ -63,7 +71,7 @@ export const CLOCK_SLACK = 2_000;
 /** Milliseconds between two questions once a deadline has passed: the server ends a session up to 2 s after it. */
 export const RECHECK = 1_000;
 
-/** Milliseconds past a deadline from which on a page has not just reached it, but slept through it. */
+/** Milliseconds past a deadline that a server which answers is given to end the session, before the page is covered. */
 export const LATE = 3_000;
 
 /** Longest sleep of the ticker in ms, so that a clock that was set, or a sleep that nobody told of, is noticed. */
@@ -90,7 +98,8 @@ export const INITIAL: CoreState = {
   reached: false,
   renewed: false,
   checking: false,
-  cloak: "off",
+  doubted: false,
+  gaveUp: false,
   seenAt: 0,
 };
 
@@ -111,7 +120,7 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
 
   /** Nothing is under way any more. */
   const turn = (phase: Phase, more: Partial<CoreState> = {}): void => {
-    Object.assign(state, { reached: false, connected: false, checking: false, cloak: "off", phase }, more);
+    Object.assign(state, { reached: false, connected: false, checking: false, phase }, more);
   };
   const expire = (end: SessionEnd, source: EndSource): void => {
     if (!concerns(state, end)) return;
@@ -119,14 +128,14 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
     turn("expired", { session, room, end });
     effects.push({ type: "end", end, source }, { type: "disconnect" });
   };
-  /** Gives up without judging the session. */
-  const halt = (code?: string): void => {
-    turn("stopped");
+  /** Without judging the session. */
+  const halt = (gaveUp: boolean, code?: string): void => {
+    turn("stopped", { gaveUp });
     effects.push({ type: "disconnect" });
     if (code) effects.push({ type: "error", code });
   };
   const lose = (): void => {
-    turn("unreachable", { cloak: overdue(state, now) ? "unreachable" : "off" });
+    turn("unreachable");
   };
   const ask = (): void => {
     state.checking = true;
@@ -135,11 +144,11 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
 
   switch (input.type) {
     case "start":
-      Object.assign(state, INITIAL, { phase: "starting", seenAt: now });
+      Object.assign(state, INITIAL, { phase: "starting", doubted: input.doubted === true, seenAt: now });
       effects.push({ type: "connect" });
       break;
     case "stop":
-      halt(input.code);
+      halt(input.gaveUp === true, input.code);
       break;
     case "identity":
       state.session = input.session;
@@ -165,12 +174,12 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
           break;
         case "renew":
           state.reached = state.connected = false;
-          if (state.renewed) halt(input.code);
+          if (state.renewed) halt(true, input.code);
           else effects.push({ type: "renew", code: input.code });
           state.renewed = true;
           break;
         case "setup":
-          halt(input.code);
+          halt(true, input.code);
           break;
         case "retry":
           lose();
@@ -182,24 +191,24 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
     case "check-failed":
       state.checking = false;
       // Before the deadline that is no reason to take the page away from its user.
-      if (overdue(state, now)) lose();
-      else state.cloak = "off";
+      if (state.doubted || overdue(state, now)) state.phase = "unreachable";
+      break;
+    case "stored":
+      state.doubted = true;
       break;
     case "restored":
-      // From the back-forward cache: the content may be of a session that ended meanwhile.
-      state.cloak = "checking";
+      state.doubted = true;
       ask();
       break;
     case "tick": {
       const end = deadline(state);
-      if (state.checking || !end) break;
-      if (now >= end.endsAt) {
-        // The server has the last word. A page that wakes long after the deadline is hidden until it has spoken.
-        if (!state.reached) lose();
-        else {
-          if (now >= end.endsAt + LATE) state.cloak = "checking";
-          ask();
-        }
+      if (state.checking) break;
+      if (state.doubted && state.reached) ask();
+      else if (!end) break;
+      else if (now >= end.endsAt) {
+        // The server has the last word.
+        if (state.reached) ask();
+        else lose();
       } else if (
         state.reached &&
         // Another tab may have moved the deadline: nobody is warned by a guess.
@@ -217,7 +226,7 @@ type Draft = { -readonly [Name in keyof CoreState]: CoreState[Name] };
 /** The server said that the session is live, and how long it has. */
 function answer(state: Draft, effects: Effect[], payload: SessionPayload, now: number): void {
   const { session, room, newest, epoch, idle_ms: idle, absolute_ms: absolute, warn_ms: warnMs } = payload;
-  Object.assign(state, { session, room, newest, epoch, warnMs, renewed: false, checking: false, cloak: "off" });
+  Object.assign(state, { session, room, newest, epoch, warnMs, renewed: false, checking: false, doubted: false });
   state.idleEndsAt = idle === null ? null : now + idle;
   state.absoluteEndsAt = absolute === null ? null : now + absolute;
   const end = deadline(state);
@@ -238,6 +247,16 @@ function overdue(state: CoreState, now: number): boolean {
   return end !== null && now >= end.endsAt;
 }
 
+/**
+ * What hides the page now. Only two states past a deadline show it: a server that answers has `LATE` ms to end the
+ * session, and a page that was stopped on purpose is its owner's.
+ */
+export function coverOf(state: CoreState, now: number): Cover {
+  if (!state.doubted && !overdue(state, state.reached ? now - LATE : now)) return "off";
+  if (state.phase === "stopped") return state.gaveUp ? "unconfirmed" : "off";
+  return state.phase === "unreachable" ? "unreachable" : "checking";
+}
+
 /** What the user is to be warned of now, if anything. That the server is out of reach takes no warning back. */
 export function promptOf(state: CoreState, now: number): { kind: "idle" | "absolute"; endsAt: number } | null {
   const end = deadline(state);
@@ -248,7 +267,10 @@ export function promptOf(state: CoreState, now: number): { kind: "idle" | "absol
 /** When to send the next `tick` at the latest; one that comes too early does nothing. `null` when time changes nothing. */
 export function nextTick(state: CoreState, now: number): number | null {
   const end = deadline(state);
-  if (!end || !running(state.phase)) return null;
+  if (state.gaveUp) return end && now < end.endsAt ? Math.min(end.endsAt, now + LONGEST_TICK) : null;
+  if (!running(state.phase)) return null;
+  if (state.doubted && state.reached && !state.checking) return now + RECHECK;
+  if (!end) return null;
   const warnAt = end.endsAt - state.warnMs;
   const due = state.phase === "active" && !state.checking && now < warnAt ? warnAt : end.endsAt;
   const longest = state.connected ? LONGEST_LIVE_TICK : LONGEST_TICK;

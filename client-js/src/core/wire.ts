@@ -23,9 +23,16 @@ export function isMembers(value: unknown): value is Members {
   return typeof value === "object" && value !== null;
 }
 
+/** Characters; everything that is believed is far shorter. Other applications of the origin write to the same places. */
+const LONGEST = 4_096;
+
+export function isText(value: unknown): value is string {
+  return typeof value === "string" && value.length <= LONGEST;
+}
+
 /** Whether it is about a session at all. */
 export function namesSession(value: unknown): value is Members & { session: string; room: string } {
-  return isMembers(value) && typeof value["session"] === "string" && typeof value["room"] === "string";
+  return isMembers(value) && isText(value["session"]) && isText(value["room"]);
 }
 
 export function isSession(value: unknown): value is SessionPayload {
@@ -34,16 +41,16 @@ export function isSession(value: unknown): value is SessionPayload {
 
 /**
  * Whether a payload tells of an end. The event that carries it can be renamed on the server, so it is known by its
- * shape, and the page needs no setting for it.
+ * shape, and the page needs no setting for it. Of the rest only `redirect` does anything.
  */
 export function isEnd(value: unknown): value is SessionEnd {
-  return namesSession(value) && typeof value["reason"] === "string";
+  return namesSession(value) && isText(value["reason"]) && isText(value["redirect"] ?? "");
 }
 
-/** The end of a session of which only that much is known; `told` fills in the rest. */
-export function endOf(session: string | null, room: string | null, reason: string, now: number, told?: Members): SessionEnd {
+/** The end of a session of which only that much is known. */
+export function endOf(session: string | null, room: string | null, reason: string, now: number): SessionEnd {
   const at = new Date(now).toISOString();
-  return { session: session ?? "", room: room ?? "", reason, message: "", at, by: null, redirect: null, ...told };
+  return { session: session ?? "", room: room ?? "", reason, message: "", at, by: null, redirect: null };
 }
 
 /** A failed ack is `{"ok": false, "code"}`; everything else is an answer. */

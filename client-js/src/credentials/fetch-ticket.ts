@@ -3,9 +3,15 @@
 import { isMembers } from "../core/wire.ts";
 import type { Final } from "../ticket.ts";
 
-/** The app answered that this browser has no session: asking again is no use. */
+/** The app has no ticket for this browser: asking again is no use. */
 export class NoTicket extends Error implements Final {
   readonly final = true;
+  readonly ended: boolean;
+
+  constructor(url: string, status: number) {
+    super(`${url}: no ticket in it, ${status}`);
+    this.ended = status === 401;
+  }
 }
 
 /** @throws NoTicket for an answer that will not change; anything else may be tried again */
@@ -15,6 +21,6 @@ export async function fetchTicket(url: string, get: typeof fetch): Promise<strin
   if (status >= 500 || status === 429) throw new Error(`${url}: ${status}`);
   const body: unknown = ok ? await response.json().catch(() => null) : null;
   const ticket = isMembers(body) && body["ticket"];
-  if (typeof ticket !== "string" || !ticket) throw new NoTicket(`${url}: no ticket in it, ${status}`);
+  if (typeof ticket !== "string" || !ticket) throw new NoTicket(url, status);
   return ticket;
 }

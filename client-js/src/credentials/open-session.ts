@@ -1,8 +1,11 @@
 /** Open mode: the session id that the browser makes itself, shared by its tabs and deleted once its end is handled. */
 
 import type { Latch } from "../latch.ts";
-import type { Login } from "../newest.ts";
+import { isLogin, type Login } from "../newest.ts";
 import { readJson, type Store } from "../storage.ts";
+
+/** What the server takes for an id. */
+const ID = /^[\w.~\-:=+]{1,256}$/;
 
 export interface OpenSession {
   readonly login: Login;
@@ -22,10 +25,13 @@ export function openSession(
   room: string,
   fresh: boolean,
   now: number,
-  newId = randomId,
+  newId: () => string,
 ): OpenSession {
   const key = `${space}/open/${room}`;
-  const read = (): Login | null => readJson(store, key) as Login | null;
+  const read = (): Login | null => {
+    const login = readJson(store, key);
+    return isLogin(login) && login.room === room && ID.test(login.session) ? login : null;
+  };
   let login = read();
   // An id that has ended is never shown to the server again, even if its tab was gone before it could delete it.
   if (fresh || !login || latch.read(login.session)) {
@@ -42,6 +48,6 @@ export function openSession(
 }
 
 /** 128 random bits. Not `randomUUID`: pages served over plain http have none. */
-function randomId(): string {
+export function randomId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

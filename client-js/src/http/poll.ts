@@ -5,8 +5,8 @@
  */
 
 import type { Clock } from "../clock.ts";
-import { EVENT_ACTIVITY, EVENT_CHECK, EVENT_LOGOUT, EVENT_SESSION, verdict } from "../codes.ts";
-import { failedCode, isMembers, isSession } from "../core/wire.ts";
+import { EVENT_CHECK, EVENT_SESSION, RATE_LIMITED, verdict } from "../codes.ts";
+import { failedCode, isMembers, isSession, type Members } from "../core/wire.ts";
 import type { Credentials, Link, LinkEvents } from "../transport/link.ts";
 
 /** Milliseconds between two questions, before jitter. */
@@ -24,12 +24,6 @@ export interface Answer {
 
 /** A call to the server with the page's ticket; rejects when there was no answer within `limit` ms. */
 export type Call = (url: string, ticket: string, method: "GET" | "POST", body: unknown, limit: number) => Promise<Answer>;
-
-const CALLS: Readonly<Record<string, readonly [method: "GET" | "POST", path: string]>> = {
-  [EVENT_CHECK]: ["GET", "status"],
-  [EVENT_ACTIVITY]: ["POST", "activity"],
-  [EVENT_LOGOUT]: ["POST", "logout"],
-};
 
 /** @param server address of the server, without `/session/` */
 export function pollLink(server: string, call: Call, clock: Clock, random: () => number, credentials: Credentials, events: LinkEvents): Link {
@@ -51,7 +45,8 @@ export function pollLink(server: string, call: Call, clock: Clock, random: () =>
 
   /** One question; resolves as the ack of a socket would. */
   const ask = async (name: string, payload: unknown, limit: number): Promise<unknown> => {
-    const [method, path] = CALLS[name] ?? ["GET", name];
+    // What a socket says by an event has a path of the same name, but for the question.
+    const [method, path] = name === EVENT_CHECK ? (["GET", "status"] as const) : (["POST", name] as const);
     const { status, body, retryMs } = await call(`${server}/session/${path}`, ticket, method, payload, limit);
     heardAt = clock.now();
     if (status === 204) return { ok: true };
@@ -63,6 +58,8 @@ export function pollLink(server: string, call: Call, clock: Clock, random: () =>
     // The problem's own members are of no concern; what is left is what `force-logout` would carry.
     const { code = `http-${status}`, type: _type, title: _title, status: _status, detail: _detail, ...data } = isMembers(body) ? body : {};
     const judged = String(code);
+    // This page has said too much: it is heard again, so the way to the server is not lost.
+    if (judged === RATE_LIMITED) return { ok: false, code: judged, retry_ms: retryMs, ...data };
     // Only 401 judges the ticket and the session; a code that came with anything else is of this one call.
     if (!over && (status === 401 || verdict(judged) === "retry")) {
       end();
@@ -75,8 +72,12 @@ export function pollLink(server: string, call: Call, clock: Clock, random: () =>
     ask(EVENT_CHECK, undefined, ANSWER_LIMIT).then(
       (reply) => {
         const code = failedCode(reply);
-        if (code !== null) fail(code);
+        if (code !== null && code !== RATE_LIMITED) fail(code);
         if (over) return;
+        if (code !== null) {
+          cancelNext = clock.after(Number((reply as Members)["retry_ms"]) || POLL_EVERY, poll);
+          return;
+        }
         if (!joined) {
           joined = true;
           events.joined();

@@ -23,7 +23,7 @@ export function rulesOf(watched: WatchHttp): WatchRules {
 export interface Scope {
   fetch: typeof fetch;
   readonly XMLHttpRequest: { readonly prototype: XMLHttpRequest };
-  readonly location: { readonly href: string; readonly origin: string };
+  readonly location: { readonly origin: string };
 }
 
 /** Marks our wrapper, so that a second guard does not wrap it again: it only listens, too. */
@@ -34,18 +34,12 @@ type Wrapped = typeof fetch & { [WATCHERS]?: Set<Look> };
 
 /** @param over ends it */
 export function watchHttp(scope: Scope, watched: WatchHttp, noticed: () => void, over: AbortSignal): void {
-  if (over.aborted) return;
-  const rules = rulesOf(watched);
+  const { paths, header: sign } = rulesOf(watched);
   const look: Look = (address, status, header) => {
-    let url: URL;
-    try {
-      url = new URL(address, scope.location.href);
-    } catch {
-      return;
-    }
-    if (url.origin !== scope.location.origin) return;
-    if (rules.paths.length && !rules.paths.some((path) => url.pathname.startsWith(path))) return;
-    if (status === 401 || (rules.header !== null && header(rules.header) !== null)) noticed();
+    // The address of an answer is absolute.
+    const { origin, pathname } = new URL(address);
+    if (origin !== scope.location.origin || (paths.length && !paths.some((path) => pathname.startsWith(path)))) return;
+    if (status === 401 || (sign !== null && header(sign) !== null)) noticed();
   };
   const known = (scope.fetch as Wrapped)[WATCHERS];
   const watchers = known ?? new Set<Look>();

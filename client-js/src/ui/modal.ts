@@ -1,50 +1,78 @@
 /**
  * A modal dialog over everything, in an open shadow root of its own.
  *
- * With a constructed style sheet and elements made one by one it works under `default-src 'self'` and with Trusted
- * Types; a native `<dialog>` keeps focus and the screen reader inside.
+ * It is in the top layer, so no style of the page can show through it, and what makes it visible is `!important` within the
+ * shadow root, which the page's own `!important` cannot undo (CSS Cascade 5, §6.1). With a constructed style sheet and
+ * elements made one by one it works under `default-src 'self'` and with Trusted Types; a native `<dialog>` keeps focus and
+ * the screen reader inside.
  */
 
+import { ownDocument } from "../own-document.ts";
 import css from "./style.css";
 
 export interface Modal {
   readonly dialog: HTMLDialogElement;
   /** Appends an element; `part` names it for the page's style sheets, and within the shadow root. */
   add<Tag extends keyof HTMLElementTagNameMap>(tag: Tag, part: string, text?: string, parent?: Element): HTMLElementTagNameMap[Tag];
-  /** Puts it on the page. */
+  /** Puts it on the page, above all that is there and all that comes. */
   show(): void;
   close(): void;
 }
 
+/** What keys are to the page meanwhile: nothing. */
+const KEYS = ["keydown", "keypress", "keyup"];
+
 /**
- * @param name of the host element
+ * @param name of the host element, after `session-guard-`
  * @param lang BCP 47 tag of its texts; says the direction, too
- * @param moreCss further rules
- * @param escaped the user pressed Escape; the dialog stays
+ * @param escaped the user pressed Escape and waits for the answer; without it nothing happens
  */
-export function createModal(name: string, lang: string, title: string, text: string, moreCss = "", escaped?: () => void): Modal {
-  const host = document.createElement(name);
+export function createModal(name: string, lang: string, title: string, text: string, escaped?: () => void): Modal {
+  const host = ownDocument.createElement(`session-guard-${name}`);
   host.lang = lang;
   host.dir = directionOf(lang);
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(css + moreCss);
+  sheet.replaceSync(css);
   root.adoptedStyleSheets = [sheet];
-  const dialog = root.appendChild(document.createElement("dialog"));
+  const dialog = root.appendChild(ownDocument.createElement("dialog"));
   dialog.role = "alertdialog";
   dialog.part = "dialog";
   dialog.setAttribute("aria-labelledby", "title");
   dialog.setAttribute("aria-describedby", "text");
-  dialog.addEventListener("cancel", (event) => {
+  // Escape and the system's "back" close nothing, not even for a moment.
+  dialog.setAttribute("closedby", "none");
+  dialog.addEventListener("click", (event) => {
+    event.stopPropagation();
+  });
+  dialog.addEventListener("close", () => {
+    rise();
+  });
+  const over = new AbortController();
+  const observer = new MutationObserver(() => {
+    if (!host.isConnected) rise();
+  });
+  let rising = false;
+  const rise = (): void => {
+    // Its own opening and closing moves the focus.
+    if (rising || over.signal.aborted) return;
+    rising = true;
+    dialog.close();
+    ownDocument.documentElement.append(host);
+    dialog.showModal();
+    rising = false;
+  };
+  const above = ({ target }: Event): void => {
+    if (target !== host) rise();
+  };
+  const typed = (event: Event): void => {
+    event.stopPropagation();
+    if ((event as KeyboardEvent).key !== "Escape" || event.type !== "keydown") return;
     event.preventDefault();
     escaped?.();
-  });
-  // A browser may close it all the same at the second Escape.
-  dialog.addEventListener("close", () => {
-    if (host.isConnected) dialog.showModal();
-  });
+  };
   const add: Modal["add"] = (tag, part, content = "", parent = dialog) => {
-    const element = parent.appendChild(document.createElement(tag));
+    const element = parent.appendChild(ownDocument.createElement(tag));
     element.id = part;
     element.part = part;
     element.textContent = content;
@@ -56,16 +84,22 @@ export function createModal(name: string, lang: string, title: string, text: str
     dialog,
     add,
     show() {
-      document.documentElement.append(host);
-      dialog.showModal();
+      rise();
+      const { signal } = over;
+      // Whatever else enters the top layer comes out above this one.
+      for (const type of ["toggle", "fullscreenchange", "focusin"]) ownDocument.addEventListener(type, above, { capture: true, signal });
+      // On the document, because the focus may be on the browser itself.
+      for (const type of KEYS) ownDocument.addEventListener(type, typed, { capture: true, signal });
+      observer.observe(document, { childList: true, subtree: true });
     },
     close() {
+      over.abort();
+      observer.disconnect();
+      dialog.close();
       host.remove();
     },
   };
 }
-
-export type CreateModal = typeof createModal;
 
 function directionOf(lang: string): "rtl" | "ltr" {
   return /^(ar|fa|he|ur|ps|yi)\b/i.test(lang) ? "rtl" : "ltr";

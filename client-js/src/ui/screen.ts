@@ -1,89 +1,104 @@
-/** All that the user gets to see, one thing at a time: the cover, the warning, the notice. */
+/**
+ * All that the user gets to see, one thing at a time: the notice of the end, else what hides the page, else the warning.
+ *
+ * Everything that ends or doubts a session goes through here, so there is one way to hide a page. The next thing is on the
+ * screen before the last one goes, and when the last one goes, the focus is where it was (WCAG 2.4.3).
+ */
 
 import type { Clock } from "../clock.ts";
-import type * as Deadline from "../deadline/index.ts";
-import type { Prompter } from "../deadline/prompter.ts";
-import type { Screen } from "../environment.ts";
-import type { Parts } from "../parts.ts";
-import type { SessionGuardOptions } from "../types.ts";
-import { createModal, type Modal } from "./modal.ts";
-import { showNotice } from "./notice.ts";
-import { textsFrom, type Texts } from "./texts.ts";
+import type { Cover } from "../core/machine.ts";
+import { createWarning, type Warning } from "./warning.ts";
+import type { Prompt, PromptActions, Screen } from "../environment.ts";
+import type { Files } from "../files.ts";
+import { ownDocument } from "../own-document.ts";
+import { here } from "../page.ts";
+import type { SessionEnd, SessionGuardOptions } from "../types.ts";
+import type { Modal } from "./modal.ts";
+import { createCover, createNotice } from "./notice.ts";
+import { tagOf, textsFrom } from "./texts.ts";
 
-export interface LateScreen extends Screen {
-  /** What shows warning and cover is here. */
-  loaded(part: typeof Deadline): void;
-}
-
-export function createScreen(options: SessionGuardOptions, parts: Parts, clock: Clock): LateScreen {
-  const lang = options.lang ?? (document.documentElement.lang || navigator.language);
-  let texts: Texts = textsFrom(options.messages && { lang, ...options.messages });
+export function createScreen(options: SessionGuardOptions, files: Files, clock: Clock): Screen {
+  const lang = tagOf(options.lang ?? (ownDocument.documentElement.lang || navigator.language));
+  const own = options.messages && { lang, ...options.messages };
+  let texts = textsFrom(own);
+  let end: SessionEnd | null = null;
+  let href = "";
+  let cover: Cover = "off";
+  let prompt: Prompt | null = null;
+  let actions: PromptActions | null = null;
+  /** The user has read a warning that cannot be helped, and wants to see no more of it. */
+  let dismissed = false;
+  let warning: Warning | null = null;
+  /** What is on the screen, by what it is about. */
+  let shown: unknown = null;
   let modal: Modal | null = null;
-  let deadline: typeof Deadline | null = null;
-  let prompter: Prompter | null = null;
-  let visibility: string | null = null;
-  /** Shows the modal that is on the screen once more, in other words. */
-  let again = (): void => undefined;
-  /** Takes in the latest prompt once more. */
-  let askAgain = (): void => undefined;
+  let focused: Element | null = null;
 
   // At once, because at the end the network may be gone.
-  parts.texts(lang.toLowerCase().split("-")[0] ?? "").then(
+  files.texts(lang.split("-")[0] ?? "").then(
     (language) => {
       if (!language) return;
       texts = textsFrom({ ...language, lang }, options.messages);
-      again();
-      prompter?.close();
-      askAgain();
+      render(true);
     },
     () => undefined,
   );
 
-  const clear = (): void => {
-    modal?.close();
-    prompter?.close();
-    modal = null;
-    again = () => undefined;
+  const draw = (): Modal | null => {
+    if (end) return createNotice(texts, end, href);
+    if (cover !== "off") return createCover(texts, cover === "unconfirmed" ? (options.loginUrl ?? here()) : null);
+    if (!prompt || !actions || dismissed) return null;
+    warning = createWarning(texts, prompt, clock, actions, () => {
+      dismissed = true;
+      render();
+    });
+    return warning;
   };
 
-  const show = (draw: () => Modal): void => {
-    clear();
-    modal = draw();
-    again = () => {
-      show(draw);
-    };
+  const render = (anew = false): void => {
+    const next = end ?? (cover === "off" ? prompt && !dismissed && "warning" : cover);
+    if (next !== shown || anew) {
+      const old = modal;
+      if (!old) focused = deepest();
+      shown = next;
+      warning = null;
+      modal = draw();
+      modal?.show();
+      old?.close();
+      if (!modal) (focused as HTMLElement | null)?.focus({ preventScroll: true });
+    } else if (prompt) warning?.update(prompt);
+    // Most answers come at once, and words that flash by alarm.
+    modal?.dialog.classList.toggle("blank", next === "checking");
   };
 
   return {
-    loaded(part) {
-      deadline = part;
-      prompter = part.createPrompter(createModal, clock);
-      askAgain();
+    cover(how) {
+      cover = how;
+      render();
     },
-    cloak(how) {
-      const { style } = document.documentElement;
-      if (how === "off") {
-        if (visibility !== null) style.visibility = visibility;
-        visibility = null;
-        if (modal) clear();
-        return;
-      }
-      visibility ??= style.visibility;
-      style.visibility = "hidden";
-      const part = deadline;
-      if (part && how === "unreachable") show(() => part.showCover(createModal, texts));
+    prompt(about, what) {
+      prompt = about;
+      actions = what;
+      dismissed &&= !!about;
+      render();
     },
-    prompt(prompt, actions) {
-      askAgain = () => {
-        prompter?.prompt(prompt, actions, modal ? null : texts);
-      };
-      askAgain();
+    asking: () => shown === "warning",
+    ended(about, loginUrl) {
+      end = about;
+      href = loginUrl ?? here();
+      render();
     },
-    asking: () => !!prompter?.asking(),
-    ended(end, loginUrl) {
-      // Without its fragment the page's own address is a reload.
-      show(() => showNotice(texts, end, loginUrl ?? location.href.replace(/#.*/, "")));
+    clear() {
+      end = prompt = null;
+      cover = "off";
+      render();
     },
-    clear,
   };
+}
+
+/** What has the focus, within whatever shadow roots. */
+function deepest(): Element | null {
+  let element = ownDocument.activeElement;
+  while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+  return element;
 }

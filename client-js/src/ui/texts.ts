@@ -1,27 +1,11 @@
-/**
- * The texts on the screen. English here, and that of what a deadline brings in `deadline/texts.ts`; other languages are
- * files of their own, in `lang/`, or come by the option.
- */
+/** The texts on the screen. English here; other languages are files of their own, in `lang/`, or come by the option. */
 
-import type { Messages } from "../types.ts";
+import type { Messages, SessionEnd } from "../types.ts";
 
-/** Those that a deadline brings are optional here: its part has the English ones. */
-export type Texts = Messages & Required<Omit<Messages, DeadlineText>>;
-
-export type DeadlineText =
-  | "unreachableTitle"
-  | "unreachable"
-  | "warningTitle"
-  | "warningIdle"
-  | "warningAbsolute"
-  | "warningLeft"
-  | "stay"
-  | "dismiss"
-  | "leave"
-  | "stayFailed";
+export type Texts = Required<Messages>;
 
 /** @param languages later ones win, text by text */
-export function textsFrom(...languages: readonly (Messages | undefined)[]): Texts {
+export function textsFrom(...languages: readonly (Messages | null | undefined)[]): Texts {
   return languages.reduce<Texts>(
     (texts, more) => ({
       ...texts,
@@ -36,17 +20,53 @@ export function textsFrom(...languages: readonly (Messages | undefined)[]): Text
 const ENGLISH: Texts = {
   lang: "en",
   titles: { other: "Your session has ended" },
-  // Where the server says nothing, because the page knew it first.
-  explanations: { logout: "You have logged out.", lost: "Your session is no longer valid." },
+  // Where the server says nothing, because the page knew it first, or says it in other words.
+  explanations: {
+    logout: "You have logged out.",
+    logout_other: "You ended this session from another device.",
+    logout_everywhere: "You logged out everywhere, from another device.",
+    lost: "Your session is no longer valid.",
+  },
   when: "When",
   device: "Newer login",
   logInAgain: "Log in again",
+  goOn: "Continue",
+  unreachableTitle: "No connection",
+  unreachable: "This page is hidden until the server confirms that you are still logged in.",
+  warningTitle: "Are you still there?",
+  warningIdle: "You have not been active for a while. Stay logged in, or you will be logged out.",
+  warningAbsolute: "Your session is about to end. Save your work.",
+  warningLeft: "You will be logged out in {time}.",
+  stay: "Stay logged in",
+  dismiss: "OK",
+  leave: "Log out now",
+  stayFailed: "That did not work. Try again.",
 };
 
-/** Date and time in the user's zone; as it is where `lang` or `at` cannot be understood. */
+/** Why, in the words of `texts`, else the server's; whose own log-out it was makes a difference. */
+export function explanationOf({ explanations }: Texts, { reason, by, message }: SessionEnd): string {
+  const key = !by || !/^logout/.test(reason) ? reason : by.self ? "logout" : reason === "logout" ? "logout_other" : reason;
+  return textOf(explanations, key) ?? message;
+}
+
+/** The text of that name; a name that comes from outside may be one that every object has. */
+export function textOf(texts: Readonly<Record<string, string>>, name: string): string | undefined {
+  return Object.hasOwn(texts, name) ? texts[name] : undefined;
+}
+
+/** As BCP 47 spells it: `de_DE.UTF-8` is German, too. What is no tag at all is English. */
+export function tagOf(lang: string): string {
+  try {
+    return Intl.getCanonicalLocales(lang.replaceAll("_", "-").replace(/[.@].*/, ""))[0] ?? "en";
+  } catch {
+    return "en";
+  }
+}
+
+/** Date and time in the user's zone; as it is where it cannot be understood. */
 export function timeOf(at: string, lang: string): string {
   try {
-    return new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));
+    return new Intl.DateTimeFormat(tagOf(lang), { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));
   } catch {
     return at;
   }

@@ -7,26 +7,18 @@
 
 import type { Clock } from "../clock.ts";
 import type { Prompt, PromptActions } from "../environment.ts";
-import type { CreateModal } from "../ui/modal.ts";
-import type { Texts } from "../ui/texts.ts";
-import css from "./style.css";
-import { ENGLISH } from "./texts.ts";
+import { createModal, type Modal } from "./modal.ts";
+import { tagOf, type Texts } from "./texts.ts";
 
 /** Milliseconds between two spoken times of the last minute. */
 export const SPOKEN_EVERY = 20_000;
 
-export interface Warning {
+export interface Warning extends Modal {
   update(prompt: Prompt): void;
-  close(): void;
 }
 
-/**
- * @param createModal of the script itself, which is here already
- * @param translated the texts
- * @param dismiss the user has read a warning that cannot be helped
- */
-export function showWarning(createModal: CreateModal, translated: Texts, first: Prompt, clock: Clock, actions: PromptActions, dismiss: () => void): Warning {
-  const texts = { ...ENGLISH, ...translated };
+/** @param dismiss the user has read a warning that cannot be helped */
+export function createWarning(texts: Texts, first: Prompt, clock: Clock, actions: PromptActions, dismiss: () => void): Warning {
   let prompt = first;
   let spoken = Infinity;
   let cancelTick = (): void => undefined;
@@ -52,7 +44,7 @@ export function showWarning(createModal: CreateModal, translated: Texts, first: 
   };
 
   const text = extendable ? texts.warningIdle : texts.warningAbsolute;
-  const modal = createModal("session-guard-warning", texts.lang, texts.warningTitle, text, css, stay);
+  const modal = createModal("warning", texts.lang, texts.warningTitle, text, stay);
   const time = modal.add("time", "time");
   time.role = "timer";
   time.ariaHidden = "true";
@@ -79,9 +71,9 @@ export function showWarning(createModal: CreateModal, translated: Texts, first: 
     cancelTick = clock.after(left % 1_000 || 1_000, tick);
   };
   tick();
-  modal.show();
 
   return {
+    ...modal,
     update(next) {
       prompt = next;
       // More time than was last told: the story begins anew.
@@ -110,9 +102,5 @@ export function spokenTime(ms: number, lang: string): string {
 }
 
 function number(value: number, lang: string, options: Intl.NumberFormatOptions): string {
-  try {
-    return value.toLocaleString(lang, options);
-  } catch {
-    return value.toLocaleString("en", options);
-  }
+  return value.toLocaleString(tagOf(lang), options);
 }
