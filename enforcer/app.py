@@ -1,7 +1,7 @@
 """Wires one process, and owns the order in which it starts and stops."""
 
 import asyncio
-import errno
+import contextlib
 import logging
 
 from aiohttp import web
@@ -25,8 +25,10 @@ from enforcer.gateway.limits import Pace
 from enforcer.gateway.places import Places
 from enforcer.jobs import Jobs
 from enforcer.journal import Journal
+from enforcer.listening import why_not_listening
 from enforcer.metrics import LoopWatch, Metrics
 from enforcer.notices import Notices
+from enforcer.ports import QUEUE_LENGTH, QUEUES, reserved_port
 from enforcer.rates import Rates
 from enforcer.registry import Registry
 from enforcer.settings import Settings
@@ -129,14 +131,10 @@ class Server:
                 shutdown_timeout=SHUTDOWN_WITHIN,
             )
             await self._runner.setup()
-            listener = web.TCPSite(
-                self._runner, self._settings.ipaddr, self._settings.port, backlog=4096, reuse_port=self._shares_port
-            )
             try:
-                await listener.start()
+                self.port = await self._listen(self._runner)
             except OSError as e:
-                raise StartError(why_not_listening(self._settings, e)) from None
-            self.port = self._runner.addresses[0][1]
+                raise StartError(why_not_listening(self._settings.ipaddr, self._settings.port, e)) from None
             # 3. What runs by itself.
             self._jobs.start()
             self._loop_watch.start()
@@ -188,6 +186,16 @@ class Server:
             log.warning("what was noticed last is not written", extra={"error": str(e)})
         await self._store.close()
 
+    async def _listen(self, runner: web.AppRunner) -> int:
+        """Opens the port, whose number it returns; raises OSError if it cannot be had."""
+        host, port = self._settings.ipaddr, self._settings.port
+        with contextlib.ExitStack() as reserved:
+            if not self._shares_port:  # else whoever has started us keeps it
+                port = reserved.enter_context(reserved_port(host, port)).getsockname()[1]
+            for _ in range(QUEUES):
+                await web.TCPSite(runner, host, port, backlog=QUEUE_LENGTH, reuse_port=True).start()
+        return port
+
     async def _open_store(self) -> None:
         await self._store.open()
         try:
@@ -223,17 +231,3 @@ def _application(context: Context, door: Door) -> web.Application:
         app.add_routes(demo.ROUTES)
     door.attach(app)
     return app
-
-
-def why_not_listening(settings: Settings, error: OSError) -> str:
-    """One line for the operator."""
-    where = f"{settings.ipaddr} port {settings.port}"
-    match error.errno:
-        case errno.EADDRINUSE:
-            return f"{where} is in use; stop the other process, or change `port`"
-        case errno.EACCES:
-            return f"{where} needs more rights than this user has; take a port above 1023"
-        case errno.EADDRNOTAVAIL:
-            return f"{settings.ipaddr} is not an address of this machine; change `ipaddr`"
-        case _:
-            return f"cannot listen on {where}: {error.strerror or error}"

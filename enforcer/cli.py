@@ -12,13 +12,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from enforcer import __version__, console, descriptors, garbage, logs, metrics, protocol, settings
-from enforcer.app import Server, why_not_listening
+from enforcer import __version__, advice, console, descriptors, garbage, logs, metrics
+from enforcer.app import Server
+from enforcer.command_line import USAGE_ERROR, parse
+from enforcer.configuration import load
 from enforcer.console import Console
 from enforcer.errors import ConfigError, EnforcerError, StartError
-from enforcer.model import EndReason
+from enforcer.listening import local_url, why_not_listening
+from enforcer.ports import reserved_port
 from enforcer.settings import Settings
-from enforcer.workers import Workers, reserved_port
+from enforcer.terminal import plain
+from enforcer.workers import Workers
 
 try:
     from uvloop import run
@@ -28,16 +32,15 @@ except ImportError:  # there is none for Windows
 log = logging.getLogger("enforcer.cli")
 
 DEFAULT_CONFIG = Path("config.json")
-USAGE_ERROR = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; the exit status. What the operator must mend is one line on stderr and status 2."""
-    arguments = _parser().parse_args(argv)
+    arguments = parse(argv)
     try:
         return _COMMANDS[arguments.command or "serve"](arguments)
     except EnforcerError as error:
-        print(f"enforcer: {error}", file=sys.stderr)
+        print(f"enforcer: {plain(str(error))}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
         return 130
@@ -48,16 +51,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def serve(arguments: argparse.Namespace) -> int:
     """Starts the server and runs it until SIGTERM or SIGINT."""
-    config = settings.load(_config_path(arguments), _flags(arguments))
+    config = load(_config_path(arguments), _flags(arguments))
     worker: int | None = getattr(arguments, "worker", None)
     logs.configure(config.log_format, worker)
     descriptors.raise_limit()
-    if worker is None:
-        for warning in settings.warnings(config):
-            print(f"enforcer: warning: {warning}", file=sys.stderr)
-        if config.workers > 1:
-            return run(_serve_by_workers(config, arguments))
-    run(_serve(config, arguments))
+    try:
+        if worker is None:
+            for warning in advice.warnings(config):
+                log.warning(warning)
+            if config.workers > 1:
+                return run(_serve_by_workers(config, arguments))
+        run(_serve(config, arguments))
+    except StartError as error:
+        if config.log_format != "json":
+            raise
+        log.error("cannot start", extra={"error": str(error)})
+        return USAGE_ERROR
     return 0
 
 
@@ -66,15 +75,18 @@ async def _serve_by_workers(config: Settings, arguments: argparse.Namespace) -> 
     try:
         keeper = reserved_port(config.ipaddr, config.port)
     except OSError as error:
-        raise StartError(why_not_listening(config, error)) from None
+        raise StartError(why_not_listening(config.ipaddr, config.port, error)) from None
     with keeper:
         config = config.model_copy(update={"port": keeper.getsockname()[1]})
         workers = Workers(config.workers, _worker_arguments(config, arguments), lambda: _announce(config, config.port))
+        log.info("starting", extra={"version": __version__, "workers": config.workers})
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, workers.stop)
         loop.add_signal_handler(signal.SIGHUP, workers.signal, signal.SIGHUP)
-        return await workers.run()
+        status = await workers.run()
+    log.info("stopped")
+    return status
 
 
 def _worker_arguments(config: Settings, arguments: argparse.Namespace) -> list[str]:
@@ -88,7 +100,7 @@ def _worker_arguments(config: Settings, arguments: argparse.Namespace) -> list[s
 
 def _announce(config: Settings, port: int) -> None:
     """What a start says when it is done."""
-    address = f"http://{'127.0.0.1' if config.ipaddr in ('0.0.0.0', '::') else config.ipaddr}:{port}"  # noqa: S104
+    address = local_url(config.ipaddr, port)
     print(f"Enforcer {__version__} is listening on {address}", flush=True)
     if config.demo:
         print(f"Open {address}/demo in two browser windows.", flush=True)
@@ -114,11 +126,14 @@ async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
     loop.add_signal_handler(signal.SIGHUP, _reload, server, arguments)
     await server.start()
     garbage.settle()
+    log.info("started", extra={"version": __version__, "address": local_url(config.ipaddr, server.port)})
     _announce(config, server.port)
     try:
         await stopping.wait()
+        log.info("stopping")
     finally:
         await server.stop()
+        log.info("stopped")
         if orphaned.is_set():
             metrics.remove_directory()  # which nobody else will
 
@@ -126,7 +141,7 @@ async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
 def _reload(server: Server, arguments: argparse.Namespace) -> None:
     """SIGHUP: reads the configuration again. One that cannot be used changes nothing."""
     try:
-        config = settings.load(_config_path(arguments), _flags(arguments))
+        config = load(_config_path(arguments), _flags(arguments))
     except ConfigError as error:
         log.error("the configuration cannot be used, nothing has changed", extra={"problems": error.problems})
         return
@@ -137,14 +152,21 @@ def _reload(server: Server, arguments: argparse.Namespace) -> None:
 def check_config(arguments: argparse.Namespace) -> int:
     """Says every problem of a configuration at once."""
     path = arguments.file or _config_path(arguments)
+    errors: Sequence[str] = ()
+    found: list[str] = []
     try:
-        config = settings.load(path)
+        config = load(path)
     except ConfigError as error:
-        for problem in error.problems:
-            print(f"error: {problem}")
+        errors = error.problems
+    else:
+        errors, found = advice.preflight(config)
+        found = [*advice.warnings(config), *found]
+    for problem in errors:
+        print(f"error: {plain(problem)}")
+    for warning in found:
+        print(f"warning: {plain(warning)}")
+    if errors:
         return USAGE_ERROR
-    for warning in settings.warnings(config):
-        print(f"warning: {warning}")
     print(f"{path or 'the environment'}: can be used")
     return 0
 
@@ -178,7 +200,7 @@ def _on_server(command: Callable[[Console, argparse.Namespace], int]) -> Callabl
     """A command that speaks to the running server."""
 
     def run(arguments: argparse.Namespace) -> int:
-        return command(Console(settings.load(_config_path(arguments)), arguments.url), arguments)
+        return command(Console(load(_config_path(arguments)), arguments.url), arguments)
 
     return run
 
@@ -194,61 +216,6 @@ def _config_path(arguments: argparse.Namespace) -> Path | None:
 def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
     """The settings that were given as flags."""
     return {name: value for name, value in vars(arguments).items() if name in Settings.model_fields}
-
-
-def _parser() -> argparse.ArgumentParser:
-    everywhere = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    everywhere.add_argument("--config", type=Path, metavar="FILE", help="the configuration (default: config.json)")
-
-    serving = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    group = serving.add_argument_group("settings", "each overrides the configuration and the environment")
-    for name in Settings.model_fields:
-        if name in ("authkey", "metrics_key", "demo"):  # all users of a machine can read a command line
-            continue
-        group.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE")
-    serving.add_argument("--worker", type=int, help=argparse.SUPPRESS)  # one of several, started by `workers`
-    group.add_argument("--demo", action="store_true", help="serve the demo page")
-
-    parser = argparse.ArgumentParser(
-        prog="enforcer",
-        description="Keeps one live session per user, in real time. Without a command it serves.",
-        parents=[everywhere, serving],
-    )
-    parser.add_argument("--version", action="version", version=f"enforcer {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser("serve", help="start the server (the default)", parents=[everywhere, serving])
-    check = commands.add_parser(
-        "check-config", help="say everything that is wrong with a configuration", parents=[everywhere]
-    )
-    check.add_argument("file", nargs="?", type=Path, metavar="FILE")
-    commands.add_parser("genkey", help="print a new authkey", parents=[everywhere])
-    start = commands.add_parser("init", help="write a configuration with a fresh key", parents=[everywhere])
-    start.add_argument("--demo", action="store_true", default=False, help="with the demo page switched on")
-    _add_console(commands, everywhere)
-    return parser
-
-
-def _add_console(commands: Any, everywhere: argparse.ArgumentParser) -> None:
-    """The commands that speak to a running server."""
-    running = argparse.ArgumentParser(add_help=False)
-    running.add_argument("--url", metavar="URL", help="the server's address (default: as the configuration says)")
-    filters = argparse.ArgumentParser(add_help=False)
-    filters.add_argument("--room", metavar="ROOM", help="of one user only")
-    filters.add_argument("--since", metavar="TIME", help="from this time on, as 2026-11-21T08:30:00Z")
-    filters.add_argument("--limit", type=int, default=1000, metavar="N", help="rows of the table (default: 1000)")
-    filters.add_argument("--format", choices=("table", "csv", "jsonl"), default="table")
-
-    rows = commands.add_parser("sessions", help="who is and was logged in", parents=[everywhere, running, filters])
-    rows.add_argument("--state", choices=("open", "ended"), help="only those")
-    rows.add_argument("--reason", metavar="REASON", help="ended for this reason")
-    rows.add_argument("--until", metavar="TIME", help="started before this time")
-    trail = commands.add_parser("log", help="what happened, a row a transition", parents=[everywhere, running, filters])
-    trail.add_argument("--session", metavar="SESSION", help="of one session only")
-    stop = commands.add_parser("end", help="end a session, or all of a user", parents=[everywhere, running])
-    stop.add_argument("session", nargs="?", metavar="SESSION")
-    stop.add_argument("--room", metavar="ROOM", help="all sessions of this user")
-    stop.add_argument("--except", dest="keep", metavar="SESSION", help="but this one")
-    stop.add_argument("--reason", choices=protocol.ASKED_REASONS, default=EndReason.ADMIN, help="default: admin")
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

@@ -5,13 +5,13 @@ time whatever comes; what was read is kept for the next login of such a browser.
 """
 
 import unicodedata
+from collections.abc import Callable
 from functools import cache, lru_cache
 from ipaddress import ip_address
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ua_parser import Domain, Resolver
-from ua_parser.loaders import load_lazy_builtins
-from ua_parser.regex import Resolver as LinearResolver
+if TYPE_CHECKING:
+    from ua_parser import PartialResult
 
 LIMITS = {"label": 128, "class": 32, "id": 128, "user_agent": 512, "ip": 64}
 """Characters that are kept of the texts of a device."""
@@ -102,7 +102,7 @@ def described(user_agent: str) -> Described:
 
     The first call in a process loads the rules, which takes a fifth of a second; see `prepare`.
     """
-    found = _resolver()(user_agent, Domain.ALL)
+    found = _rules()(user_agent)
     browser = None if found.user_agent is None else _browser(found.user_agent.family)
     system = None if found.os is None else found.os.family
     if system in _DISTRIBUTIONS:
@@ -114,20 +114,28 @@ def described(user_agent: str) -> Described:
 
 def prepare() -> None:
     """Loads the rules, if they are not; on a thread, so that nobody waits for it."""
-    _resolver()
+    _rules()
 
 
 def prepared() -> bool:
     """Whether `described` answers without loading anything."""
-    return _resolver.cache_info().currsize > 0
+    return _rules.cache_info().currsize > 0
 
 
 @cache
-def _resolver() -> Resolver:
-    """Browsers, systems and robots. The rules for models of phones, most of all, would cost twice the memory."""
+def _rules() -> "Callable[[str], PartialResult]":
+    """Browsers, systems and robots. The rules for models of phones, most of all, would cost twice the memory.
+
+    Imported here, for the same reason as they are loaded here: many processes never need them.
+    """
+    from ua_parser import Domain
+    from ua_parser.loaders import load_lazy_builtins
+    from ua_parser.regex import Resolver
+
     browsers, systems, models = load_lazy_builtins()
     robots = [m for m in models if getattr(m, "family", None) == "Spider"]
-    return LinearResolver((browsers, systems, robots))
+    read = Resolver((browsers, systems, robots))
+    return lambda user_agent: read(user_agent, Domain.ALL)
 
 
 def _browser(family: str) -> str:

@@ -10,6 +10,8 @@ from typing import Any, TextIO
 
 import orjson
 
+from enforcer.terminal import plain, plain_json
+
 GATHER = 0.05
 """Seconds in which lines are gathered and written at once."""
 
@@ -31,6 +33,7 @@ def configure(log_format: str, worker: int | None = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("enforcer").setLevel(logging.INFO)
+    logging.captureWarnings(True)  # Python's own are lines like all others
 
 
 class _Naming(logging.Filter):
@@ -99,8 +102,9 @@ def _members(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _dump(value: Any) -> str:
+    """JSON that does nothing to the terminal on which somebody reads it."""
     try:
-        return orjson.dumps(value, default=str).decode()
+        return plain_json(orjson.dumps(value, default=str).decode())
     except TypeError:  # a lone surrogate, say
         return orjson.dumps(ascii(value)).decode()
 
@@ -109,7 +113,7 @@ class TextFormatter(logging.Formatter):
     """`time LEVEL message name=value …`, values as JSON so that newlines and escapes cannot forge a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        message = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
+        message = plain(record.getMessage())
         parts = [_at(record), record.levelname, message]
         parts += [f"{name}={_dump(value)}" for name, value in _members(record).items()]
         line = " ".join(parts)

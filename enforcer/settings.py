@@ -1,32 +1,24 @@
-"""What an operator decides: `config.json`, overridden by `ENFORCER_*` in the environment, overridden by flags.
+"""What an operator decides. `configuration` reads it from a file, the environment and flags.
 
-`load` finds every problem at once and never repeats a key. Durations are seconds, as a number or as "90s", "15m",
+Durations are seconds, as a number or as "90s", "15m",
 "8h", "30d" or a sum like "1h30m"; `null` means never where it is allowed.
 """
 
-import difflib
+import contextlib
 import ipaddress
-import json
-import os
 import re
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
 )
 
 from enforcer.cores import usable_cores
 from enforcer.deadlines import Rules
-from enforcer.errors import ConfigError
 from enforcer.redis_address import is_redis, redis_address
 
 ENV_PREFIX = "ENFORCER_"
@@ -36,9 +28,22 @@ MIN_KEY_LENGTH = 32
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
-_RESERVED_EVENTS = frozenset(
+RESERVED_EVENTS = frozenset(
     {"connect", "connect_error", "disconnect", "session", "activity", "check", "logout", "message"}
 )
+
+
+class Several(ValueError):
+    """Problems of one setting, a sentence each."""
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        super().__init__("; ".join(sentences))
+        self.sentences = tuple(sentences)
+
+
+def _raise_all(sentences: Iterable[str]) -> None:
+    if found := tuple(sentences):
+        raise Several(found)
 
 
 def _duration(value: object) -> object:
@@ -84,14 +89,18 @@ def _origins(value: object) -> object:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list | tuple):
         raise ValueError('"same-host" or a list of origins like "https://app.example"')
-    for origin in values:
-        if origin == "*":
-            raise ValueError('"*" would let every site on the web in; list the origins of your pages')
-        if origin in ("null", "file://"):
-            raise ValueError(f"{origin!r} would let any page in that hides where it is from; give the app a scheme")
-        if not isinstance(origin, str) or not (_WEB_ORIGIN.fullmatch(origin) or _APP_ORIGIN.fullmatch(origin)):
-            raise ValueError(f"{origin!r} is not an origin: scheme://host[:port] in lower case, without a path")
+    _raise_all(problem for origin in values if (problem := _wrong_with_origin(origin)))
     return tuple(_without_default_port(origin) for origin in values)
+
+
+def _wrong_with_origin(origin: object) -> str | None:
+    if origin == "*":
+        return '"*" would let every site on the web in; list the origins of your pages'
+    if origin in ("null", "file://"):
+        return f"{origin!r} would let any page in that hides where it is from; give the app a scheme"
+    if not isinstance(origin, str) or not (_WEB_ORIGIN.fullmatch(origin) or _APP_ORIGIN.fullmatch(origin)):
+        return f"{origin!r} is not an origin: scheme://host[:port] in lower case, without a path"
+    return None
 
 
 def _without_default_port(origin: str) -> str:
@@ -108,9 +117,11 @@ def _hostnames(value: object) -> object:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list | tuple) or not values:
         raise ValueError('a list of names like ["app.example"]; leave it out to answer for any')
-    for name in values:
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", name):
-            raise ValueError(f"{name!r} is not a host name: no scheme, port, path or *, and IPv6 in brackets")
+    _raise_all(
+        f"{name!r} is not a host name: no scheme, port, path or *, and IPv6 in brackets"
+        for name in values
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", name)
+    )
     return tuple(name.lower() for name in values)
 
 
@@ -118,23 +129,26 @@ def _networks(value: object) -> object:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list | tuple):
         raise ValueError('a list of addresses or networks like "10.0.0.0/8"')
-    for network in values:
-        try:
-            ipaddress.ip_network(network, strict=False)
-        except (ValueError, TypeError):
-            raise ValueError(f"{network!r} is not an IP address or network") from None
+    _raise_all(f"{n!r} is not an IP address or network" for n in values if not _is_network(n))
     return tuple(values)
+
+
+def _is_network(value: object) -> bool:
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return bool(ipaddress.ip_network(value, strict=False))
+    return False
 
 
 def _redirects(value: object) -> object:
     if isinstance(value, dict):
-        for entry, target in value.items():
-            if (
-                not isinstance(target, str)
-                or not re.match(r"https?://[^/\s\\]|/(?![/\\])", target)
-                or re.search(r"[\s\\]", target)
-            ):
-                raise ValueError(f'the target of {entry!r} must be a path like "/login" or an http(s) address')
+        _raise_all(
+            f'the target of {entry!r} must be a path like "/login" or an http(s) address'
+            for entry, target in value.items()
+            if not isinstance(target, str)
+            or not re.match(r"https?://[^/\s\\]|/(?![/\\])", target)
+            or re.search(r"[\s\\]", target)
+        )
     return value
 
 
@@ -168,44 +182,81 @@ OptionalDuration = Annotated[_Seconds | None, BeforeValidator(_optional_duration
 
 
 class Settings(BaseSettings):
-    """Every setting, with its default. `docs/configuration.md` explains each."""
+    """Every setting, with its default and what `enforcer --help` says of it. `docs/configuration.md` explains each."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, extra="forbid", hide_input_in_errors=True, frozen=True, strict=False
+        env_prefix=ENV_PREFIX,
+        extra="forbid",
+        hide_input_in_errors=True,
+        frozen=True,
+        strict=False,
+        use_attribute_docstrings=True,
     )
 
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """TCP port; 0 takes a free one"""
     ipaddr: str = "0.0.0.0"  # noqa: S104 - the original three settings include where to listen; the docs say so
+    """address to listen on; 127.0.0.1 is this machine only, 0.0.0.0 everybody who can reach it"""
     authkey: Annotated[tuple[SecretStr, ...] | None, BeforeValidator(_keys)] = None
+    """what app servers show, at least 32 characters; or a list of two while it is changed, the first signs"""
     authkey_file: Path | None = None
+    """a file with the authkey, or two, a line each; instead of authkey"""
     metrics_key: SecretStr | None = None
+    """opens /metrics and nothing else"""
     store: Annotated[str, BeforeValidator(_store)] = "sqlite:///enforcer.db"
+    """sqlite:///FILE, sqlite:////absolute/FILE, redis://HOST:PORT/DB, or memory:// which forgets"""
     workers: Annotated[int, Field(ge=1, le=256), BeforeValidator(_workers)] = 1
+    """processes on one port, or auto for one a processor; more than one needs Redis"""
     join: Literal["ticket", "open"] = "ticket"
+    """ticket: a page shows the ticket of its login; open: a page names its room"""
     login_window: Duration = 30.0
+    """with open: how far a login and its page's first connection may lie apart"""
     policy: Literal["displace", "reject"] = "displace"
+    """displace: the newest login stays; reject: while others are alive a login is refused"""
     max_sessions: Annotated[int, Field(ge=1, le=1000)] = 1
+    """live logins of one user"""
     idle_timeout: OptionalDuration = None
+    """ends a session after so long without human activity"""
     warn_before: Duration = 120.0
+    """how long before an end by time the page warns"""
     absolute_timeout: OptionalDuration = None
+    """ends a session so long after its login, whatever happens"""
     lost_timeout: OptionalDuration = 30 * 86400.0
+    """ends a session after so long without any sign of life"""
     alive_window: Duration = 60.0
+    """how long after its last sign of life a session counts as alive"""
     restart_grace: Duration = 60.0
+    """after a start nothing ends as idle or lost for so long"""
     ack_timeout: Duration = 5.0
+    """how long a page has to confirm its end before its socket is cut"""
     ticket_lifetime: OptionalDuration = None
+    """ends a ticket before its session; the page is sent fresh ones"""
     retention: OptionalDuration = 90 * 86400.0
+    """how long the records of ended sessions are kept"""
     hostnames: Annotated[tuple[str, ...] | None, BeforeValidator(_hostnames)] = None
+    """names under which the server answers, exactly; none: any"""
     origins: Annotated[Literal["same-host"] | tuple[str, ...], BeforeValidator(_origins)] = "same-host"
+    """whose pages may connect: same-host, or a list of exact origins"""
     trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(_networks)] = ()
+    """addresses or networks of your reverse proxies, whose X-Forwarded-For is believed"""
     redirects: Annotated[dict[str, str], BeforeValidator(_redirects)] = Field(default_factory=dict)
+    """where a page goes after its end, by the entry of its login"""
     max_connections: Annotated[int, Field(ge=1)] = 100_000
+    """sockets of the process"""
     max_connections_per_room: Annotated[int, Field(ge=1)] = 100
+    """sockets of one user"""
     max_connections_per_ip: Annotated[int, Field(ge=1)] | None = None
+    """sockets of one address"""
     max_message_size: Annotated[int, Field(ge=1024, le=1_000_000)] = 16_384
+    """bytes of one message from a page"""
     max_header_size: Annotated[int, Field(ge=8192, le=1_000_000)] = 65_536
+    """bytes of the head of a request"""
     event_name: Annotated[str, Field(min_length=1, max_length=64)] = "force-logout"
+    """the name of the event that ends a page"""
     log_format: Literal["text", "json"] = "text"
+    """lines of the log on stderr"""
     demo: bool = False
+    """serves the demo page"""
 
     @property
     def authkeys(self) -> tuple[str, ...]:
@@ -223,6 +274,11 @@ class Settings(BaseSettings):
         return self.authkeys + self.metrics_keys
 
     @property
+    def named_keys(self) -> dict[str, tuple[str, ...]]:
+        """The keys in clear by their settings. Never log or show them."""
+        return {"authkey": self.authkeys, "metrics_key": self.metrics_keys}
+
+    @property
     def rules(self) -> Rules:
         """The part of the settings that decides about sessions."""
         return Rules(
@@ -235,198 +291,3 @@ class Settings(BaseSettings):
             lost_timeout=self.lost_timeout,
             alive_window=self.alive_window,
         )
-
-
-def load(
-    path: Path | None, flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
-) -> Settings:
-    """The settings from a file (if any), the environment and flags, in rising precedence.
-
-    Raises:
-        ConfigError: with every problem, each a sentence without any key in it.
-    """
-    variables = os.environ if environ is None else environ
-    problems: list[str] = []
-    values = _read_file(path, problems) if path is not None else {}
-    overrides = {name: _flag(name, value) for name, value in (flags or {}).items() if value is not None}
-
-    class Loaded(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            environment = EnvSettingsSource(settings_cls)
-            environment.env_vars = {k.lower(): v for k, v in variables.items()}
-            return init_settings, environment, InitSettingsSource(settings_cls, init_kwargs=values)
-
-    settings: Settings | None = None
-    try:
-        settings = Loaded(**overrides)
-    except ValidationError as e:
-        problems += _sentences(e)
-    except SettingsError as e:
-        field = re.search(r'field "(\w+)"', str(e))
-        name = field.group(1) if field else "a setting"
-        problems.append(f"{name}: its value in the environment is not valid JSON")
-    if settings is not None:
-        settings = _with_keys(settings, path, problems)
-        if settings.workers > 1 and not is_redis(settings.store):
-            problems.append("workers: more than one process needs a store that they can share; set `store` to a Redis")
-        if settings.event_name in _RESERVED_EVENTS:
-            problems.append(f"event_name: {settings.event_name!r} is taken by the protocol; choose another")
-    if problems or settings is None:
-        raise ConfigError(problems)
-    return settings
-
-
-def warnings(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
-    """What works but deserves a second thought; `enforcer check-config` and the start print it."""
-    environ = os.environ if environ is None else environ
-    found = []
-    for name in sorted(environ):
-        if name.startswith(ENV_PREFIX) and name[len(ENV_PREFIX) :].lower() not in Settings.model_fields:
-            setting = name[len(ENV_PREFIX) :].lower()
-            found.append(f"{name} in the environment names no setting{_did_you_mean(setting, Settings.model_fields)}")
-    if settings.idle_timeout is not None or settings.absolute_timeout is not None:
-        if settings.warn_before < 20:
-            found.append(f"warn_before {settings.warn_before:g} s is shorter than the 20 s that WCAG 2.2.1 asks for")
-        shortest = min(t for t in (settings.idle_timeout, settings.absolute_timeout) if t is not None)
-        if settings.warn_before >= shortest:
-            found.append(f"warn_before {settings.warn_before:g} s is not shorter than the time-out of {shortest:g} s")
-    found += [
-        f"{name} has few different characters; `enforcer genkey` makes a strong one"
-        for name, keys in _named_keys(settings).items()
-        if any(len(set(key)) < 10 for key in keys)
-    ]
-    if settings.join == "open":
-        found.append("join is open: whoever knows a user's name can listen for that user's logouts")
-    rebinding = settings.origins == "same-host" and settings.hostnames is None and not _is_loopback(settings.ipaddr)
-    if rebinding and (settings.join == "open" or settings.demo):
-        found.append(
-            "origins is same-host, and anybody may connect: any site can lead its own name here (DNS rebinding) and so"
-            " become the same host; set `hostnames` to the names of this server, or `origins` to a list"
-        )
-    if settings.demo:
-        found.append("demo is on: anyone who reaches the server can use /demo; leave it off in production")
-    if settings.store == "memory://":
-        found.append("store is memory://: every session is forgotten at a restart")
-    return found
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
-
-
-def readable_by_others(path: Path) -> bool:
-    """Whether every user of the machine may read the file."""
-    return bool(stat.S_IMODE(path.stat().st_mode) & stat.S_IROTH)
-
-
-def _read_file(path: Path, problems: list[str]) -> dict[str, Any]:
-    """The members of a configuration file; what is wrong with it goes to `problems`."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        exposed = readable_by_others(path)
-        values = json.loads(text)
-    except FileNotFoundError:
-        problems.append(f"{path} does not exist; copy config.json.example, or give --config FILE")
-        return {}
-    except (OSError, UnicodeDecodeError) as e:
-        problems.append(f"{path} cannot be read: {e.strerror if isinstance(e, OSError) else 'not UTF-8'}")
-        return {}
-    except (ValueError, RecursionError) as e:
-        where = f" (line {e.lineno}, column {e.colno}: {e.msg})" if isinstance(e, json.JSONDecodeError) else ""
-        problems.append(f"{path} is not JSON{where}")
-        return {}
-    if not isinstance(values, dict):
-        problems.append(f"{path} must hold a JSON object")
-        return {}
-    if exposed and any(values.get(name) is not None for name in ("authkey", "metrics_key")):
-        problems.append(f"{path} holds a key and every user of this machine can read it; run: chmod 600 {path}")
-    return values
-
-
-def _flag(name: str, value: Any) -> Any:
-    """A flag's text as its setting wants it: lists and objects are written as JSON."""
-    if (
-        isinstance(value, str)
-        and name in {"origins", "hostnames", "trusted_proxies", "redirects"}
-        and value[:1] in "[{"
-    ):
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _with_keys(settings: Settings, path: Path | None, problems: list[str]) -> Settings:
-    """Reads `authkey_file` and judges the keys."""
-    if settings.authkey_file is not None:
-        if settings.authkey is not None:
-            problems.append("authkey and authkey_file are both set; keep one")
-            return settings
-        file = settings.authkey_file
-        if path is not None and not file.is_absolute():
-            file = path.parent / file
-        try:
-            lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-            if readable_by_others(file):
-                problems.append(f"authkey_file {file} can be read by every user of this machine; run: chmod 600 {file}")
-        except (OSError, UnicodeDecodeError) as e:
-            problems.append(
-                f"authkey_file {file} cannot be read: {e.strerror if isinstance(e, OSError) else 'not UTF-8'}"
-            )
-            return settings
-        if not 1 <= len(lines) <= 2:
-            problems.append(f"authkey_file {file} must hold one key, or two while rotating, a line each")
-            return settings
-        settings = settings.model_copy(update={"authkey": tuple(SecretStr(line) for line in lines)})
-    if not settings.authkeys:
-        problems.append("authkey is missing; run `enforcer genkey` and put its output into the configuration")
-    for name, keys in _named_keys(settings).items():
-        for key in keys:
-            problems.extend(_wrong_with(name, key))
-    if set(settings.metrics_keys) & set(settings.authkeys):
-        problems.append("metrics_key is an authkey too; run `enforcer genkey` and give it one of its own")
-    return settings
-
-
-def _named_keys(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The keys in clear by their settings."""
-    return {"authkey": settings.authkeys, "metrics_key": settings.metrics_keys}
-
-
-def _wrong_with(name: str, key: str) -> Iterator[str]:
-    if key == SAMPLE_AUTHKEY:
-        yield f"{name} is still the sample value; run `enforcer genkey` and put its output there"
-    elif len(key) < MIN_KEY_LENGTH:
-        yield f"{name} has {len(key)} characters, at least {MIN_KEY_LENGTH} are needed; run `enforcer genkey`"
-    elif not key.isascii() or not key.isprintable() or key != key.strip() or " " in key:
-        yield f"{name} must be printable ASCII without spaces, so that it fits into a header"
-
-
-def _sentences(error: ValidationError) -> list[str]:
-    """Each validation error as one sentence; never the value, which may be a key."""
-    sentences = []
-    for e in error.errors(include_url=False, include_input=False):
-        name = str(e["loc"][0]) if e["loc"] else "the configuration"
-        if e["type"] == "extra_forbidden":
-            sentences.append(f"{name!r} is not a setting{_did_you_mean(name, Settings.model_fields)}")
-        else:
-            message = e["msg"].removeprefix("Value error, ")
-            sentences.append(f"{name}: {message[:1].lower() + message[1:]}")
-    return list(dict.fromkeys(sentences))
-
-
-def _did_you_mean(name: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -110,24 +109,3 @@ class Workers:
         if not (await asyncio.wait([ended], timeout=END_WITHIN))[0]:
             process.kill()
         return await ended
-
-
-def reserved_port(host: str, port: int) -> socket.socket:
-    """A socket that keeps a port for the workers; it does not listen, so no connection goes to it.
-
-    Raises:
-        OSError: the port cannot be had; somebody else has it, say.
-    """
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind, protocol) as alone:  # without SO_REUSEPORT, so that other servers are seen
-        alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        alone.bind(address)
-        address = alone.getsockname()
-    shared = socket.socket(family, kind, protocol)
-    try:
-        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        shared.bind(address)
-    except OSError:
-        shared.close()
-        raise
-    return shared

@@ -4,6 +4,7 @@ import base64
 import binascii
 import csv
 import io
+import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -102,6 +103,7 @@ class AuditLogQuery(bodies.Strict):
     room: bodies.Room | None = None
     session: bodies.SessionIdInQuery | None = None
     since: When | None = None
+    until: When | None = None
     limit: Limit = 100
     cursor: str | None = None
 
@@ -153,6 +155,7 @@ async def audit_log(request: web.Request, context: Context) -> web.StreamRespons
         room=asked.room,
         session=asked.session,
         since=_time("since", asked.since),
+        until=_time("until", asked.until),
         after=_audit_cursor(asked.cursor),
         limit=asked.limit + 1,
     )
@@ -286,6 +289,11 @@ def _cells(document: protocol.JSON, columns: tuple[str, ...]) -> Iterator[str]:
         yield _cell(value)
 
 
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Mn", "Zl", "Zp", "Zs"})
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols without a shape."""
+
+
 def _cell(value: Any) -> str:
     """A value as text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
     if value is None:
@@ -293,7 +301,17 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = str(value)
-    return "'" + text if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return f"'{text}" if isinstance(value, str) and _is_formula(text) else text
+
+
+def _is_formula(text: str) -> bool:
+    """By the first character that is seen: spreadsheets pass over what is before it. Full-width signs count too."""
+    if text[:1] in ("\t", "\r", "\n"):
+        return True
+    for c in text:
+        if unicodedata.category(c) not in _INVISIBLE and c not in _BLANK:
+            return unicodedata.normalize("NFKC", c)[:1] in ("=", "+", "-", "@")
+    return False
 
 
 ROUTES = (

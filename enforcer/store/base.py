@@ -30,11 +30,15 @@ class SessionQuery:
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """Rows of the audit log, oldest first. `after` is the `seq` of the last row of the page before."""
+    """Rows of the audit log, oldest first.
+
+    `since` (included) and `until` (excluded) bound `at`; `after` is the `seq` of the last row of the page before.
+    """
 
     room: str | None = None
     session: str | None = None
     since: float | None = None
+    until: float | None = None
     after: int = 0
     limit: int = 100
 

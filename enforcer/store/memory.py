@@ -154,6 +154,7 @@ class MemoryStore:
             and (query.room is None or row.entry.room == query.room)
             and (query.session is None or row.entry.session == query.session)
             and (query.since is None or row.entry.at >= query.since)
+            and (query.until is None or row.entry.at < query.until)
         )
         return list(itertools.islice(rows, query.limit))
 

@@ -102,6 +102,8 @@ class Logs:
             row = rows.audit_of((number, *orjson.loads(text)))
             if number <= query.after or (query.since is not None and row.entry.at < query.since):
                 continue
+            if query.until is not None and row.entry.at >= query.until:
+                continue
             if query.session is None or row.entry.session == query.session:
                 found.append(row)
                 if len(found) == query.limit:

@@ -49,7 +49,8 @@ def audit(read: Read, query: AuditQuery) -> list[AuditRow]:
         found = read("SELECT room FROM sessions WHERE id = ?", query.session)
         room = found[0][0] if found else None
     conditions: list[tuple[str, Any]] = [("seq > ?", query.after)]
-    for condition, value in (("room = ?", room), ("session = ?", query.session), ("at >= ?", query.since)):
+    bounds = (("at >= ?", query.since), ("at < ?", query.until))
+    for condition, value in (("room = ?", room), ("session = ?", query.session), *bounds):
         if value is not None:
             conditions.append((condition, value))
     where = " AND ".join(condition for condition, _ in conditions)

@@ -23,21 +23,29 @@ enforcer = httpx.Client(
 )
 USERS = {name: generate_password_hash(f"{name}-demo") for name in ("alice", "bob")}
 NOBODY = generate_password_hash(secrets.token_hex())
+EXPECTED = {"session-ended", "session-unknown", "session-limit", "request-id-reused"}
 PUBLIC = {"login", "logout", "goodbye", "static"}
 WHY = {
     "displaced": "You were logged out because you have logged in somewhere else.",
     "idle": "You were logged out because you were inactive.",
     "logout": "You have logged out.",
+    "logout_everywhere": "You were logged out because you have logged out everywhere.",
+    "password_changed": "You were logged out because your password was changed.",
+    "security": "You were logged out to protect your account.",
     "admin": "An administrator has ended your session.",
 }
 
 
-def ask(method: str, path: str, **kwargs: object) -> httpx.Response:
-    """A call to Enforcer. Whatever is no answer is an httpx.HTTPError, and so a friendly 503 (`unavailable`)."""
+def ask(method: str, path: str, **kwargs: object) -> dict:
+    """A call to Enforcer; its answer, with a `code` if it says no. What is no answer is a friendly 503 (`unavailable`).
+
+    A wrong address, or a proxy in between, has statuses of its own, 404 too: only a `code` is Enforcer's word.
+    """
     response = enforcer.request(method, path, **kwargs)
-    if response.status_code in (401, 422, 429) or response.status_code >= 500:
-        response.raise_for_status()
-    return response
+    answer = response.json() if "json" in response.headers.get("Content-Type", "") else {}
+    if response.is_success or answer.get("code") in EXPECTED:
+        return answer
+    raise httpx.HTTPStatusError(f"{response.status_code} from {path}", request=response.request, response=response)
 
 
 @app.before_request
@@ -57,36 +65,40 @@ def only_live_sessions():
         return redirect(url_for("login"))
     params = {"require": "active", "room": session["user"]}
     answer = ask("GET", f"/v1/sessions/{session['enforcer_id']}", params=params)
-    if answer.status_code == 200:
+    if "code" not in answer:
         g.user = session["user"]
         return None
+    if answer.get("end_reason") == "replaced":  # this browser is logging in anew, and its cookie is on the way
+        return redirect(url_for("login"))
     session.clear()
-    flash(WHY.get(answer.json().get("end_reason"), "Your session has ended."))
+    flash(WHY.get(answer.get("end_reason"), "Your session has ended."))
     return redirect(url_for("goodbye"))
 
 
 @app.route("/login", methods=["GET", "POST"])
 def login():
     """Checks the password, tells Enforcer, and only then sets the cookie."""
+    form = partial(render_template, "login.html", request_id=secrets.token_hex(16))
     if request.method == "GET":
-        return render_template("login.html")
+        return form()
     user = request.form.get("user", "")
     if not check_password_hash(USERS.get(user, NOBODY), request.form.get("password", "")):
-        return render_template("login.html", user=user, problem="The name or the password is wrong."), 401
-    before, held = session.get("user"), session.get("enforcer_id")
-    body = {"room": user, "device": device(), "request_id": secrets.token_hex(8)}
-    if held is not None:
-        body["replaces"] = held  # the same browser logs in again: its old tabs reload, nobody is told off
+        return form(user=user, problem="The name or the password is wrong."), 401
+    body = {
+        "room": user,
+        "device": {"user_agent": request.headers.get("User-Agent", ""), "ip": request.remote_addr},
+        "request_id": request.form.get("request_id", "")[:128] or secrets.token_hex(16),  # a double click is one login
+    }
+    if "enforcer_id" in session:  # what this browser held, whoever sat here: its tabs reload, nobody is told off
+        body["replaces"] = session["enforcer_id"]
     answer = ask("POST", "/notify", json=body)
-    if answer.status_code == 409:  # policy `reject`
-        return render_template("login.html", user=user, problem="Log out first where you are logged in now."), 409
-    answer.raise_for_status()
+    if answer.get("code") == "session-limit":  # policy `reject`
+        return form(user=user, problem="Log out first where you are logged in now."), 409
+    if "code" in answer:  # this form was sent before
+        return form(user=user, problem="Please log in once more."), 409
     session.clear()
-    session["user"], session["enforcer_id"] = user, answer.json()["session"]
-    response = redirect(url_for("home"))
-    if held is not None and before != user:
-        response.call_on_close(partial(end, held))  # another user sat here; not before the new cookie is out
-    return response
+    session["user"], session["enforcer_id"] = user, answer["session"]
+    return redirect(url_for("home"))
 
 
 @app.post("/logout")
@@ -120,9 +132,9 @@ def goodbye():
 def home():
     """A private page. Its ticket is made for it, and kept neither in the cookie nor anywhere else."""
     answer = ask("POST", f"/v1/sessions/{session['enforcer_id']}/ticket")
-    if answer.status_code != 200:  # ended since `only_live_sessions`, a moment ago
+    if "code" in answer:  # ended since `only_live_sessions`, a moment ago
         return redirect(url_for("home"))
-    return render_template("home.html", enforcer_url=ENFORCER_URL, ticket=answer.json()["ticket"])
+    return render_template("home.html", enforcer_url=ENFORCER_URL, ticket=answer["ticket"])
 
 
 @app.errorhandler(httpx.HTTPError)
@@ -142,13 +154,3 @@ def headers(response):
         "frame-ancestors 'none'; base-uri 'none'"
     )
     return response
-
-
-def device() -> dict[str, str]:
-    """What the user is shown about this login elsewhere."""
-    agent = request.headers.get("User-Agent", "")[:512]
-    browsers = {"Edg/": "Edge", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}
-    systems = {"Windows": "Windows", "Android": "Android", "iPhone": "iPhone", "Mac OS": "macOS", "Linux": "Linux"}
-    browser = next((name for mark, name in browsers.items() if mark in agent), "A browser")
-    system = next((name for mark, name in systems.items() if mark in agent), "some system")
-    return {"label": f"{browser} on {system}", "user_agent": agent, "ip": request.remote_addr or "127.0.0.1"}

@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.async_api import BrowserContext, Locator, Page, expect
@@ -65,13 +66,13 @@ async def test_two_windows(profile: Profile, demo: EnforcerProcess, picture: Pic
         await first.get_by_role("link", name="Open a second window").click()
     second = await opened.value
     await expect(second.get_by_label("Log in as")).to_have_value(name)
-    await expect(second.locator("#out-lead")).to_contain_text(f"logged in in the {colour}")
+    await expect(second.locator("#out-lead")).to_contain_text(f"The {colour} is logged in as")
     await log_in(second)
 
     await focused(first.get_by_role("heading", name="You were logged out"))
     other = await second.locator("#window-name").inner_text()
     assert other != colour
-    await expect(first.get_by_role("alert").filter(visible=True)).to_contain_text(f"in the {other}")
+    await expect(first.get_by_role("alert").filter(visible=True)).to_contain_text(f"The {other} has just logged in as")
     await expect(first.locator("#ended-facts")).to_contain_text(re.compile(rf"{other} · .*Told in\d+ ms"))
     for page in (first, second):
         rows = page.get_by_role("listitem")
@@ -164,3 +165,52 @@ async def test_the_operators_redirects_do_not_count_here(profile: Profile, tmp_p
         await log_in(second)
         await expect(first.get_by_role("heading", name="You were logged out")).to_be_visible()
         assert first.url == f"{server.url}/demo"
+
+
+CONTRAST = """element => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const luminance = (colour) => {
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((c) => {
+      const part = c / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const border = luminance(getComputedStyle(element).borderTopColor);
+  const card = luminance(getComputedStyle(element.closest(".window")).backgroundColor);
+  return (Math.max(border, card) + 0.05) / (Math.min(border, card) + 0.05);
+}"""
+"""Of a button's border on its card (WCAG 2.2, 1.4.11)."""
+
+LINES = """() => {
+  const tops = new Map();
+  for (const element of document.querySelectorAll(".pane:not([hidden]) .actions > *")) {
+    const top = Math.round(element.getBoundingClientRect().top / 8);
+    tops.set(top, (tops.get(top) ?? 0) + 1);
+  }
+  return [...tops.values()];
+}"""
+"""How many of the actions stand on each line."""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 900, 1600])
+async def test_how_it_looks(
+    profile: Profile, demo: EnforcerProcess, picture: Picture, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    """Nothing is clipped, no button is left alone below others, and secondary buttons can be seen."""
+    context = await profile(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = await window(context, demo, f"looker-{secrets.token_hex(3)}")
+    await log_in(page)
+    clipped = "() => [...document.querySelectorAll('pre')].some((pre) => pre.scrollWidth > pre.clientWidth)"
+    assert await page.evaluate(clipped) is False
+    assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth") is True
+    assert await page.evaluate(LINES) in ([3], [1, 2])
+    await page.mouse.move(0, 0)
+    for name in ("Log out", "Log out everywhere"):
+        button = page.get_by_role("button", name=name, exact=True)
+        await expect(button).to_be_visible()
+        assert await button.evaluate(CONTRAST) >= 3
+    await picture(page, f"demo-{width}-{scheme}")

@@ -2,18 +2,23 @@
 
 import json
 import os
+import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from enforcer import __version__
-from enforcer.settings import SAMPLE_AUTHKEY
+from enforcer.settings import SAMPLE_AUTHKEY, Settings
 from tests.running import ROOT, EnforcerProcess, free_port
 
 KEY = "Zk3vR9xW2mQ8tY5uB7nL4pS6dF1gH0jC-secret"
@@ -244,3 +249,291 @@ def test_flags_override_the_file(tmp_path: Path) -> None:
     config = configured(tmp_path)
     assert refused(run("--config", str(config), "--port", "70000", cwd=tmp_path)).startswith("port: ")
     assert run("--config", str(config), "--authkey", KEY, cwd=tmp_path).returncode == 2
+
+
+# ---- every problem, once ----------------------------------------------------------------------------
+
+
+def complaints(ran: subprocess.CompletedProcess[str], kind: str) -> list[str]:
+    """What `check-config` says of this kind."""
+    return [line.removeprefix(f"{kind}: ") for line in ran.stdout.splitlines() if line.startswith(f"{kind}: ")]
+
+
+def test_one_pass_collects_every_problem(tmp_path: Path) -> None:
+    """A short key beside others, each bad origin, network and target, what contradicts, and what is not known."""
+    config = configured(
+        tmp_path,
+        authkey="short-key-that-nobody-may-see",
+        metrics_key="short-key-of-metrics",
+        origins=["https://ok.example", "https://app.example/", "*", "app.example"],
+        trusted_proxies=["10.0.0.0/8", "10.0.0.0/99", "proxy"],
+        redirects={"direct": "login", "sso": "/ok", "kiosk": "//evil.example"},
+        port="eighty",
+        workers=2,
+        event_name="session",
+        polcy="reject",
+    )
+    config.chmod(0o644)
+    ran = run("check-config", str(config), cwd=tmp_path)
+    assert ran.returncode == 2
+    errors = complaints(ran, "error")
+    assert len(errors) == len(ran.stdout.splitlines()) == len(set(errors)) == 14, ran.stdout
+    for part in (
+        "chmod 600", "authkey has 29 characters", "metrics_key has 20 characters", "'https://app.example/' is not",
+        '"*" would let', "'app.example' is not", "'10.0.0.0/99' is not", "'proxy' is not", "target of 'direct'",
+        "target of 'kiosk'", "port: ", "workers: more than one", "event_name: 'session' is taken", "'polcy' is not",
+    ):  # fmt: skip
+        assert sum(part in error for error in errors) == 1, (part, errors)
+    assert "short-key" not in ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"port": 8080,}', "line 1, column 15: a comma stands before the closing bracket; remove it"),
+        ('{"port": 8080 // here\n}', "line 1, column 15: comments are not JSON; remove this one"),
+        ('{"port": 1, "port": 2}', "line 1, column 13: 'port' stands here again, after line 1; keep one"),
+        ("", "it is empty"),
+    ],
+)
+def test_a_file_that_is_no_json_is_one_problem(tmp_path: Path, text: str, said: str) -> None:
+    """Whether it has an authkey nobody knows, so nothing is said of one."""
+    config = tmp_path / "config.json"
+    config.touch(0o600)
+    config.write_text(text)
+    (error,) = complaints(run("check-config", str(config), cwd=tmp_path), "error")
+    assert said in error
+    assert "authkey" not in error
+
+
+def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:
+    """Some editors write it; in the file of the key, too."""
+    config = configured(tmp_path)
+    config.write_bytes(b"\xef\xbb\xbf" + config.read_bytes())
+    assert run("check-config", str(config), cwd=tmp_path).returncode == 0
+    keys = tmp_path / "keys"
+    keys.touch(0o600)
+    keys.write_bytes(b"\xef\xbb\xbf" + KEY.encode())
+    config = configured(tmp_path, authkey=..., authkey_file="keys")
+    assert run("check-config", str(config), cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "warning"),
+    [
+        ({"trusted_proxies": ["0.0.0.0/0"]}, "trusted_proxies has 0.0.0.0/0: whoever connects"),
+        ({"trusted_proxies": ["::/0"]}, "trusted_proxies has ::/0: whoever connects"),
+        ({"trusted_proxies": ["0.0.0.0/1", "128.0.0.0/1"]}, "trusted_proxies has 0.0.0.0/0"),
+        ({"idle_timeout": "2h", "absolute_timeout": "1h"}, "idle_timeout 7200 s is not shorter than absolute_timeout"),
+        ({"idle_timeout": "40d", "absolute_timeout": None}, "idle_timeout 3456000 s is not shorter than lost_timeout"),
+        ({"lost_timeout": "30s"}, "alive_window 60 s is not shorter than lost_timeout 30 s"),
+        ({"ticket_lifetime": "2h", "absolute_timeout": "1h"}, "ticket_lifetime 7200 s is not shorter than absolute"),
+        ({"ack_timeout": 2}, "ack_timeout 2 s cuts a page before"),
+        ({"max_connections": 50}, "max_connections_per_room 100 is more than max_connections 50"),
+        ({"max_sessions": 200}, "max_sessions 200 is more than max_connections_per_room 100"),
+        ({"authkey": [KEY, KEY]}, "authkey holds the same key twice"),
+        ({"store": "redis://127.0.0.1:1"}, "store: 127.0.0.1 port 1 does not answer"),
+    ],
+    ids=lambda value: value.split()[0] if isinstance(value, str) else "",
+)
+def test_what_contradicts_itself_is_a_warning(tmp_path: Path, settings: dict[str, Any], warning: str) -> None:
+    """Once, with exit 0: it works, but hardly as it was meant."""
+    ran = run("check-config", str(configured(tmp_path, **settings)), cwd=tmp_path)
+    assert ran.returncode == 0, ran.stdout
+    assert sum(line.startswith(warning) for line in complaints(ran, "warning")) == 1, ran.stdout
+
+
+def test_a_sound_configuration_has_no_warning(tmp_path: Path) -> None:
+    """With the time-outs of the example."""
+    config = configured(tmp_path, idle_timeout="30m", absolute_timeout="12h", trusted_proxies=["10.0.0.0/8"])
+    assert complaints(run("check-config", str(config), cwd=tmp_path), "warning") == []
+
+
+def test_a_start_that_would_fail_here_is_foreseen(tmp_path: Path) -> None:
+    """The port, which may be this very server's; the address; the place of the database, of which nothing is left."""
+    with EnforcerProcess(tmp_path / "running") as server:
+        config = configured(tmp_path, port=server.port)
+        ran = run("check-config", str(config), cwd=tmp_path)
+        assert (ran.returncode, len(complaints(ran, "warning"))) == (0, 1), ran.stdout
+        assert complaints(ran, "warning")[0].startswith(f"127.0.0.1 port {server.port} is in use")
+    for store, said in (
+        (f"sqlite:///{tmp_path}/missing/enforcer.db", f"store: {tmp_path}/missing is not a directory"),
+        (f"sqlite:///{tmp_path}", f"store: {tmp_path} is a directory"),
+        (f"sqlite:///{config}", f"store: {config} is not a database"),
+    ):
+        ran = run("check-config", str(configured(tmp_path, store=store)), cwd=tmp_path)
+        assert ran.returncode == 2
+        assert complaints(ran, "error")[0].startswith(said), ran.stdout
+    ran = run("check-config", str(configured(tmp_path, ipaddr="192.0.2.1")), cwd=tmp_path)
+    assert complaints(ran, "error") == ["192.0.2.1 is not an address of this machine; change `ipaddr`"]
+    assert not list(tmp_path.glob("*.db*"))
+
+
+def test_origins_as_a_text_are_a_list_of_one(tmp_path: Path) -> None:
+    """From the file, a flag and the environment; two in one text are none."""
+    config = configured(tmp_path, origins="https://app.example")
+    assert run("check-config", str(config), cwd=tmp_path).returncode == 0
+    with EnforcerProcess(tmp_path / "enforcer", origins="https://app.example") as server:
+        for origin, status in (("https://app.example", 200), ("https://other.example", 403)):
+            answer = server.call("GET", "/socket.io/?EIO=4&transport=polling", headers={"Origin": origin})
+            assert answer.status_code == status
+    config = configured(tmp_path, origins="https://a.example,https://b.example")
+    assert "is not an origin" in run("check-config", str(config), cwd=tmp_path).stdout
+
+
+# ---- usage ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--authkey", KEY],
+        [f"--authkey={KEY}"],
+        ["serve", "--authkey", KEY],
+        ["--metrics-key", KEY],
+        [f"--metrics_key={KEY}"],
+        ["--authk", KEY],
+        ["--autkey", KEY],
+        [f"--key={KEY}"],
+        ["--key", KEY],
+        ["--authkey-file", KEY],
+        [f"--authkey-file={KEY}"],
+        ["check-config", "--authkey", KEY],
+        ["log", "--authkey", KEY],
+        ["log", KEY, "--authkey"],
+        ["end", "--reason", KEY, "x"],
+        ["log", "--limit", KEY],
+        ["--port", KEY],
+        ["--port", "1", KEY],
+        [KEY],
+        [f"-{KEY}"],
+        [f"--{KEY}"],
+    ],
+    ids=lambda a: " ".join(a).replace(KEY, "KEY"),
+)
+def test_no_usage_error_repeats_a_key(tmp_path: Path, arguments: list[str]) -> None:
+    """Wherever it was put: one line, exit 2."""
+    assert KEY[:12] not in refused(run(*arguments, cwd=tmp_path))
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{"ENFORCER_AUTHKEY": f"[{KEY} "}, {"ENFORCER_AUTHKEY": f'["{KEY}", 5]'}, {"ENFORCER_AUTHKEY_FILE": KEY},
+     {"ENFORCER_AUTHKEY": KEY + " x"}, {"ENFORCER_METRICS_KEY": KEY, "ENFORCER_AUTHKEY": KEY}],
+)  # fmt: skip
+def test_no_error_about_the_environment_repeats_a_key(tmp_path: Path, environ: dict[str, str]) -> None:
+    """Broken, in the wrong place, or used twice."""
+    assert KEY[:12] not in refused(run(cwd=tmp_path, **environ))
+
+
+def test_options_are_not_abbreviated(tmp_path: Path) -> None:
+    """What is not an option is named, with the nearest that is."""
+    line = refused(run("--max-sess", "2", cwd=tmp_path))
+    assert line == "--max-sess is not an option; did you mean --max-sessions?; see enforcer --help"
+
+
+@pytest.mark.parametrize("arguments", [[], ["serve"], ["sessions"], ["log"], ["end", "x"]], ids=" ".join)
+def test_without_a_configuration_it_says_how_to_make_one(tmp_path: Path, arguments: list[str]) -> None:
+    """`enforcer init`, for every command that needs one."""
+    assert "`enforcer init`" in refused(run(*arguments, cwd=tmp_path))
+    named = run(*arguments, "--config", "none.json", cwd=tmp_path)
+    assert "`enforcer init`" in refused(named)
+
+
+def test_help_says_what_each_setting_is(tmp_path: Path) -> None:
+    """With its default and what it takes, from the settings' own descriptions."""
+    shown = " ".join(run("--help", cwd=tmp_path).stdout.split())
+    for name, setting in Settings.model_fields.items():
+        assert setting.description, name
+        if name not in ("authkey", "metrics_key"):
+            assert f"--{name.replace('_', '-')}" in shown
+            assert " ".join(setting.description.split()) in shown.replace("- ", "-")
+    assert "VALUE" not in shown
+    assert "--idle-timeout DURATION" in shown
+    assert "(default: 30d)" in shown
+    assert "--policy displace|reject" in shown
+
+
+def test_the_variable_of_applications_is_no_mistake(tmp_path: Path) -> None:
+    """`ENFORCER_URL` tells an application where the server is; a name that is nobody's is still a warning."""
+    config = configured(tmp_path)
+    ran = run("check-config", str(config), cwd=tmp_path, ENFORCER_URL="http://127.0.0.1:8080", ENFORCER_PROT="1")
+    (warning,) = complaints(ran, "warning")
+    assert warning == "ENFORCER_PROT in the environment names no setting; did you mean 'port'?"
+
+
+# ---- what a start says ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ipaddr", ["127.0.0.1", "0.0.0.0", "::", "::1", "0:0:0:0:0:0:0:0", "localhost"])
+def test_the_printed_address_answers(tmp_path: Path, ipaddr: str) -> None:
+    """Whatever `ipaddr` is; the console finds the server by it, too."""
+    config = configured(tmp_path, ipaddr=ipaddr, store="memory://")
+    command = [sys.executable, "-m", "enforcer", "--config", str(config)]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().split()[-1]
+            assert httpx.get(f"{address}/healthz").status_code == 200
+            assert run("sessions", "--config", str(config), cwd=tmp_path).returncode == 0
+        finally:
+            server.terminate()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_line_of_a_json_log_is_json(tmp_path: Path, workers: int, request: pytest.FixtureRequest) -> None:
+    """Warnings of the start, the start, the stop, what comes between: all alike, with one start and one stop."""
+    store = {"store": request.getfixturevalue("redis_server").url} if workers > 1 else {}
+    with EnforcerProcess(
+        tmp_path / "enforcer", log_format="json", demo=True, ack_timeout=1, workers=workers, **store
+    ) as server:
+        server.login("alice")
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert all(line.keys() >= {"at", "level", "logger", "message"} for line in lines)
+    warnings = [line["message"] for line in lines if line["level"] == "warning"]
+    assert any(text.startswith("demo is on") for text in warnings)
+    assert any(text.startswith("ack_timeout") for text in warnings)
+    started = [line for line in lines if line["message"] == "started"]
+    assert {line["version"] for line in started} == {__version__}
+    assert sum(line["message"] == "stopped" for line in lines) == workers + (workers > 1)
+    assert len(started) == workers
+    assert lines[-1]["message"] == "stopped"
+
+
+def test_a_start_that_fails_is_a_line_of_the_json_log(tmp_path: Path) -> None:
+    """Exit 2 as ever."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        config = configured(tmp_path, port=taken.getsockname()[1], log_format="json")
+        ran = run("--config", str(config), cwd=tmp_path)
+    assert ran.returncode == 2
+    (line,) = [json.loads(text) for text in ran.stderr.splitlines()]
+    assert (line["level"], line["message"]) == ("error", "cannot start")
+    assert "is in use" in line["error"]
+
+
+def test_more_connections_may_wait_than_one_queue_holds(tmp_path: Path) -> None:
+    """While the process stands still the kernel completes more handshakes than `somaxconn` allows for one socket."""
+    one_queue = int(Path("/proc/sys/net/core/somaxconn").read_text()) + 1
+    wanted = one_queue + 1000
+    with EnforcerProcess(tmp_path / "enforcer", max_connections=wanted) as server, ExitStack() as clients:
+        assert server.popen is not None
+        server.popen.send_signal(signal.SIGSTOP)
+        poller = select.poll()
+        for _ in range(wanted):
+            client = clients.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", server.port))
+            poller.register(client, select.POLLOUT)
+        completed: set[int] = set()
+        deadline = time.monotonic() + 0.9  # a dropped one comes again after a second
+        while len(completed) < wanted and (left := deadline - time.monotonic()) > 0:
+            for descriptor, _ in poller.poll(left * 1000):
+                completed.add(descriptor)
+                poller.unregister(descriptor)
+        server.popen.send_signal(signal.SIGCONT)
+        assert len(completed) > one_queue

@@ -1,9 +1,13 @@
 """`enforcer sessions`, `log` and `end` against a running server, and what SIGHUP changes in one."""
 
+import contextlib
 import csv
 import io
 import json
+import os
+import pty
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +25,7 @@ from tests.running import ROOT, EnforcerProcess, until
 def server(tmp_path: Path) -> Iterator[EnforcerProcess]:
     """With two users, one of whom came twice."""
     with EnforcerProcess(tmp_path / "enforcer", log_format="json") as server:
-        server.login("alice", session="a-1", device={"label": "Phone\x1b[31m"})
+        server.login("alice", session="a-1", device={"label": "Phone\u202e"})
         server.login("alice", session="a-2", device={"label": "=Laptop"})
         server.login("bob", session="b-1")
         yield server
@@ -51,8 +55,8 @@ def test_sessions_as_a_table(server: EnforcerProcess) -> None:
         ["a-2", "alice", "open"],
         ["b-1", "bob", "open"],
     ]
-    assert "\x1b" not in rows[0]
-    assert "Phone\\x1b[31m" in rows[0]
+    assert "\u202e" not in rows[0]
+    assert "Phone\\u202e" in rows[0]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +67,9 @@ def test_sessions_as_a_table(server: EnforcerProcess) -> None:
         (["--state", "ended", "--reason", "displaced"], ["a-1"]),
         (["--since", "2000-01-01T00:00:00Z"], ["a-1", "a-2", "b-1"]),
         (["--until", "2000-01-01T00:00:00Z"], []),
-        (["--limit", "2"], ["a-1", "a-2"]),
+        (["--limit", "2"], ["a-2", "b-1"]),
+        (["--limit", "2", "--oldest"], ["a-1", "a-2"]),
+        (["--limit", "0"], []),
     ],
     ids=" ".join,
 )
@@ -114,7 +120,7 @@ def test_end_all_of_a_user_but_one(server: EnforcerProcess) -> None:
     [
         (["end"], "name one SESSION, or --room ROOM"),
         (["end", "nobody"], "session 'nobody' is not known (404)"),
-        (["log", "--since", "yesterday"], "must be a time like"),
+        (["log", "--since", "tomorrow"], "--since: a time is written as 1h, 2d, today"),
         (["sessions", "--url", "http://127.0.0.1:1"], "http://127.0.0.1:1 cannot be reached"),
         (["sessions", "--url", "file:///etc/passwd"], "is not an http(s) address"),
     ],
@@ -195,3 +201,119 @@ def test_a_configuration_that_cannot_be_used_changes_nothing(server: EnforcerPro
     assert "max_sessions" in json.dumps(line)
     assert server.authkey not in server.read_log()
     assert server.login("carol")["created"] is True
+
+
+# ---- the newest, and what comes ---------------------------------------------------------------------
+
+
+def sessions_of(text: str) -> list[str]:
+    """The sessions of a printed audit log."""
+    return [row.split()[3] for row in text.splitlines()[1:]]
+
+
+def test_the_log_shows_the_newest(server: EnforcerProcess) -> None:
+    """The last rows, in the order in which they happened; `--oldest` the first; however long the log is."""
+    with httpx.Client(base_url=server.url, headers=server.headers, verify=False) as http:
+        for n in range(1100):  # more than a page of the server
+            http.post("/notify", json={"room": f"user-{n}", "session": f"u-{n}"})
+    assert sessions_of(console(server, "log", "--limit", "3")) == ["u-1097", "u-1098", "u-1099"]
+    assert sessions_of(console(server, "log", "--limit", "2", "--oldest")) == ["a-1", "a-2"]
+    assert len(sessions_of(console(server, "log"))) == 1000
+    assert len(sessions_of(console(server, "log", "--limit", "1103"))) == 1103
+    lines = console(server, "log", "--limit", "2", "--format", "jsonl").splitlines()
+    assert [json.loads(line)["session"] for line in lines] == ["u-1098", "u-1099"]
+    rows = list(csv.DictReader(io.StringIO(console(server, "sessions", "--limit", "1", "--format", "csv"), newline="")))
+    assert [row["session"] for row in rows] == ["u-1099"]
+    assert console(server, "sessions", "--limit", "2").split()[-2:] != []
+    assert [row.split()[1] for row in console(server, "sessions", "--limit", "2").splitlines()[1:]] == [
+        "u-1098",
+        "u-1099",
+    ]
+
+
+@pytest.mark.parametrize("since", ["1h", "1h ago", "yesterday", "2000-01-01", "2000-01-01 10:00", "946684800"])
+def test_the_log_since_and_until(server: EnforcerProcess, since: str) -> None:
+    """Relative and absolute times, on both ends."""
+    assert len(sessions_of(console(server, "log", "--since", since))) == 4
+    assert sessions_of(console(server, "log", "--until", since)) == []
+    assert sessions_of(console(server, "log", "--since", since, "--until", since)) == []
+    assert len(sessions_of(console(server, "log", "--until", "2100-01-01T00:00:00Z"))) == 4
+
+
+@pytest.mark.parametrize("form", ["table", "jsonl"])
+def test_the_log_is_followed(server: EnforcerProcess, form: str) -> None:
+    """What was there, then each row once as it happens, over a restart of the server too."""
+    command = [sys.executable, "-m", "enforcer", "log", "--follow", "--format", form, "--config", str(server.config)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        assert following.stderr is not None
+
+        def told(rows: int) -> list[str]:
+            lines = [following.stdout.readline() for _ in range(rows)]  # type: ignore[union-attr]
+            return [json.loads(x)["session"] if form == "jsonl" else x.split()[3] for x in lines]
+
+        if form == "table":
+            assert following.stdout.readline().split() == ["AT", "EVENT", "ROOM", "SESSION", "REASON", "BY", "DEVICE"]
+        assert told(4) == ["a-1", "a-2", "a-1", "b-1"]
+        server.login("carol", session="c-1")
+        assert told(1) == ["c-1"]
+        server.stop()
+        assert "trying again" in following.stderr.readline()
+        server.start()
+        server.login("carol", session="c-2")
+        assert told(2) == ["c-2", "c-1"]
+        following.send_signal(signal.SIGINT)
+        assert following.wait(10) == 130
+        assert following.stdout.read() == ""
+        assert following.stderr.read() == ""
+
+
+# ---- a terminal -------------------------------------------------------------------------------------
+
+
+def on_a_terminal(server: EnforcerProcess, *arguments: str) -> str:
+    """What the command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "enforcer", *arguments, "--config", str(server.config)],
+        cwd=ROOT, stdout=theirs, stderr=theirs, env={**os.environ, "COLUMNS": "400"},
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        written = b""
+        with contextlib.suppress(OSError):  # EIO: the other end is closed
+            while data := os.read(ours, 65536):
+                written += data
+        process.wait(10)
+    os.close(ours)
+    return written.decode()
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "jsonl"])
+@pytest.mark.parametrize("command", ["sessions", "log"])
+def test_names_give_a_terminal_no_orders(tmp_path: Path, command: str, form: str) -> None:
+    """ESC and C1 from records of older versions, and what turns the direction of text: shown, not obeyed."""
+    evil = "evil\x1b[31m\x9b31m\u202e\u2066"
+    with EnforcerProcess(tmp_path / "enforcer") as server:
+        server.login("alice", session="a-1", device={"label": "plain"})
+        server.stop()
+        with contextlib.closing(sqlite3.connect(tmp_path / "enforcer/enforcer.db")) as database:
+            for table in ("sessions", "audit"):
+                database.execute(f"UPDATE {table} SET device = ?", (json.dumps([evil, None, None, None, None]),))
+            database.commit()
+        server.start()
+        shown = on_a_terminal(server, command, "--format", form)
+        assert "evil" in shown
+        assert all(c.isprintable() or c in "\r\n" for c in shown), ascii(shown)
+        assert "\\u202e" in shown
+        if form == "jsonl":
+            assert json.loads(shown)["device"]["label"] == evil
+        filed = console(server, command, "--format", form)
+        assert (evil in filed) == (form != "table") or form == "jsonl"
+
+
+def test_what_the_server_says_gives_a_terminal_no_orders(server: EnforcerProcess) -> None:
+    """A refusal that repeats a name, and a name of our own."""
+    shown = on_a_terminal(server, "end", "x\x9b31m")
+    assert all(c.isprintable() or c in "\r\n" for c in shown), ascii(shown)
+    shown = on_a_terminal(server, "end", "--room", "x", "--url", "http://127.0.0.1:1/\x9b31m")
+    assert all(c.isprintable() or c in "\r\n" for c in shown), ascii(shown)

@@ -230,3 +230,35 @@ def test_the_logs_page_and_stream_the_same_rows(enforcer: EnforcerProcess) -> No
     assert [r["event"] for r in listed].count("started") == 5
     problem(enforcer.call("GET", "/v1/sessions?cursor=nonsense"), 422, "invalid-request")
     problem(enforcer.call("GET", "/v1/sessions?limit=1001"), 422, "invalid-request")
+
+
+FORMULAS = [
+    *(
+        "=1+1",
+        " =1+1",
+        "\u00a0=1+1",
+        "\u200b=1+1",
+        "\ufeff=1",
+        "\u2028@x",
+        "\u202e+1",
+        "\u3164-1",
+        "\uff1d1+1",
+        "\uff20x",
+    ),
+    *("+1", "-1", "@x"),
+]
+
+
+def test_no_cell_is_taken_for_a_formula(enforcer: EnforcerProcess) -> None:
+    """By its first visible character; what is none of them stays as it is, signs within included."""
+    harmless = ["1=1", "a -b", "  x", "é+", "Firefox on Linux", "'=x"]
+    for label in [*FORMULAS, *harmless]:
+        enforcer.login("alice", device={"label": label, "id": label, "user_agent": "x"}, entry=label)
+    for path in ("/v1/sessions", "/v1/audit"):
+        answer = enforcer.call("GET", path, headers={"Accept": "text/csv"})
+        rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+        labels = {row["device.label"] for row in rows}
+        assert labels == {f"'{label}" for label in FORMULAS} | set(harmless)
+        assert {row["device.id"] for row in rows} == labels
+    rows = list(csv.DictReader(io.StringIO(enforcer.call("GET", "/v1/sessions", headers={"Accept": "text/csv"}).text)))
+    assert {row["entry"] for row in rows} == labels

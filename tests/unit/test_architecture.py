@@ -11,19 +11,22 @@ from tests.running import ROOT
 PACKAGE = ROOT / "enforcer"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"model", "errors"}),
-    frozenset({"clock", "cores", "deadlines", "descriptors", "devices", "edge", "http1", "redis_address", "static"}),
-    frozenset({"authkeys", "policy", "noticed", "presence", "protocol", "rates", "tickets", "settings"}),
+    frozenset({"clock", "config_text", "cores", "deadlines", "descriptors", "devices", "edge", "http1", "listening"})
+    | frozenset({"moments", "ports", "redis_address", "static", "terminal"}),
+    frozenset({"authkeys", "policy", "noticed", "presence", "protocol", "rates", "tickets"})
+    | frozenset({"configuration", "settings"}),
     frozenset({"store"}),
     frozenset({"outages", "registry"}),
     frozenset({"api", "gateway", "jobs", "journal", "logs", "metrics", "notices"}),
     frozenset({"app"}),
-    frozenset({"cli", "console", "garbage", "workers", "__main__"}),
+    frozenset({"advice", "cli", "command_line", "console", "garbage", "workers", "__main__"}),
 )
 """From the bottom to the top; a module may import its own layer and those before it."""
 SEPARATE = {("api", "gateway"), ("gateway", "api"), ("jobs", "api"), ("jobs", "gateway")}
 """Neighbours in a layer that must not know each other."""
 PURE = (
-    *("model", "errors", "deadlines", "devices", "edge", "http1", "redis_address", "policy", "noticed", "presence"),
+    *("model", "errors", "config_text", "deadlines", "devices", "edge", "http1", "moments", "redis_address"),
+    *("policy", "noticed", "presence", "terminal"),
     *("protocol", "tickets", "authkeys", "rates", "store/ahead", "store/recent", "gateway/visitor"),
     *("gateway/wire/websocket", "gateway/wire/packets", "gateway/wheel"),
 )

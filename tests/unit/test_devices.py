@@ -70,9 +70,9 @@ def test_hostile_user_agents_cost_little(kind: str) -> None:
     times = []
     for _ in range(7):
         described.cache_clear()
-        began = time.perf_counter()
+        began = time.process_time()
         described((HOSTILE[kind] * LIMITS["user_agent"])[: LIMITS["user_agent"]])
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     assert min(times) < 0.002
 
 

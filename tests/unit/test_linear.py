@@ -124,6 +124,10 @@ PATTERNS: dict[str, tuple[str, ...]] = {
     "enforcer.settings:_WEB_ORIGIN": ("https://{a.}!", "http://[{:}", "https://{a}:{1}"),
     "enforcer.settings:_APP_ORIGIN": ("{a}", "{a+}://", "a://{a.}/", "a://{a}:{1}"),
     "enforcer.settings:_DURATION": ("{1}", "{1}.{1}", "{1s}x", "{1.1}", "{1s1m}.x"),
+    "enforcer.config_text:_TOKEN": ('"{a}', '"{\\\\}', '"{\\\\"}x', "{:"),
+    "enforcer.config_text:_WORD": ("{a}1",),
+    "enforcer.moments:_AGO": ("{1h}", "{1}", "{1.1h}x", "{1h}  ago"),
+    "enforcer.moments:_UNIX": ("@{1}", "1.{1}"),
     "enforcer.redis_address:_HOST": ("[{:}", "{a.}!", "{a}:{1}", "[{a}]:{1}x"),
 }
 """Each compiled pattern of the server, with texts that it does not quite match; what is in braces is repeated."""
@@ -183,4 +187,5 @@ def test_every_pattern_is_known_here() -> None:
             else:
                 passing.add(module)
     assert compiled == set(PATTERNS)
-    assert passing <= {"enforcer.settings", "enforcer.redis_address", "enforcer.store.sqlite_statements"}
+    ours = {"settings", "configuration", "command_line", "moments", "redis_address", "store.sqlite_statements"}
+    assert passing <= {f"enforcer.{module}" for module in ours}

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from enforcer.advice import warnings
+from enforcer.configuration import load
 from enforcer.errors import ConfigError
-from enforcer.settings import SAMPLE_AUTHKEY, Settings, load, warnings
+from enforcer.settings import SAMPLE_AUTHKEY, Settings
 
 KEY = "Zk3vR9xW2mQ8tY5uB7nL4pS6dF1gH0jC-secret"
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,8 +149,8 @@ def test_a_key_that_others_can_read_is_refused(config: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('{"authkey": "' + KEY + '",}', "is not JSON (line 1, column "),
-        ("[1]", "must hold a JSON object"),
+        ('{"authkey": "' + KEY + '",}', "is not JSON that can be used: line 1, column 55: a comma stands"),
+        ("[1]", "it must hold a JSON object"),
         ("[" * 100_000, "is not JSON"),
         ("", "is not JSON"),
     ],
@@ -160,7 +162,7 @@ def test_a_broken_file_is_refused(config: Path, text: str, sentence: str) -> Non
 
 def test_a_missing_file_is_named(config: Path) -> None:
     """The operator learns which file was looked for, and what to do."""
-    assert problems(config).startswith(f"{config} does not exist; copy config.json.example")
+    assert problems(config).startswith(f"{config} does not exist; `enforcer init` writes one")
 
 
 def test_a_file_that_is_not_utf_8_is_refused(config: Path) -> None:

@@ -22,7 +22,7 @@ function show(state, focus) {
 
 const LEADS = {
   alone: "Log in here, then in a second window with the same name, and watch this one leave.",
-  invited: (other) => `${identity.name} is logged in in the ${other}. Log in here as well, and watch it leave.`,
+  invited: (other) => `The ${other} is logged in as ${identity.name}. Log in here as well, and watch it leave.`,
   first: "Now open a second window and log in there, too. This one will leave at once.",
   newest: (other) => `The ${other} has just left: yours is the newest login. Open another window to go on.`,
   several: (most) => `This server allows ${most} live sessions of a user. With one more, the oldest leaves.`,
@@ -63,15 +63,26 @@ function made(tag, text) {
 }
 
 const ENDINGS = {
-  displaced: ["You were logged out", (by) => `${identity.name} has just logged in ${by ? `in the ${by}` : "somewhere else"}. The newest login stays, so this window has left.`],
-  logout: ["You are logged out", (by) => (by ? `You have logged out everywhere in the ${by}.` : "You have logged out in this window.")],
+  displaced: ["You were logged out", (by) => `${by ? `The ${by}` : "Another window"} has just logged in as ${identity.name}. The newest login stays, so this window has left.`],
+  logout: ["You are logged out", () => "You have logged out in this window."],
+  logout_everywhere: ["You are logged out", (by) => `You have logged out everywhere, ${by ? `from the ${by}` : "from another window"}.`],
+};
+
+/** What the end is called where a word must do. */
+const ENDED = {
+  displaced: "Ended by a newer login",
+  logout: "Ended by your logout",
+  logout_everywhere: "Ended by your logout everywhere",
+  idle: "Ended after inactivity",
+  absolute: "Ended after its longest time",
+  admin: "Ended by an administrator",
 };
 
 function showEnded() {
   const by = end.by?.device?.label;
   const other = by && !askedHere ? windowOf(by) : null; // two windows may have drawn the same colour
   const [title, lead] = ENDINGS[end.reason] ?? ["Your session has ended", () => end.message || "The server does not know it any more."];
-  $("ended-status").textContent = `Session ended: ${end.reason}`;
+  $("ended-status").textContent = ENDED[end.reason] ?? "Session ended";
   $("ended-title").textContent = title;
   if (!$("ended-lead").textContent) $("ended-lead").textContent = lead(other); // an alert is spoken at every change
   const facts = [["When", clock(end.at)]];
@@ -120,7 +131,7 @@ async function login() {
   try {
     const response = await fetch("demo/login", { method: "POST", headers, body: JSON.stringify(body) });
     answer = await response.json();
-    if (!response.ok) throw new Error(answer.code === "session-limit" ? `${identity.name} is logged in in another window, and this server keeps the first login.` : answer.detail);
+    if (!response.ok) throw new Error(answer.code === "session-limit" ? `Another window is logged in as ${identity.name}, and this server keeps the first login.` : answer.detail);
   } catch (error) {
     leave();
     $("login-problem").textContent = error instanceof TypeError ? "The server does not answer. Try again." : error.message;

@@ -1,0 +1,176 @@
+"""What deserves a second thought in a configuration that can be read: `warnings` at each start, `preflight` before one.
+
+`preflight` looks at this machine as a start would, and leaves nothing behind.
+"""
+
+import errno
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from enforcer.configuration import did_you_mean
+from enforcer.cores import usable_cores
+from enforcer.listening import try_to_listen, why_not_listening
+from enforcer.redis_address import is_redis, redis_address
+from enforcer.settings import ENV_PREFIX, Settings
+
+ELSEWHERE = frozenset({"ENFORCER_URL"})
+"""Variables in our name that are for applications: where they find the server."""
+SHORTEST_WARNING = 20.0
+"""Seconds that WCAG 2.2.1 asks for."""
+REPEATED_AFTER = 3.0
+"""Seconds after which the news of an end is repeated for the last time."""
+WITHIN = 2.0
+"""Seconds that a Redis has to answer."""
+
+
+def warnings(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
+    """What works but deserves a second thought; `enforcer check-config` and the start say it."""
+    return [
+        *_environment(os.environ if environ is None else environ),
+        *_contradictions(settings),
+        *_doors(settings),
+    ]
+
+
+def _environment(environ: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted(environ):
+        setting = name.removeprefix(ENV_PREFIX).lower()
+        if name.startswith(ENV_PREFIX) and setting not in Settings.model_fields and name not in ELSEWHERE:
+            yield f"{name} in the environment names no setting{did_you_mean(setting, Settings.model_fields)}"
+
+
+def _contradictions(s: Settings) -> Iterator[str]:
+    """Settings of which one takes the meaning of another away."""
+    timeouts = [t for t in (s.idle_timeout, s.absolute_timeout) if t is not None]
+    if timeouts and s.warn_before < SHORTEST_WARNING:
+        yield f"warn_before {s.warn_before:.15g} s is shorter than the {SHORTEST_WARNING:g} s that WCAG 2.2.1 asks for"
+    if timeouts and s.warn_before >= min(timeouts):
+        yield f"warn_before {s.warn_before:.15g} s is not shorter than the time-out of {min(timeouts):.15g} s"
+    later = (
+        ("idle_timeout", s.idle_timeout, "absolute_timeout", s.absolute_timeout, "no session ends as idle"),
+        ("idle_timeout", s.idle_timeout, "lost_timeout", s.lost_timeout, "closed browsers end as lost before it"),
+        ("alive_window", s.alive_window, "lost_timeout", s.lost_timeout, "sessions end that still count as alive"),
+        ("ticket_lifetime", s.ticket_lifetime, "absolute_timeout", s.absolute_timeout, "it changes nothing"),
+    )
+    for name, seconds, other, limit, so in later:
+        if seconds is not None and limit is not None and seconds >= limit:
+            yield f"{name} {seconds:.15g} s is not shorter than {other} {limit:.15g} s, so {so}"
+    if s.ack_timeout <= REPEATED_AFTER:
+        yield f"ack_timeout {s.ack_timeout:.15g} s cuts a page before the news of its end is repeated after 3 s"
+    for name, limit in (
+        ("max_connections_per_room", s.max_connections_per_room),
+        ("max_connections_per_ip", s.max_connections_per_ip),
+    ):
+        if limit is not None and limit > s.max_connections:
+            yield f"{name} {limit} is more than max_connections {s.max_connections}, so it limits nothing"
+    if s.max_sessions > s.max_connections_per_room:
+        yield (
+            f"max_sessions {s.max_sessions} is more than max_connections_per_room {s.max_connections_per_room}, "
+            "so the last of a user's sessions cannot connect"
+        )
+    if s.workers > usable_cores():
+        yield f"workers {s.workers} is more than the {usable_cores()} processors that this process may use"
+
+
+def _doors(s: Settings) -> Iterator[str]:
+    """What lets more people in than may be meant."""
+    for name, keys in s.named_keys.items():
+        if any(len(set(key)) < 10 for key in keys):
+            yield f"{name} has few different characters; `enforcer genkey` makes a strong one"
+        if len(set(keys)) < len(keys):
+            yield f"{name} holds the same key twice; one is enough unless it is being changed"
+    networks = [ipaddress.ip_network(n, strict=False) for n in s.trusted_proxies]
+    v4 = [n for n in networks if isinstance(n, ipaddress.IPv4Network)]
+    v6 = [n for n in networks if isinstance(n, ipaddress.IPv6Network)]
+    trusted: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [
+        *ipaddress.collapse_addresses(v4),
+        *ipaddress.collapse_addresses(v6),
+    ]
+    for network in trusted:
+        if network.prefixlen < 8:
+            yield (
+                f"trusted_proxies has {network}: whoever connects from there may claim any address in "
+                "X-Forwarded-For; list your proxies"
+            )
+    if s.join == "open":
+        yield "join is open: whoever knows a user's name can listen for that user's logouts"
+    if _rebinds(s):
+        yield (
+            "origins is same-host, and anybody may connect: any site can lead its own name here (DNS rebinding) and so"
+            " become the same host; set `hostnames` to the names of this server, or `origins` to a list"
+        )
+    if s.demo:
+        yield "demo is on: anyone who reaches the server can use /demo; leave it off in production"
+    if s.store == "memory://":
+        yield "store is memory://: every session is forgotten at a restart"
+
+
+def _rebinds(s: Settings) -> bool:
+    """Whether a name of anybody's choice counts as this host's, where no ticket is asked for."""
+    return (
+        s.origins == "same-host" and s.hostnames is None and not _is_loopback(s.ipaddr) and (s.join == "open" or s.demo)
+    )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+# ---- this machine ------------------------------------------------------------------------------
+
+
+def preflight(settings: Settings) -> tuple[list[str], list[str]]:
+    """What would keep a start from succeeding here: errors, and warnings where it may be another's or passing."""
+    errors: list[str] = []
+    found: list[str] = []
+    try:
+        try_to_listen(settings.ipaddr, settings.port)
+    except OSError as error:
+        told = why_not_listening(settings.ipaddr, settings.port, error)
+        if error.errno == errno.EADDRINUSE:
+            found.append(f"{told}; fine if it is this server that runs there")
+        else:
+            errors.append(told)
+    if settings.store.startswith("sqlite:///"):
+        errors += _wrong_with_file(Path(settings.store.removeprefix("sqlite:///")))
+    elif is_redis(settings.store):
+        found += _unreachable(settings.store)
+    return errors, found
+
+
+def _wrong_with_file(path: Path) -> Iterator[str]:
+    """As a start would find it; a database that is in use is not opened."""
+    directory = path.parent
+    if not directory.is_dir():
+        yield f"store: {directory} is not a directory; make it, or change `store`"
+    elif path.is_dir():
+        yield f"store: {path} is a directory; name a file in it"
+    elif not os.access(directory, os.W_OK | os.X_OK):
+        yield f"store: {directory} is not writable for this user, and SQLite makes files beside the database"
+    elif path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        yield f"store: {path} cannot be read and written by this user"
+    elif path.exists() and not _is_database(path):
+        yield f"store: {path} is not a database of SQLite; move it away, or change `store`"
+
+
+def _is_database(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(16)
+    return head in (b"", b"SQLite format 3\0")
+
+
+def _unreachable(url: str) -> Iterator[str]:
+    address = redis_address(url)
+    if address.ca is not None and not os.access(address.ca, os.R_OK):
+        yield f"store: the file of certificates {address.ca} cannot be read"
+    for host, port in address.hosts:
+        try:
+            socket.create_connection((host, port), WITHIN).close()
+        except OSError as error:
+            yield f"store: {host} port {port} does not answer ({error.strerror or error}); a start waits for it"
