@@ -309,7 +309,8 @@ class _Connection(RequestHandler):
             if self.idle_since is None:  # answers that come first are still to be made
                 self.force_close()
             elif self.transport is not None:
-                refuse(self.transport, head_too_large(limit).message())
+                transport, self.transport = self.transport, None  # so that this end of ours does not close it
+                refuse(transport, head_too_large(limit).message())
         elif self._head_deadline is None:
             self._head_deadline = self._loop.call_later(HEAD_WITHIN, self.force_close)
 
@@ -358,10 +359,12 @@ class _Connection(RequestHandler):
     async def start(self) -> None:
         """aiohttp's work on this connection. When that ends, a client that does not read cannot keep it open."""
         transport = self.transport
+        if transport is None:  # its first bytes have ended it already
+            return
         try:
             await super().start()
         finally:
-            if transport is not None and transport.get_protocol() is self and transport.get_write_buffer_size():
+            if transport.get_protocol() is self and transport.get_write_buffer_size():
                 self._unread_deadline = self._loop.call_later(UNREAD_WITHIN, transport.abort)
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -201,7 +201,7 @@ OPERATIONS = (
     Operation("get", "/v1/audit", "The audit log", {200: AuditLogPage}, _APP, query=logs.AuditLogQuery, streams=True),
     Operation(
         "post", "/v1/sessions/validate", "Is this session live? (id in the body)", {200: SessionRecord},
-        (*_APP, 404, 408, 413, 415), body=bodies.ValidateBody,
+        (*_APP, 404, 408, 410, 413, 415), body=bodies.ValidateBody,
     ),
     Operation(
         "get", "/v1/sessions/{session}", "Is this session live?", {200: SessionRecord}, (*_APP, 404, 410),

@@ -25,9 +25,10 @@ HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnforcerProcess]:
-    """A server with the default settings."""
+    """A server with the default settings; no tracebacks in its log."""
     with EnforcerProcess(tmp_path_factory.mktemp("floods") / "enforcer", store="memory://") as made:
         yield made
+        assert "Traceback" not in made.read_log()
 
 
 def granted(server: EnforcerProcess, count: int, **headers: str) -> int:
@@ -446,3 +447,14 @@ def test_the_limit_of_a_head_can_be_set(tmp_path: Path) -> None:
     with EnforcerProcess(tmp_path / "enforcer", max_header_size=100_000, store="memory://") as server:
         assert httpx.get(f"{server.url}/healthz", headers={"Cookie": "c" * 90_000}).status_code == 200
         assert httpx.get(f"{server.url}/healthz", headers={"Cookie": "c" * 110_000}).status_code == 431
+
+
+async def test_an_error_of_ours_fills_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What the event loop finds that nobody handled is said once a minute and kind; a lost connection not at all."""
+    async with Inside(tmp_path, Time()):
+        loop = asyncio.get_running_loop()
+        for error in (ZeroDivisionError(), ConnectionResetError(), ZeroDivisionError(), KeyError("x")):
+            loop.call_exception_handler({"message": "a task failed", "exception": error})
+        said = [r for r in caplog.records if r.exc_info]
+        assert [r.exc_info[0] for r in said if r.exc_info] == [ZeroDivisionError, KeyError]
+    assert asyncio.get_running_loop().get_exception_handler() is None

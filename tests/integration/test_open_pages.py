@@ -176,7 +176,8 @@ def test_what_cannot_join(shared_open: EnforcerProcess, open_page: Opener, room:
         ({}, "room-required"),
         ({"session": "s"}, "room-required"),
         ({"room": "a\nb"}, "invalid-request"),
-        ({"room": 5}, "invalid-request"),
+        ({"room": ""}, "room-required"),
+        ({"room": 5.5}, "invalid-request"),
         ({"room": room, "session": "a b"}, "invalid-request"),
         ({"room": room + "-other", "session": taken}, "session-conflict"),
     ]:
