@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from typing import Any
 
 from aiohttp import web
 
@@ -84,7 +85,7 @@ class Server:
         journal = Journal(clock.elapsed, metrics.takeover_wars.inc)
         told = (metrics.committed, journal.committed)
         self._registry = Registry(self._store, settings.rules, clock.elapsed, told)
-        notices = Notices(log, clock.elapsed)
+        self._notices = notices = Notices(log, clock.elapsed)
         self._jobs = Jobs(self._registry, settings, clock, notices)
         self._context = Context(
             settings,
@@ -135,6 +136,7 @@ class Server:
             except OSError as e:
                 raise StartError(why_not_listening(self._settings.ipaddr, self._settings.port, e)) from None
             # 3. What runs by itself.
+            asyncio.get_running_loop().set_exception_handler(self._unhandled)
             self._jobs.start()
             self._loop_watch.start()
             wanted = "max_connections" in self._settings.model_fields_set
@@ -154,6 +156,14 @@ class Server:
         self._hub.configure(self._context.office, settings)
         self._door.configure(settings)
         return fixed
+
+    def _unhandled(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What the event loop found that nobody handled: a bug, which may be met as often as somebody likes."""
+        error = context.get("exception")
+        if isinstance(error, ConnectionError):
+            log.debug("a connection broke off: %s", context["message"])
+        elif self._notices.warn(f"unhandled {type(error).__name__}", "an error that nobody handled; please report it"):
+            log.error(context["message"], exc_info=error)
 
     async def stop(self) -> None:
         """Ends in the reverse order of harm: nothing new, pages sent elsewhere, then what was noticed is written.
@@ -184,6 +194,7 @@ class Server:
         except StoreUnavailable as e:
             log.warning("what was noticed last is not written", extra={"error": str(e)})
         await self._store.close()
+        asyncio.get_running_loop().set_exception_handler(None)
 
     async def _listen(self, runner: web.AppRunner) -> int:
         """Opens the port, whose number it returns; raises OSError if it cannot be had."""
