@@ -128,7 +128,7 @@ async def test_a_second_process_is_refused(store: SQLiteStore, path: Path) -> No
     """The lock holds between processes."""
     code = (
         "import asyncio, pathlib, time, sys\n"
-        "from enforcer.store.sqlite import SQLiteStore\n"
+        "from enforcer.store.sqlite.store import SQLiteStore\n"
         "asyncio.run(SQLiteStore(pathlib.Path(sys.argv[1]), time.time).open())"
     )
     ran = await asyncio.to_thread(

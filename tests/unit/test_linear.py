@@ -187,5 +187,6 @@ def test_every_pattern_is_known_here() -> None:
             else:
                 passing.add(module)
     assert compiled == set(PATTERNS)
-    ours = {"settings", "configuration", "command_line", "moments", "redis_address", "store.sqlite_statements"}
+    ours = {"configuration.settings", "configuration.reading", "command.arguments", "command.moments"}
+    ours |= {"store.redis.address", "store.sqlite.statements"}
     assert passing <= {f"enforcer.{module}" for module in ours}
