@@ -8,7 +8,7 @@ import { EVENT_ACTIVITY, EVENT_LOGOUT, EVENT_SESSION } from "./codes.ts";
 import { CLOCK_SLACK, concerns, coverOf, INITIAL, nextTick, NOTHING_YET, promptOf, running, step, view, type Cover, type Effect, type EndSource, type Input } from "./core/machine.ts";
 import { endOf, isEnd, isSession } from "./core/wire.ts";
 import { openSession } from "./credentials/open-session.ts";
-import { createEnding } from "./ending.ts";
+import { createEnding, type Ending } from "./ending.ts";
 import type { Environment, Wake } from "./environment.ts";
 import { createLatch } from "./latch.ts";
 import { createNewest, type Login } from "./newest.ts";
@@ -44,6 +44,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   let tickAt = Infinity;
   let pingedAt = 0;
   let cancelTick = (): void => undefined;
+  let ending: Ending | null = null;
   const queue: Input[] = [];
   let stepping = false;
 
@@ -157,7 +158,9 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         latch.close(end);
         if (source !== "latch") tabs.publish({ room, session, end });
         asking.settle();
-        void ending.run(end, source, { room, session, at: held.at, epoch: state.epoch || held.epoch }, forget);
+        const mine = { room, session, at: held.at, epoch: state.epoch || held.epoch };
+        ending = createEnding(env, options, space, latch, newest, report, safely, end, source, mine, forget);
+        void ending.run();
       }
     }
   };
@@ -166,7 +169,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     asking.settle(new SessionGuardError("stopped"));
     cancelTick();
     asking.stop();
-    ending.stop();
+    ending?.stop();
     env.close();
     tabs.close();
     screen.clear();
@@ -283,8 +286,8 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     // News does not reach a frozen page; what another tab has stored is still there.
     const end = state.session && latch.read(state.session);
     if (state.end) {
-      ending.look();
-      if (how === "restored") ending.restored();
+      ending?.look();
+      if (how === "restored") ending?.restored();
     } else if (end) {
       dispatch({ type: "ended", end, source: "tab" });
     } else {
@@ -365,11 +368,10 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     }
     if (message.room !== state.room) return;
     newest.offer(message);
-    ending.look();
+    ending?.look();
     // A newer login of the user in this browser: this page's session has very likely just ended.
     if (message.session !== state.session && isRunning()) asking.checkSoon();
   });
-  const ending = createEnding(env, options, space, latch, newest, report, safely);
   page.onWake(woke);
   if (!isOff(options.activity)) page.onInput(sawInput, options.activity === "media");
   if (watchHttp && !isOff(watchHttp)) env.watchHttp(watchHttp, asking.checkSoon);
