@@ -297,10 +297,8 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     }
   };
 
-  // In open mode there is no ticket, and so nothing but the socket.
-  const openPoll = options.room === undefined ? env.openPoll(serverRoot(server)) : null;
   const own = env.openLink(address);
-  const connection = keepInReach(options.socket?.(address, own) ?? own, openPoll, () => credentials ?? { ticket: "" }, clock, env.random, {
+  const connection = keepInReach(options.socket?.(address, own) ?? own, env.openPoll(serverRoot(server)), () => credentials ?? { ticket: "" }, clock, env.random, {
     joined(live) {
       dispatch({ type: "joined", live });
       activity.flush();

@@ -25,12 +25,12 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
   let over = false;
   let joined = false;
   let nextId = 0;
-  // Until it has joined, the one limit is JOIN_LIMIT; then the server's pings set it.
+  // The server's pings set it, for the time after it has joined.
   let limit = JOIN_LIMIT;
-  let pingLimit = JOIN_LIMIT;
-  let heardAt = clock.now();
+  let silentAt = 0;
   let cancelWatch = (): void => undefined;
-  const pending = new Map<string, (reply: unknown, error?: Error) => void>();
+  const pending = new Map<string, (reply: unknown) => void>();
+  const failed = (why: string): Promise<never> => Promise.reject(new Error(why));
 
   const end = (): void => {
     over = true;
@@ -39,25 +39,25 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
       socket.onmessage = socket.onclose = null;
       socket.close();
     }
-    for (const settle of pending.values()) settle(null, new Error("connection lost"));
+    for (const settle of pending.values()) settle(failed("connection lost"));
   };
-  const fail = (why: string): void => {
+  const fail = (why: unknown): void => {
     if (over) return;
     end();
-    events.closed(why);
+    events.closed(String(why));
   };
-  const alive = (): boolean => !over && clock.now() < heardAt + limit;
+  const alive = (): boolean => !over && clock.now() < silentAt;
 
   const watch = (): void => {
     cancelWatch();
-    cancelWatch = clock.after(heardAt + limit - clock.now(), () => {
+    cancelWatch = clock.after(silentAt - clock.now(), () => {
       if (alive()) watch();
       else fail("silence");
     });
   };
 
   const hear = (): void => {
-    heardAt = clock.now();
+    silentAt = clock.now() + limit;
     // Set anew, it never fires as long as all is well: that costs less than being woken.
     watch();
   };
@@ -67,11 +67,10 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
     const [first, second] = Array.isArray(data) ? (data as unknown[]) : [];
     if (type === OPEN) {
       const { pingInterval, pingTimeout } = data as Handshake;
-      pingLimit = pingInterval + pingTimeout || JOIN_LIMIT;
+      limit = pingInterval + pingTimeout || JOIN_LIMIT;
       socket?.send(encode(CONNECT, credentials));
     } else if (type === CONNECT) {
       joined = true;
-      limit = pingLimit;
       hear();
       events.joined();
     } else if (type === CONNECT_ERROR) {
@@ -87,7 +86,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
     }
   };
 
-  watch();
+  hear();
   try {
     socket = open(`${url}?EIO=4&transport=websocket`);
     socket.onmessage = ({ data }) => {
@@ -114,26 +113,25 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
   } catch (error) {
     // A Content-Security-Policy can throw here. The contract promises `closed`, but never before returning.
     clock.after(0, () => {
-      fail(String(error));
+      fail(error);
     });
   }
 
   return {
     request: (name, payload, patience) =>
-      new Promise((resolve, reject) => {
+      new Promise((resolve) => {
         const id = String(nextId++);
-        const settle = (reply: unknown, error?: Error): void => {
+        const settle = (reply: unknown): void => {
           cancel();
           pending.delete(id);
-          if (error) reject(error);
-          else resolve(reply);
+          resolve(reply);
         };
         const cancel = clock.after(patience, () => {
-          settle(null, new Error("no answer"));
+          settle(failed("no answer"));
         });
         pending.set(id, settle);
         if (joined && !over) socket?.send(encode(EVENT, payload === undefined ? [name] : [name, payload], id));
-        else settle(null, new Error("not connected"));
+        else settle(failed("not connected"));
       }),
     alive,
     close() {
