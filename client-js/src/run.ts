@@ -15,7 +15,7 @@ import { createNewest, type Login } from "./newest.ts";
 import { obtain, readTicket, type Final } from "./ticket.ts";
 import type { Credentials } from "./transport/link.ts";
 import { keepInReach } from "./transport/reach.ts";
-import { SessionGuardError, type SessionGuard, type SessionGuardOptions, type SessionState } from "./types.ts";
+import { SessionGuardError, type SessionEnd, type SessionGuard, type SessionGuardOptions, type SessionState } from "./types.ts";
 
 export type Run = Omit<SessionGuard, "getState" | "subscribe">;
 
@@ -76,11 +76,11 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     stepping = true;
     for (let next = queue.shift(); next; next = queue.shift()) {
       const at = clock.now();
-      const ended = !!state.end;
+      const before = state;
       const [after, effects] = step(state, next, at);
       state = after;
       // What an ended page shows is not decided here.
-      if (!ended) hide(coverOf(state, at));
+      if (!before.end) hide(coverOf(state, at));
       effects.forEach(perform);
       // What came together is told together.
       const now = queue.length ? shown : view(state, shown);
@@ -110,7 +110,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   /** A timer that is early enough stays: setting one anew wakes the worker as well. */
   const plan = (): void => {
     const now = clock.now();
-    const at = nextTick(state, now) ?? Infinity;
+    const at = nextTick(state, now);
     if (at >= tickAt && at < Infinity) return;
     cancelTick();
     tickAt = at;
@@ -127,12 +127,12 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       case "connect":
         void getCredentials();
         break;
-      case "disconnect":
-        activity.stop();
-        connection.close(state.phase === "expired");
-        // An ended page still listens, for a newer login; one that gave up has its deadline still before it.
-        if (state.gaveUp) asking.settle(new SessionGuardError("stopped"));
-        else if (!state.end) leave();
+      case "halt":
+        disconnect();
+        asking.settle(new SessionGuardError("stopped"));
+        // One that gave up has its deadline still before it.
+        if (!state.gaveUp) leave();
+        if (effect.code) report(effect.code);
         break;
       case "check":
         // What has not been reported yet may be the answer.
@@ -145,9 +145,6 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         if (typeof options.ticket === "function") void getCredentials();
         else dispatch({ type: "stop", gaveUp: true, code: effect.code });
         break;
-      case "error":
-        report(effect.code);
-        break;
       case "warn":
         safely(options.onWarning, effect.warning);
         page.emit("warning", effect.warning);
@@ -158,6 +155,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         latch.close(end);
         if (source !== "latch") tabs.publish({ room, session, end });
         asking.settle();
+        disconnect(true);
         const mine = { room, session, at: held.at, epoch: state.epoch || held.epoch };
         ending = createEnding(env, options, space, latch, newest, report, safely, end, source, mine, forget);
         void ending.run();
@@ -165,8 +163,13 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     }
   };
 
+  const disconnect = (linger?: boolean): void => {
+    activity.stop();
+    connection.close(linger);
+  };
+
+  /** An ended page still listens, for a newer login, until now. */
   const leave = (): void => {
-    asking.settle(new SessionGuardError("stopped"));
     cancelTick();
     asking.stop();
     ending?.stop();
@@ -175,8 +178,12 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     screen.clear();
   };
 
+  const ended = (end: SessionEnd, source: EndSource): void => {
+    dispatch({ type: "ended", end, source });
+  };
+
   const endHere = (reason: string, source: EndSource): void => {
-    dispatch({ type: "ended", end: endOf(state.session, state.room, reason, clock.now()), source });
+    ended(endOf(state.session, state.room, reason, clock.now()), source);
   };
 
   const noTicket = (cause: unknown, failures: number): void => {
@@ -210,7 +217,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         dispatch({ type: "identity", session: claims.session, room: claims.room });
         const end = latch.read(claims.session);
         if (end) {
-          dispatch({ type: "ended", end, source: "latch" });
+          ended(end, "latch");
           return;
         }
       }
@@ -289,7 +296,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       ending?.look();
       if (how === "restored") ending?.restored();
     } else if (end) {
-      dispatch({ type: "ended", end, source: "tab" });
+      ended(end, "tab");
     } else {
       connection.wake();
       tick();
@@ -316,7 +323,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       else if (isEnd(payload) && concerns(state, payload)) {
         latch.close(payload);
         ack?.();
-        dispatch({ type: "ended", end: payload, source: "server" });
+        ended(payload, "server");
       }
     },
     dropped() {
@@ -357,7 +364,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   };
   const tabs = env.openTabs(space, (message) => {
     if ("end" in message) {
-      if (state.session && concerns(state, message)) dispatch({ type: "ended", end: message.end, source: "tab" });
+      if (state.session && concerns(state, message)) ended(message.end, "tab");
       return;
     }
     if ("activeAt" in message) {
