@@ -13,12 +13,8 @@ import { tagOf, type Texts } from "./texts.ts";
 /** Milliseconds between two spoken times of the last minute. */
 export const SPOKEN_EVERY = 20_000;
 
-export interface Warning extends Modal {
-  update(prompt: Prompt): void;
-}
-
 /** @param dismiss the user has read a warning that cannot be helped */
-export function createWarning(texts: Texts, first: Prompt, clock: Clock, actions: PromptActions, dismiss: () => void): Warning {
+export function createWarning(texts: Texts, first: Prompt, clock: Clock, actions: PromptActions, dismiss: () => void): Modal {
   let prompt = first;
   let spoken = Infinity;
   let cancelTick = (): void => undefined;
