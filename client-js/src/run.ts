@@ -35,7 +35,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
 
   let state = INITIAL;
   let shown = NOTHING_YET;
-  let credentials: Credentials | null = null;
+  let credentials: Credentials = { ticket: "" };
   /** This page's login, as far as it is known: see `Login`. */
   let held = { epoch: 0, at: 0 };
   let forget = (): void => undefined;
@@ -79,8 +79,13 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       const before = state;
       const [after, effects] = step(state, next, at);
       state = after;
+      const how = coverOf(state, at);
       // What an ended page shows is not decided here.
-      if (!before.end) hide(coverOf(state, at));
+      if (!before.end && how !== cover) {
+        cover = how;
+        // Without the notice the app speaks for itself, and must be seen to do so.
+        screen.cover(how !== "checking" && isOff(options.notice) ? "off" : how);
+      }
       effects.forEach(perform);
       // What came together is told together.
       const now = queue.length ? shown : view(state, shown);
@@ -94,13 +99,6 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     }
     stepping = false;
     plan();
-  };
-
-  const hide = (how: Cover): void => {
-    if (how === cover) return;
-    cover = how;
-    // Without the notice the app speaks for itself, and must be seen to do so.
-    screen.cover(how !== "checking" && isOff(options.notice) ? "off" : how);
   };
 
   const tick = (): void => {
@@ -244,14 +242,13 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   const answered = (payload: unknown): void => {
     if (!isSession(payload) || !concerns(state, payload) || !isRunning()) return;
     const { room, session, epoch, ticket } = payload;
-    if (ticket && credentials && "ticket" in credentials) credentials = { ticket };
+    if (ticket && "ticket" in credentials) credentials = { ticket };
     const known = newest.read(room);
     held = { epoch, at: (known?.session === session && known.at) || held.at || clock.now() };
     dispatch({ type: "session", payload });
-    if (announced !== session + String(epoch)) {
-      announced = session + String(epoch);
-      announce({ room, session, ...held });
-    }
+    const login = session + String(epoch);
+    if (announced !== login) announce({ room, session, ...held });
+    announced = login;
     asking.settle();
   };
 
@@ -305,7 +302,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   };
 
   const own = env.openLink(address);
-  const connection = keepInReach(options.socket?.(address, own) ?? own, env.openPoll(serverRoot(server)), () => credentials ?? { ticket: "" }, clock, env.random, {
+  const connection = keepInReach(options.socket?.(address, own) ?? own, env.openPoll(serverRoot(server)), () => credentials, clock, env.random, {
     joined(live) {
       dispatch({ type: "joined", live });
       activity.flush();
@@ -338,9 +335,8 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   const activity = createActivity(
     clock,
     (idleForMs) => {
-      if (!state.reached) return false;
-      request(EVENT_ACTIVITY, () => ({ idle_for_ms: idleForMs() })).catch(() => undefined);
-      return true;
+      if (state.reached) request(EVENT_ACTIVITY, () => ({ idle_for_ms: idleForMs() })).catch(() => undefined);
+      return state.reached;
     },
     (activeAt, reported) => {
       const { room, session } = state;
@@ -357,18 +353,16 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   const sawInput = (written: boolean): void => {
     if (written || !screen.asking()) reportActivity();
   };
-  const heardActivity = (activeAt: number, reported: boolean): void => {
-    activity.heard(activeAt, reported);
-    // The user has answered elsewhere.
-    if (state.phase === "prompted") asking.checkQuietly();
-  };
   const tabs = env.openTabs(space, (message) => {
     if ("end" in message) {
       if (state.session && concerns(state, message)) ended(message.end, "tab");
       return;
     }
     if ("activeAt" in message) {
-      if (message.session === state.session && isRunning()) heardActivity(message.activeAt, message.reported);
+      if (message.session !== state.session || !isRunning()) return;
+      activity.heard(message.activeAt, message.reported);
+      // The user has answered elsewhere.
+      if (state.phase === "prompted") asking.checkQuietly();
       return;
     }
     if (message.room !== state.room) return;

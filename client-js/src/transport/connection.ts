@@ -25,7 +25,7 @@ export interface ConnectionEvents {
 
 export interface Connection {
   /** Starts trying. Does nothing while there is a link or an attempt. */
-  connect(): void;
+  readonly connect: () => void;
   request(name: string, payload: unknown, limit: number): Promise<unknown>;
   /** Waiting: try now. Connected, but silent for too long (the machine slept): start afresh now. */
   wake(): void;
