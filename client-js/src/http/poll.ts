@@ -46,8 +46,8 @@ export function pollLink(server: string, call: Call, clock: Clock, random: () =>
   /** One question; resolves as the ack of a socket would. */
   const ask = async (name: string, payload: unknown, limit: number): Promise<unknown> => {
     // What a socket says by an event has a path of the same name, but for the question.
-    const [method, path] = name === EVENT_CHECK ? (["GET", "status"] as const) : (["POST", name] as const);
-    const { status, body, retryMs } = await call(`${server}/session/${path}`, ticket, method, payload, limit);
+    const asks = name === EVENT_CHECK;
+    const { status, body, retryMs } = await call(`${server}/session/${asks ? "status" : name}`, ticket, asks ? "GET" : "POST", payload, limit);
     heardAt = clock.now();
     if (status === 204) return { ok: true };
     if (status < 300) {

@@ -46,6 +46,9 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
     end();
     events.closed(String(why));
   };
+  const send = (type: string, data?: unknown, id?: string): void => {
+    socket?.send(encode(type, data, id));
+  };
   const alive = (): boolean => !over && clock.now() < silentAt;
 
   const watch = (): void => {
@@ -68,7 +71,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
     if (type === OPEN) {
       const { pingInterval, pingTimeout } = data as Handshake;
       limit = pingInterval + pingTimeout || JOIN_LIMIT;
-      socket?.send(encode(CONNECT, credentials));
+      send(CONNECT, credentials);
     } else if (type === CONNECT) {
       joined = true;
       hear();
@@ -78,7 +81,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
       const error = isMembers(data) ? data : {};
       events.refused(String(error["message"]), error["data"]);
     } else if (type === EVENT) {
-      events.message(String(first), second, id ? () => socket?.send(encode(ACK, [], id)) : null);
+      events.message(String(first), second, id ? () => { send(ACK, [], id); } : null);
     } else if (type === ACK) {
       pending.get(id)?.(first);
     } else if (type === DISCONNECT || type === CLOSE) {
@@ -93,15 +96,15 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
       // All that an idle page hears: answered without a detour.
       if (data === PING) {
         if (joined) hear();
-        socket?.send(PONG);
+        send(PONG);
         events.pinged?.();
         return;
       }
       let packet: Packet;
       try {
         packet = decode(String(data));
-      } catch {
-        fail("not Socket.IO");
+      } catch (error) {
+        fail(error);
         return;
       }
       receive(packet);
@@ -130,13 +133,13 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
           settle(failed("no answer"));
         });
         pending.set(id, settle);
-        if (joined && !over) socket?.send(encode(EVENT, payload === undefined ? [name] : [name, payload], id));
+        if (joined && !over) send(EVENT, payload === undefined ? [name] : [name, payload], id);
         else settle(failed("not connected"));
       }),
     alive,
     close() {
       if (over) return;
-      if (joined) socket?.send(DISCONNECT);
+      if (joined) send(DISCONNECT);
       end();
     },
   };
