@@ -29,7 +29,6 @@ export const MINIFY = {
   ecma: 2022,
   compress: {
     hoist_funs: true,
-    if_return: false,
     inline: 1,
     keep_fargs: false,
     lhs_constants: false,
@@ -43,7 +42,7 @@ export const MINIFY = {
 const { version } = JSON.parse(await readFile(`${root}package.json`, "utf8"));
 
 /** What pages, the server, a language, or another version in the next tab know by its name, or what is stored. */
-const OUTSIDE = ["types.ts", "attributes.ts", "auto.ts", "core/wire.ts", "credentials/fetch-ticket.ts", "http/call.ts", "newest.ts", "tabs.ts", "ticket.ts", "transport/link.ts", "transport/packet.ts"];
+const OUTSIDE = ["types.ts", "attributes.ts", "auto.ts", "core/wire.ts", "newest.ts", "tabs.ts", "ticket.ts", "transport/link.ts", "transport/packet.ts"];
 
 const wordsOf = (code) => code.replace(/\/\*[^]*?\*\/|\/\/.*/g, "").match(/[a-z]\w*/gi) ?? [];
 /** Names in `object["name"]` and `"name" in object`. */
@@ -55,7 +54,7 @@ const quotedOf = (code) => [...code.matchAll(/\["(\w+)"\]|"(\w+)" in /g)].map(([
  */
 async function own() {
   const library = `${root}node_modules/typescript/lib/`;
-  const others = (await readdir(library)).filter((name) => /^lib\..*\.d\.ts$/.test(name)).map((name) => library + name);
+  const others = (await readdir(library)).filter((name) => /^lib\.(es5|es20(1\d|2[012])|dom)\b.*\.d\.ts$/.test(name)).map((name) => library + name);
   const sources = (await readdir(`${root}src`, { recursive: true })).filter((name) => name.endsWith(".ts"));
   const apart = sources.filter((name) => /^lang\/|^worker/.test(name));
   const read = (names) => Promise.all(names.map((name) => readFile(name, "utf8")));

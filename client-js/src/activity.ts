@@ -31,13 +31,13 @@ export function createActivity(clock: Clock, report: (idleForMs: () => number) =
   let cancel: (() => void) | null = null;
 
   /** A clock that was set back must not make it negative. */
-  const idleFor = (since: number) => (): number => Math.max(0, Math.round(clock.now() - since));
+  const idleForMs = (): number => Math.max(0, Math.round(clock.now() - lastInputAt));
 
   const flush = (): void => {
     cancel?.();
     cancel = null;
     if (lastInputAt <= reportedInputAt) return;
-    const reported = report(idleFor(lastInputAt));
+    const reported = report(idleForMs);
     sentAt = clock.now();
     if (reported) reportedInputAt = lastInputAt;
     share(lastInputAt, reported);
@@ -62,7 +62,7 @@ export function createActivity(clock: Clock, report: (idleForMs: () => number) =
       if (reported) reportedInputAt = Math.max(reportedInputAt, activeAt);
       if (activeAt <= lastInputAt) return;
       lastInputAt = activeAt;
-      if (!reported && report(idleFor(activeAt))) reportedInputAt = activeAt;
+      if (!reported && report(idleForMs)) reportedInputAt = activeAt;
     },
     flush,
     stop() {

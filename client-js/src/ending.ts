@@ -35,8 +35,7 @@ export const LOGOUT_LIMIT = 6_000;
 export const STILL_HERE = 2_000;
 
 export interface Ending {
-  /** @param forget lets go of what open mode keeps of the session */
-  run(end: SessionEnd, source: EndSource, mine: Login, forget: () => void): Promise<void>;
+  run(): Promise<void>;
   /** Something was heard of the newest login of this browser, or may have been missed. */
   look(): void;
   /** The ended page was taken out of the back-forward cache. */
@@ -45,37 +44,42 @@ export interface Ending {
   stop(): void;
 }
 
-/** @param safely calls a function of the app, which may be missing, and may throw */
+/**
+ * @param safely calls a function of the app, which may be missing, and may throw
+ * @param mine the login that has ended
+ * @param forget lets go of what open mode keeps of the session
+ */
 export function createEnding(
-  env: Environment,
+  { clock, locks, page, post, screen, session: ofTab }: Environment,
   options: SessionGuardOptions,
   space: string,
   latch: Latch,
   newest: Newest,
   report: (code: string, cause?: unknown) => void,
   safely: <Value>(callback: ((value: Value) => void) | undefined, value: Value) => void,
+  end: SessionEnd,
+  source: EndSource,
+  mine: Login,
+  forget: () => void,
 ): Ending {
-  const { page, screen } = env;
+  const { session, reason } = end;
   const byNavigation = options.logout?.method === "GET";
-  let heldBy: Login | null = null;
   let settled = false;
-  let kept = false;
   let told = false;
-  let stopped = false;
   let away: string | null = null;
+  let stopped = false;
   let heard = (): void => undefined;
-  let again = heard;
   /** The page was to be left: if it is there all the same, it says so. */
-  let stayed: (() => void) | null = null;
+  let stayed = heard;
 
   const superseded = (): boolean => {
-    const login = heldBy && newest.read(heldBy.room);
-    return !!heldBy && !!login && isNewer(login, heldBy) && !latch.read(login.session);
+    const login = newest.read(mine.room);
+    return !!login && isNewer(login, mine) && !latch.read(login.session);
   };
 
   const newerWithin = (ms: number): Promise<void> =>
     new Promise((resolve) => {
-      const cancel = env.clock.after(ms, resolve);
+      const cancel = clock.after(ms, resolve);
       heard = () => {
         if (!superseded()) return;
         cancel();
@@ -85,9 +89,9 @@ export function createEnding(
     });
 
   /** Loops are stopped by this tab's storage, and without one by what else gives a loop away. */
-  const once = (what: string, session: string, looksLikeLoop: boolean): boolean => {
+  const once = (what: string, looksLikeLoop: boolean): boolean => {
     const key = `${space}/${what}/${session}`;
-    return env.session.get(key) === null && (env.session.set(key, "1") || !looksLikeLoop);
+    return ofTab.get(key) === null && (ofTab.set(key, "1") || !looksLikeLoop);
   };
 
   const target = (url: string | null | undefined): string | null => {
@@ -100,132 +104,113 @@ export function createEnding(
     if (!stopped) screen.cover("checking");
   };
 
-  const notice = (end: SessionEnd): void => {
+  const notice = (): void => {
     if (stopped || told) return;
     told = true;
     screen.ended(end, target(options.loginUrl) ?? away);
   };
 
-  const leave = (end: SessionEnd, go: () => void): void => {
+  const leave = (go: (url: string) => void, url = ""): void => {
     if (stopped) return;
     hide();
-    stayed = () => {
-      notice(end);
-    };
-    env.clock.after(STILL_HERE, stayed);
-    go();
+    stayed = notice;
+    clock.after(STILL_HERE, notice);
+    go(url);
   };
 
-  const loadAgain = (end: SessionEnd): void => {
-    settled = true;
+  let again = (): void => {
     again = () => undefined;
-    if (page.canLoadAgain() && once("reloaded", end.session, page.wasLoadedAgain())) leave(end, page.loadAgain);
+    if (page.canLoadAgain() && once("reloaded", page.wasLoadedAgain())) leave(page.loadAgain);
     // The app is not told of such an end, so nobody else could explain it.
-    else notice(end);
+    else notice();
   };
 
-  const save = async (end: SessionEnd): Promise<void> => {
+  const save = async (): Promise<void> => {
     const { beforeForcedLogout } = options;
     if (!beforeForcedLogout) return;
-    const deadline = env.clock.now() + SAVE_LIMIT;
+    const deadline = clock.now() + SAVE_LIMIT;
     try {
-      await Promise.race([beforeForcedLogout(end, { deadline }), sleep(env.clock, SAVE_LIMIT)]);
+      await Promise.race([beforeForcedLogout(end, { deadline }), sleep(clock, SAVE_LIMIT)]);
     } catch (cause) {
       report("callback", cause);
     }
   };
 
   /** Runs `call` in exactly one tab of this browser; the others wait until it is done. @returns whether it was this one */
-  const inOneTab = async (end: SessionEnd, call: () => Promise<void>): Promise<boolean> => {
+  const inOneTab = async (call: () => Promise<void>): Promise<boolean> => {
     const outcome = { mine: false };
     const work = async (): Promise<void> => {
-      if (superseded() || !latch.takeLogout(end.session)) return;
+      if (superseded() || !latch.takeLogout(session)) return;
       outcome.mine = true;
       try {
         await call();
       } catch (cause) {
-        latch.releaseLogout(end.session);
+        latch.releaseLogout(session);
         throw cause;
       }
     };
     // Whatever fails here, the end goes on.
-    await env.locks.exclusive(`${space}/logout/${end.session}`, LOGOUT_LIMIT, work).catch((cause: unknown) => {
+    await locks.exclusive(`${space}/logout/${session}`, LOGOUT_LIMIT, work).catch((cause: unknown) => {
       report("logout-failed", cause);
     });
     return outcome.mine;
   };
 
-  const logOut = async (end: SessionEnd, url: string): Promise<void> => {
-    await inOneTab(end, async () => {
-      const headers = { ...options.logout?.headers, "X-Enforcer-Session": end.session };
-      const status = await env.post(url, headers, { session: end.session, reason: end.reason });
-      if (status >= 400) report("logout-failed", status);
-    });
-  };
-
-  const finish = async (end: SessionEnd, logoutUrl: string | null): Promise<void> => {
-    settled = true;
-    if (logoutUrl !== null && byNavigation && (await inOneTab(end, () => Promise.resolve()))) {
-      const url = new URL(logoutUrl);
-      url.searchParams.set("session", end.session);
-      url.searchParams.set("reason", end.reason);
-      leave(end, () => {
-        page.go(url.href);
-      });
+  const run = async (): Promise<void> => {
+    away = target(end.redirect ?? options.redirect);
+    // Whose user asked for the end, and what has just been loaded, has nothing to save.
+    if (source !== "self" && source !== "latch") await save();
+    if (reason === "replaced") {
+      hide();
+      await newerWithin(REPLACED_DELAY);
+      again();
       return;
     }
-    const to = away;
-    if (to !== null && once("left", end.session, page.isHere(to))) {
-      leave(end, () => {
-        page.go(to);
-      });
-    } else if (isOff(options.notice)) screen.clear();
-    else notice(end);
+    const logoutUrl = target(options.logoutUrl);
+    if (!superseded()) {
+      // Who has asked for the end and is about to leave needs no explanation on the way.
+      if (source === "self" && (away ?? (byNavigation && logoutUrl))) hide();
+      else if (!isOff(options.notice)) notice();
+      if (logoutUrl) {
+        // The app cannot tell the sessions of open mode apart: leave its cookie alone if it is a new one.
+        if (options.room !== undefined && source !== "self") await newerWithin(OPEN_DELAY);
+        if (!byNavigation) {
+          await inOneTab(async () => {
+            const status = await post(logoutUrl, { ...options.logout?.headers, "X-Enforcer-Session": session }, { session, reason });
+            if (status >= 400) report("logout-failed", status);
+          });
+        }
+      }
+    }
+    forget();
+    if (superseded()) {
+      again();
+      return;
+    }
+    safely(options.onSessionExpired, end);
+    if (page.emit("expired", end, true)) {
+      screen.clear();
+      return;
+    }
+    settled = true;
+    if (logoutUrl && byNavigation && (await inOneTab(() => Promise.resolve()))) {
+      const url = new URL(logoutUrl);
+      url.searchParams.set("session", session);
+      url.searchParams.set("reason", reason);
+      leave(page.go, url.href);
+    } else if (away && once("left", page.isHere(away))) leave(page.go, away);
+    else if (isOff(options.notice)) screen.clear();
+    else notice();
   };
 
   return {
-    async run(end, source, mine, forget) {
-      heldBy = mine;
-      again = () => {
-        loadAgain(end);
-      };
-      away = target(end.redirect ?? options.redirect);
-      // Whose user asked for the end, and what has just been loaded, has nothing to save.
-      if (source !== "self" && source !== "latch") await save(end);
-      if (end.reason === "replaced") {
-        hide();
-        await newerWithin(REPLACED_DELAY);
-        again();
-        return;
-      }
-      const logoutUrl = target(options.logoutUrl);
-      const open = options.room !== undefined;
-      if (!superseded()) {
-        // Who has asked for the end and is about to leave needs no explanation on the way.
-        if (source === "self" && (away ?? (byNavigation && logoutUrl))) hide();
-        else if (!isOff(options.notice)) notice(end);
-        if (logoutUrl !== null) {
-          // The app cannot tell the sessions of open mode apart: leave its cookie alone if it is a new one.
-          if (open && source !== "self") await newerWithin(OPEN_DELAY);
-          if (!byNavigation) await logOut(end, logoutUrl);
-        }
-      }
-      forget();
-      if (superseded()) {
-        again();
-        return;
-      }
-      safely(options.onSessionExpired, end);
-      kept = page.emit("expired", end, true);
-      if (kept) screen.clear();
-      else await finish(end, logoutUrl);
-    },
+    run,
     look() {
       heard();
-      if (settled && !kept && superseded()) again();
+      if (settled && superseded()) again();
     },
     restored() {
-      stayed?.();
+      stayed();
     },
     stop() {
       stopped = true;

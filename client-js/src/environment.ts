@@ -92,7 +92,7 @@ export interface Environment {
   watchHttp(watched: WatchHttp, noticed: () => void): void;
   readonly locks: Locks;
   /** A form POST to the app with its cookies. Resolves to the status (0 for a redirect); rejects when it could not be made. */
-  post(url: string, headers: Readonly<Record<string, string>>, form: Readonly<Record<string, string>>): Promise<number>;
+  readonly post: (url: string, headers: Readonly<Record<string, string>>, form: Readonly<Record<string, string>>) => Promise<number>;
   readonly page: Page;
   readonly screen: Screen;
   /** The guard has stopped: nothing of this is used any more, and nothing calls back. */

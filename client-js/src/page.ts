@@ -15,11 +15,11 @@ const INPUT = "pointerdown keydown wheel touchmove mousemove focus";
 const WRITING = "beforeinput input paste drop click";
 
 /** What some events have. */
-type Moment = Pick<PageTransitionEvent, "persisted"> & Pick<MouseEvent, "screenX" | "screenY">;
+type Moment = Pick<PageTransitionEvent, "persisted"> & Pick<MouseEvent, "screenX" | "screenY"> & Pick<KeyboardEvent, "key">;
 
-/** Passive and in the capture phase: it neither delays the page nor misses what the page stops. */
-function listen(names: string, signal: AbortSignal, listener: (event: Event & Partial<Moment>) => void): void {
-  for (const name of names.split(" ")) window.addEventListener(name, listener, { capture: true, passive: true, signal });
+/** In the capture phase, so that it does not miss what the page stops; `passive`, it does not delay the page either. */
+export function listen(names: string, signal: AbortSignal, listener: (event: Event & Partial<Moment>) => void, passive = true): void {
+  for (const name of names.split(" ")) window.addEventListener(name, listener, { capture: true, passive, signal });
 }
 
 /** Without its fragment, so that going there loads it. */

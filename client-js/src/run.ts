@@ -8,14 +8,14 @@ import { EVENT_ACTIVITY, EVENT_LOGOUT, EVENT_SESSION } from "./codes.ts";
 import { CLOCK_SLACK, concerns, coverOf, INITIAL, nextTick, NOTHING_YET, promptOf, running, step, view, type Cover, type Effect, type EndSource, type Input } from "./core/machine.ts";
 import { endOf, isEnd, isSession } from "./core/wire.ts";
 import { openSession } from "./credentials/open-session.ts";
-import { createEnding } from "./ending.ts";
+import { createEnding, type Ending } from "./ending.ts";
 import type { Environment, Wake } from "./environment.ts";
 import { createLatch } from "./latch.ts";
 import { createNewest, type Login } from "./newest.ts";
 import { obtain, readTicket, type Final } from "./ticket.ts";
 import type { Credentials } from "./transport/link.ts";
 import { keepInReach } from "./transport/reach.ts";
-import { SessionGuardError, type SessionGuard, type SessionGuardOptions, type SessionState } from "./types.ts";
+import { SessionGuardError, type SessionEnd, type SessionGuard, type SessionGuardOptions, type SessionState } from "./types.ts";
 
 export type Run = Omit<SessionGuard, "getState" | "subscribe">;
 
@@ -35,7 +35,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
 
   let state = INITIAL;
   let shown = NOTHING_YET;
-  let credentials: Credentials | null = null;
+  let credentials: Credentials = { ticket: "" };
   /** This page's login, as far as it is known: see `Login`. */
   let held = { epoch: 0, at: 0 };
   let forget = (): void => undefined;
@@ -44,6 +44,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   let tickAt = Infinity;
   let pingedAt = 0;
   let cancelTick = (): void => undefined;
+  let ending: Ending | null = null;
   const queue: Input[] = [];
   let stepping = false;
 
@@ -75,11 +76,16 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     stepping = true;
     for (let next = queue.shift(); next; next = queue.shift()) {
       const at = clock.now();
-      const ended = !!state.end;
+      const before = state;
       const [after, effects] = step(state, next, at);
       state = after;
+      const how = coverOf(state, at);
       // What an ended page shows is not decided here.
-      if (!ended) hide(coverOf(state, at));
+      if (!before.end && how !== cover) {
+        cover = how;
+        // Without the notice the app speaks for itself, and must be seen to do so.
+        screen.cover(how !== "checking" && isOff(options.notice) ? "off" : how);
+      }
       effects.forEach(perform);
       // What came together is told together.
       const now = queue.length ? shown : view(state, shown);
@@ -95,13 +101,6 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     plan();
   };
 
-  const hide = (how: Cover): void => {
-    if (how === cover) return;
-    cover = how;
-    // Without the notice the app speaks for itself, and must be seen to do so.
-    screen.cover(how !== "checking" && isOff(options.notice) ? "off" : how);
-  };
-
   const tick = (): void => {
     dispatch({ type: "tick" });
   };
@@ -109,7 +108,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   /** A timer that is early enough stays: setting one anew wakes the worker as well. */
   const plan = (): void => {
     const now = clock.now();
-    const at = nextTick(state, now) ?? Infinity;
+    const at = nextTick(state, now);
     if (at >= tickAt && at < Infinity) return;
     cancelTick();
     tickAt = at;
@@ -126,12 +125,12 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       case "connect":
         void getCredentials();
         break;
-      case "disconnect":
-        activity.stop();
-        connection.close(state.phase === "expired");
-        // An ended page still listens, for a newer login; one that gave up has its deadline still before it.
-        if (state.gaveUp) asking.settle(new SessionGuardError("stopped"));
-        else if (!state.end) leave();
+      case "halt":
+        disconnect();
+        asking.settle(new SessionGuardError("stopped"));
+        // One that gave up has its deadline still before it.
+        if (!state.gaveUp) leave();
+        if (effect.code) report(effect.code);
         break;
       case "check":
         // What has not been reported yet may be the answer.
@@ -144,9 +143,6 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         if (typeof options.ticket === "function") void getCredentials();
         else dispatch({ type: "stop", gaveUp: true, code: effect.code });
         break;
-      case "error":
-        report(effect.code);
-        break;
       case "warn":
         safely(options.onWarning, effect.warning);
         page.emit("warning", effect.warning);
@@ -157,23 +153,35 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         latch.close(end);
         if (source !== "latch") tabs.publish({ room, session, end });
         asking.settle();
-        void ending.run(end, source, { room, session, at: held.at, epoch: state.epoch || held.epoch }, forget);
+        disconnect(true);
+        const mine = { room, session, at: held.at, epoch: state.epoch || held.epoch };
+        ending = createEnding(env, options, space, latch, newest, report, safely, end, source, mine, forget);
+        void ending.run();
       }
     }
   };
 
+  const disconnect = (linger?: boolean): void => {
+    activity.stop();
+    connection.close(linger);
+  };
+
+  /** An ended page still listens, for a newer login, until now. */
   const leave = (): void => {
-    asking.settle(new SessionGuardError("stopped"));
     cancelTick();
     asking.stop();
-    ending.stop();
+    ending?.stop();
     env.close();
     tabs.close();
     screen.clear();
   };
 
+  const ended = (end: SessionEnd, source: EndSource): void => {
+    dispatch({ type: "ended", end, source });
+  };
+
   const endHere = (reason: string, source: EndSource): void => {
-    dispatch({ type: "ended", end: endOf(state.session, state.room, reason, clock.now()), source });
+    ended(endOf(state.session, state.room, reason, clock.now()), source);
   };
 
   const noTicket = (cause: unknown, failures: number): void => {
@@ -207,7 +215,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         dispatch({ type: "identity", session: claims.session, room: claims.room });
         const end = latch.read(claims.session);
         if (end) {
-          dispatch({ type: "ended", end, source: "latch" });
+          ended(end, "latch");
           return;
         }
       }
@@ -234,14 +242,13 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   const answered = (payload: unknown): void => {
     if (!isSession(payload) || !concerns(state, payload) || !isRunning()) return;
     const { room, session, epoch, ticket } = payload;
-    if (ticket && credentials && "ticket" in credentials) credentials = { ticket };
+    if (ticket && "ticket" in credentials) credentials = { ticket };
     const known = newest.read(room);
     held = { epoch, at: (known?.session === session && known.at) || held.at || clock.now() };
     dispatch({ type: "session", payload });
-    if (announced !== session + String(epoch)) {
-      announced = session + String(epoch);
-      announce({ room, session, ...held });
-    }
+    const login = session + String(epoch);
+    if (announced !== login) announce({ room, session, ...held });
+    announced = login;
     asking.settle();
   };
 
@@ -283,10 +290,10 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     // News does not reach a frozen page; what another tab has stored is still there.
     const end = state.session && latch.read(state.session);
     if (state.end) {
-      ending.look();
-      if (how === "restored") ending.restored();
+      ending?.look();
+      if (how === "restored") ending?.restored();
     } else if (end) {
-      dispatch({ type: "ended", end, source: "tab" });
+      ended(end, "tab");
     } else {
       connection.wake();
       tick();
@@ -294,10 +301,8 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     }
   };
 
-  // In open mode there is no ticket, and so nothing but the socket.
-  const openPoll = options.room === undefined ? env.openPoll(serverRoot(server)) : null;
   const own = env.openLink(address);
-  const connection = keepInReach(options.socket?.(address, own) ?? own, openPoll, () => credentials ?? { ticket: "" }, clock, env.random, {
+  const connection = keepInReach(options.socket?.(address, own) ?? own, env.openPoll(serverRoot(server)), () => credentials, clock, env.random, {
     joined(live) {
       dispatch({ type: "joined", live });
       activity.flush();
@@ -315,7 +320,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       else if (isEnd(payload) && concerns(state, payload)) {
         latch.close(payload);
         ack?.();
-        dispatch({ type: "ended", end: payload, source: "server" });
+        ended(payload, "server");
       }
     },
     dropped() {
@@ -330,9 +335,8 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   const activity = createActivity(
     clock,
     (idleForMs) => {
-      if (!state.reached) return false;
-      request(EVENT_ACTIVITY, () => ({ idle_for_ms: idleForMs() })).catch(() => undefined);
-      return true;
+      if (state.reached) request(EVENT_ACTIVITY, () => ({ idle_for_ms: idleForMs() })).catch(() => undefined);
+      return state.reached;
     },
     (activeAt, reported) => {
       const { room, session } = state;
@@ -349,27 +353,24 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   const sawInput = (written: boolean): void => {
     if (written || !screen.asking()) reportActivity();
   };
-  const heardActivity = (activeAt: number, reported: boolean): void => {
-    activity.heard(activeAt, reported);
-    // The user has answered elsewhere.
-    if (state.phase === "prompted") asking.checkQuietly();
-  };
   const tabs = env.openTabs(space, (message) => {
     if ("end" in message) {
-      if (state.session && concerns(state, message)) dispatch({ type: "ended", end: message.end, source: "tab" });
+      if (state.session && concerns(state, message)) ended(message.end, "tab");
       return;
     }
     if ("activeAt" in message) {
-      if (message.session === state.session && isRunning()) heardActivity(message.activeAt, message.reported);
+      if (message.session !== state.session || !isRunning()) return;
+      activity.heard(message.activeAt, message.reported);
+      // The user has answered elsewhere.
+      if (state.phase === "prompted") asking.checkQuietly();
       return;
     }
     if (message.room !== state.room) return;
     newest.offer(message);
-    ending.look();
+    ending?.look();
     // A newer login of the user in this browser: this page's session has very likely just ended.
     if (message.session !== state.session && isRunning()) asking.checkSoon();
   });
-  const ending = createEnding(env, options, space, latch, newest, report, safely);
   page.onWake(woke);
   if (!isOff(options.activity)) page.onInput(sawInput, options.activity === "media");
   if (watchHttp && !isOff(watchHttp)) env.watchHttp(watchHttp, asking.checkSoon);

@@ -58,10 +58,10 @@ export type Input =
 
 export type Effect =
   | { readonly type: "connect" }
-  | { readonly type: "disconnect" }
   | { readonly type: "check" }
   | { readonly type: "renew"; readonly code: string }
-  | { readonly type: "error"; readonly code: string }
+  /** The guard lets go, quietly or with an error. */
+  | { readonly type: "halt"; readonly code: string | undefined }
   | { readonly type: "warn"; readonly warning: SessionWarning }
   | { readonly type: "end"; readonly end: SessionEnd; readonly source: EndSource };
 
@@ -126,13 +126,12 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
     if (!concerns(state, end)) return;
     const { session, room } = end;
     turn("expired", { session, room, end });
-    effects.push({ type: "end", end, source }, { type: "disconnect" });
+    effects.push({ type: "end", end, source });
   };
   /** Without judging the session. */
   const halt = (gaveUp: boolean, code?: string): void => {
     turn("stopped", { gaveUp });
-    effects.push({ type: "disconnect" });
-    if (code) effects.push({ type: "error", code });
+    effects.push({ type: "halt", code });
   };
   const lose = (): void => {
     turn("unreachable");
@@ -201,21 +200,12 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
       ask();
       break;
     case "tick": {
-      const end = deadline(state);
       if (state.checking) break;
-      if (state.doubted && state.reached) ask();
-      else if (!end) break;
-      else if (now >= end.endsAt) {
-        // The server has the last word.
-        if (state.reached) ask();
-        else lose();
-      } else if (
-        state.reached &&
-        // Another tab may have moved the deadline: nobody is warned by a guess.
-        ((state.phase === "active" && now >= end.endsAt - state.warnMs) || now < before.seenAt - CLOCK_SLACK)
-      ) {
-        ask();
-      }
+      const { endsAt } = deadline(state);
+      if (!state.reached) {
+        if (now >= endsAt) lose();
+        // The server has the last word. And another tab may have moved the deadline: nobody is warned by a guess.
+      } else if (state.doubted || now >= (state.phase === "active" ? endsAt - state.warnMs : endsAt) || now < before.seenAt - CLOCK_SLACK) ask();
     }
   }
   return [state, effects];
@@ -230,21 +220,26 @@ function answer(state: Draft, effects: Effect[], payload: SessionPayload, now: n
   state.idleEndsAt = idle === null ? null : now + idle;
   state.absoluteEndsAt = absolute === null ? null : now + absolute;
   const end = deadline(state);
-  const near = end !== null && end.endsAt - now <= warnMs;
+  const near = end.endsAt - now <= warnMs;
   // Once per approach: a second answer in the same last minutes warns nobody again.
   if (near && state.phase !== "prompted") effects.push({ type: "warn", warning: { ...end, remainingMs: end.endsAt - now } });
   state.phase = near ? "prompted" : "active";
 }
 
-/** The earlier deadline in ms, or `null` when nothing ends by itself. */
-function deadline({ idleEndsAt, absoluteEndsAt }: CoreState): { kind: "idle" | "absolute"; endsAt: number } | null {
+interface Deadline {
+  readonly kind: "idle" | "absolute";
+  /** Infinite when nothing ends by itself. */
+  readonly endsAt: number;
+}
+
+/** The earlier one. */
+function deadline({ idleEndsAt, absoluteEndsAt }: CoreState): Deadline {
   const endsAt = Math.min(idleEndsAt ?? Infinity, absoluteEndsAt ?? Infinity);
-  return endsAt < Infinity ? { kind: endsAt === absoluteEndsAt ? "absolute" : "idle", endsAt } : null;
+  return { kind: endsAt === absoluteEndsAt ? "absolute" : "idle", endsAt };
 }
 
 function overdue(state: CoreState, now: number): boolean {
-  const end = deadline(state);
-  return end !== null && now >= end.endsAt;
+  return now >= deadline(state).endsAt;
 }
 
 /**
@@ -258,21 +253,19 @@ export function coverOf(state: CoreState, now: number): Cover {
 }
 
 /** What the user is to be warned of now, if anything. That the server is out of reach takes no warning back. */
-export function promptOf(state: CoreState, now: number): { kind: "idle" | "absolute"; endsAt: number } | null {
+export function promptOf(state: CoreState, now: number): Deadline | null {
   const end = deadline(state);
-  const lost = state.phase === "unreachable" && end !== null && now >= end.endsAt - state.warnMs && now < end.endsAt;
+  const lost = state.phase === "unreachable" && now >= end.endsAt - state.warnMs && now < end.endsAt;
   return state.phase === "prompted" || lost ? end : null;
 }
 
-/** When to send the next `tick` at the latest; one that comes too early does nothing. `null` when time changes nothing. */
-export function nextTick(state: CoreState, now: number): number | null {
-  const end = deadline(state);
-  if (state.gaveUp) return end && now < end.endsAt ? Math.min(end.endsAt, now + LONGEST_TICK) : null;
-  if (!running(state.phase)) return null;
+/** When to send the next `tick` at the latest; one that comes too early does nothing. never when time changes nothing. */
+export function nextTick(state: CoreState, now: number): number {
+  const { endsAt } = deadline(state);
   if (state.doubted && state.reached && !state.checking) return now + RECHECK;
-  if (!end) return null;
-  const warnAt = end.endsAt - state.warnMs;
-  const due = state.phase === "active" && !state.checking && now < warnAt ? warnAt : end.endsAt;
+  if (endsAt === Infinity || !(state.gaveUp ? now < endsAt : running(state.phase))) return Infinity;
+  const warnAt = endsAt - state.warnMs;
+  const due = state.phase === "active" && !state.checking && now < warnAt ? warnAt : endsAt;
   const longest = state.connected ? LONGEST_LIVE_TICK : LONGEST_TICK;
   return Math.min(due > now ? due : now + (state.reached ? RECHECK : LONGEST_TICK), now + longest);
 }

@@ -16,7 +16,7 @@ export class NoTicket extends Error implements Final {
 
 /** @throws NoTicket for an answer that will not change; anything else may be tried again */
 export async function fetchTicket(url: string, get: typeof fetch): Promise<string> {
-  const response = await get(url, { credentials: "same-origin", cache: "no-store", headers: { Accept: "application/json" } });
+  const response = await get(url, { credentials: "same-origin", cache: "no-store", headers: { "Accept": "application/json" } });
   const { status, ok } = response;
   if (status >= 500 || status === 429) throw new Error(`${url}: ${status}`);
   const body: unknown = ok ? await response.json().catch(() => null) : null;

@@ -5,7 +5,7 @@ import type { Call } from "./poll.ts";
 export const call: Call = async (url, ticket, method, body, limit) => {
   const response = await fetch(url, {
     method,
-    headers: { Authorization: `Bearer ${ticket}`, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
+    headers: { "Authorization": `Bearer ${ticket}`, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
     body: body === undefined ? null : JSON.stringify(body),
     // The ticket is all that counts there.
     credentials: "omit",

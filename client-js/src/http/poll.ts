@@ -37,17 +37,17 @@ export function pollLink(server: string, call: Call, clock: Clock, random: () =>
     over = true;
     cancelNext();
   };
-  const fail = (why: string): void => {
+  const fail = (why: unknown): void => {
     if (over) return;
     end();
-    events.closed(why);
+    events.closed(String(why));
   };
 
   /** One question; resolves as the ack of a socket would. */
   const ask = async (name: string, payload: unknown, limit: number): Promise<unknown> => {
     // What a socket says by an event has a path of the same name, but for the question.
-    const [method, path] = name === EVENT_CHECK ? (["GET", "status"] as const) : (["POST", name] as const);
-    const { status, body, retryMs } = await call(`${server}/session/${path}`, ticket, method, payload, limit);
+    const asks = name === EVENT_CHECK;
+    const { status, body, retryMs } = await call(`${server}/session/${asks ? "status" : name}`, ticket, asks ? "GET" : "POST", payload, limit);
     heardAt = clock.now();
     if (status === 204) return { ok: true };
     if (status < 300) {
@@ -74,20 +74,18 @@ export function pollLink(server: string, call: Call, clock: Clock, random: () =>
         const code = failedCode(reply);
         if (code !== null && code !== RATE_LIMITED) fail(code);
         if (over) return;
-        if (code !== null) {
-          cancelNext = clock.after(Number((reply as Members)["retry_ms"]) || POLL_EVERY, poll);
-          return;
+        let next = POLL_EVERY * (0.75 + random() / 2);
+        if (code !== null) next = Number((reply as Members)["retry_ms"]) || POLL_EVERY;
+        else {
+          if (!joined) {
+            joined = true;
+            events.joined();
+          }
+          events.message(EVENT_SESSION, reply, null);
         }
-        if (!joined) {
-          joined = true;
-          events.joined();
-        }
-        events.message(EVENT_SESSION, reply, null);
-        cancelNext = clock.after(POLL_EVERY * (0.75 + random() / 2), poll);
+        cancelNext = clock.after(next, poll);
       },
-      (error: unknown) => {
-        fail(String(error));
-      },
+      fail,
     );
   };
   poll();

@@ -44,10 +44,10 @@ export function watchHttp(scope: Scope, watched: WatchHttp, noticed: () => void,
   const known = (scope.fetch as Wrapped)[WATCHERS];
   const watchers = known ?? new Set<Look>();
   watchers.add(look);
-  const unwrap = known ? (): void => undefined : wrap(scope, watchers);
+  const unwrap = known ? null : wrap(scope, watchers);
   over.addEventListener("abort", () => {
     watchers.delete(look);
-    if (!watchers.size) unwrap();
+    if (!watchers.size) unwrap?.();
   });
 }
 

@@ -25,7 +25,7 @@ export interface ConnectionEvents {
 
 export interface Connection {
   /** Starts trying. Does nothing while there is a link or an attempt. */
-  connect(): void;
+  readonly connect: () => void;
   request(name: string, payload: unknown, limit: number): Promise<unknown>;
   /** Waiting: try now. Connected, but silent for too long (the machine slept): start afresh now. */
   wake(): void;
@@ -44,16 +44,17 @@ export function keepConnected(
   events: ConnectionEvents,
 ): Connection {
   let link: Link | null = null;
-  let joinedAt: number | null = null;
+  /** Later than any now: it has not joined. */
+  let joinedAt = Infinity;
   let failures = 0;
+  /** As long as it is, there is a link, or an attempt is planned. */
   let wanted = false;
-  let cancelWait: (() => void) | null = null;
+  let cancelWait = (): void => undefined;
   let notBefore = 0;
 
   const attempt = (): void => {
-    cancelWait?.();
-    cancelWait = null;
-    joinedAt = null;
+    cancelWait();
+    joinedAt = Infinity;
     const mine = openLink(credentials(), {
       ...events,
       joined() {
@@ -63,10 +64,9 @@ export function keepConnected(
       refused(code, data) {
         if (link !== mine) return;
         link = null;
-        if (verdict(code) === "retry") {
-          again((isMembers(data) && Number(data["retry_ms"])) || 0);
-          events.unreachable(code);
-        } else {
+        joinedAt = Infinity;
+        if (verdict(code) === "retry") lost(code, (isMembers(data) && Number(data["retry_ms"])) || 0);
+        else {
           wanted = false;
           events.refused(code, data);
         }
@@ -80,31 +80,26 @@ export function keepConnected(
     link = mine;
   };
 
-  const lost = (why: string): void => {
+  const lost = (why: string, floor = 0): void => {
     if (!wanted) return;
+    const now = clock.now();
     const since = joinedAt;
-    joinedAt = null;
-    if (since !== null && clock.now() - since >= GOOD_LINK) failures = 0;
-    again(0);
-    if (since === null) events.unreachable(why);
-    else events.dropped();
-  };
-
-  const again = (floor: number): void => {
-    notBefore = clock.now() + floor;
-    cancelWait = clock.after(wait(failures, floor), attempt);
-    failures += 1;
+    joinedAt = Infinity;
+    if (now - since >= GOOD_LINK) failures = 0;
+    notBefore = now + floor;
+    cancelWait = clock.after(wait(failures++, floor), attempt);
+    if (since < Infinity) events.dropped();
+    else events.unreachable(why);
   };
 
   const drop = (): void => {
-    const old = link;
+    link?.close();
     link = null;
-    old?.close();
   };
 
   const restart = (): void => {
     if (!wanted) return;
-    const joined = joinedAt !== null;
+    const joined = joinedAt < Infinity;
     drop();
     attempt();
     if (joined) events.dropped();
@@ -112,27 +107,25 @@ export function keepConnected(
 
   return {
     connect() {
+      if (wanted) return;
       wanted = true;
-      if (!link && !cancelWait) attempt();
+      attempt();
     },
-    request(name, payload, limit) {
-      return link ? link.request(name, payload, limit) : Promise.reject(new Error("not connected"));
+    request: async (...request) => {
+      if (!link) throw new Error("not connected");
+      return link.request(...request);
     },
     wake() {
-      if (!wanted) return;
-      if (cancelWait) {
+      if (link) {
+        if (!link.alive()) restart();
         // A server that named a time is left alone until then, whatever wakes this page.
-        if (clock.now() >= notBefore) attempt();
-      } else if (link && !link.alive()) {
-        restart();
-      }
+      } else if (wanted && clock.now() >= notBefore) attempt();
     },
     restart,
     close(linger = false) {
       wanted = false;
-      cancelWait?.();
-      cancelWait = null;
-      if (linger && link && joinedAt !== null) clock.after(LINGER, drop);
+      cancelWait();
+      if (linger && joinedAt < Infinity) clock.after(LINGER, drop);
       else drop();
     },
   };

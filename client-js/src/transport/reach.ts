@@ -13,74 +13,64 @@ export interface ReachEvents extends Omit<ConnectionEvents, "joined"> {
   joined(live: boolean): void;
 }
 
-/** @param http `null` where the server can only be reached by a socket */
+/** @param http for pages with a ticket; others can only be reached by a socket */
 export function keepInReach(
   socket: OpenLink,
-  http: OpenLink | null,
+  http: OpenLink,
   credentials: () => Credentials,
   clock: Clock,
   random: () => number,
   events: ReachEvents,
 ): Connection {
   let joined: Connection | null = null;
-  const refused = (code: string, data: unknown): void => {
-    joined = null;
-    bySocket.close();
-    byHttp?.close();
-    events.refused(code, data);
-  };
-  const dropped = (): void => {
-    joined = null;
-    events.dropped();
-  };
-  const bySocket: Connection = keepConnected(
-    socket,
-    credentials,
-    clock,
-    (failures, floor) => waitBefore(failures, random(), floor),
-    {
+  const keep = (openLink: OpenLink, wait: (failures: number, floor: number) => number, more: Pick<ConnectionEvents, "joined" | "unreachable">): Connection =>
+    keepConnected(openLink, credentials, clock, wait, {
       ...events,
-      joined() {
-        joined = bySocket;
-        byHttp?.close();
-        events.joined(true);
+      ...more,
+      dropped() {
+        joined = null;
+        events.dropped();
       },
-      dropped,
-      unreachable(why) {
-        if (!byHttp) events.unreachable(why);
-        // What cannot be had by HTTP either is told from there.
-        else if (!joined) byHttp.connect();
+      refused(code, data) {
+        joined = null;
+        close();
+        events.refused(code, data);
       },
-      refused,
-    },
-  );
-  const byHttp: Connection | null =
-    http &&
-    keepConnected(http, credentials, clock, (_failures, floor) => floor + Math.round(POLL_RETRY * (0.75 + random() / 2)), {
-      ...events,
-      joined() {
-        joined = byHttp;
-        events.joined(false);
-      },
-      dropped,
-      refused,
     });
+  const bySocket = keep(socket, (failures, floor) => waitBefore(failures, random(), floor), {
+    joined() {
+      joined = bySocket;
+      byHttp.close();
+      events.joined(true);
+    },
+    unreachable(why) {
+      if (!("ticket" in credentials())) events.unreachable(why);
+      // What cannot be had by HTTP either is told from there.
+      else if (!joined) byHttp.connect();
+    },
+  });
+  const byHttp = keep(http, (_failures, floor) => floor + Math.round(POLL_RETRY * (0.75 + random() / 2)), {
+    joined() {
+      joined = byHttp;
+      events.joined(false);
+    },
+    unreachable: events.unreachable,
+  });
+  const close = (linger?: boolean): void => {
+    bySocket.close(linger);
+    byHttp.close();
+  };
 
   return {
-    connect() {
-      bySocket.connect();
-    },
+    connect: bySocket.connect,
     request: (...request) => (joined ?? bySocket).request(...request),
     wake() {
       bySocket.wake();
-      byHttp?.wake();
+      byHttp.wake();
     },
     restart() {
       (joined ?? bySocket).restart();
     },
-    close(linger) {
-      bySocket.close(linger);
-      byHttp?.close();
-    },
+    close,
   };
 }

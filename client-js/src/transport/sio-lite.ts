@@ -25,12 +25,12 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
   let over = false;
   let joined = false;
   let nextId = 0;
-  // Until it has joined, the one limit is JOIN_LIMIT; then the server's pings set it.
+  // The server's pings set it, for the time after it has joined.
   let limit = JOIN_LIMIT;
-  let pingLimit = JOIN_LIMIT;
-  let heardAt = clock.now();
+  let silentAt = 0;
   let cancelWatch = (): void => undefined;
-  const pending = new Map<string, (reply: unknown, error?: Error) => void>();
+  const pending = new Map<string, (reply: unknown) => void>();
+  const failed = (why: string): Promise<never> => Promise.reject(new Error(why));
 
   const end = (): void => {
     over = true;
@@ -39,25 +39,28 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
       socket.onmessage = socket.onclose = null;
       socket.close();
     }
-    for (const settle of pending.values()) settle(null, new Error("connection lost"));
+    for (const settle of pending.values()) settle(failed("connection lost"));
   };
-  const fail = (why: string): void => {
+  const fail = (why: unknown): void => {
     if (over) return;
     end();
-    events.closed(why);
+    events.closed(String(why));
   };
-  const alive = (): boolean => !over && clock.now() < heardAt + limit;
+  const send = (type: string, data?: unknown, id?: string): void => {
+    socket?.send(encode(type, data, id));
+  };
+  const alive = (): boolean => !over && clock.now() < silentAt;
 
   const watch = (): void => {
     cancelWatch();
-    cancelWatch = clock.after(heardAt + limit - clock.now(), () => {
+    cancelWatch = clock.after(silentAt - clock.now(), () => {
       if (alive()) watch();
       else fail("silence");
     });
   };
 
   const hear = (): void => {
-    heardAt = clock.now();
+    silentAt = clock.now() + limit;
     // Set anew, it never fires as long as all is well: that costs less than being woken.
     watch();
   };
@@ -67,11 +70,10 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
     const [first, second] = Array.isArray(data) ? (data as unknown[]) : [];
     if (type === OPEN) {
       const { pingInterval, pingTimeout } = data as Handshake;
-      pingLimit = pingInterval + pingTimeout || JOIN_LIMIT;
-      socket?.send(encode(CONNECT, credentials));
+      limit = pingInterval + pingTimeout || JOIN_LIMIT;
+      send(CONNECT, credentials);
     } else if (type === CONNECT) {
       joined = true;
-      limit = pingLimit;
       hear();
       events.joined();
     } else if (type === CONNECT_ERROR) {
@@ -79,7 +81,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
       const error = isMembers(data) ? data : {};
       events.refused(String(error["message"]), error["data"]);
     } else if (type === EVENT) {
-      events.message(String(first), second, id ? () => socket?.send(encode(ACK, [], id)) : null);
+      events.message(String(first), second, id ? () => { send(ACK, [], id); } : null);
     } else if (type === ACK) {
       pending.get(id)?.(first);
     } else if (type === DISCONNECT || type === CLOSE) {
@@ -87,22 +89,22 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
     }
   };
 
-  watch();
+  hear();
   try {
     socket = open(`${url}?EIO=4&transport=websocket`);
     socket.onmessage = ({ data }) => {
       // All that an idle page hears: answered without a detour.
       if (data === PING) {
         if (joined) hear();
-        socket?.send(PONG);
+        send(PONG);
         events.pinged?.();
         return;
       }
       let packet: Packet;
       try {
         packet = decode(String(data));
-      } catch {
-        fail("not Socket.IO");
+      } catch (error) {
+        fail(error);
         return;
       }
       receive(packet);
@@ -114,31 +116,30 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
   } catch (error) {
     // A Content-Security-Policy can throw here. The contract promises `closed`, but never before returning.
     clock.after(0, () => {
-      fail(String(error));
+      fail(error);
     });
   }
 
   return {
     request: (name, payload, patience) =>
-      new Promise((resolve, reject) => {
+      new Promise((resolve) => {
         const id = String(nextId++);
-        const settle = (reply: unknown, error?: Error): void => {
+        const settle = (reply: unknown): void => {
           cancel();
           pending.delete(id);
-          if (error) reject(error);
-          else resolve(reply);
+          resolve(reply);
         };
         const cancel = clock.after(patience, () => {
-          settle(null, new Error("no answer"));
+          settle(failed("no answer"));
         });
         pending.set(id, settle);
-        if (joined && !over) socket?.send(encode(EVENT, payload === undefined ? [name] : [name, payload], id));
-        else settle(null, new Error("not connected"));
+        if (joined && !over) send(EVENT, payload === undefined ? [name] : [name, payload], id);
+        else settle(failed("not connected"));
       }),
     alive,
     close() {
       if (over) return;
-      if (joined) socket?.send(DISCONNECT);
+      if (joined) send(DISCONNECT);
       end();
     },
   };

@@ -7,7 +7,9 @@
  * the screen reader inside.
  */
 
+import type { Prompt } from "../environment.ts";
 import { ownDocument } from "../own-document.ts";
+import { listen } from "../page.ts";
 import css from "./style.css";
 
 export interface Modal {
@@ -16,11 +18,10 @@ export interface Modal {
   add<Tag extends keyof HTMLElementTagNameMap>(tag: Tag, part: string, text?: string, parent?: Element): HTMLElementTagNameMap[Tag];
   /** Puts it on the page, above all that is there and all that comes. */
   show(): void;
+  /** What it is about is another now. */
+  update?(prompt: Prompt): void;
   close(): void;
 }
-
-/** What keys are to the page meanwhile: nothing. */
-const KEYS = ["keydown", "keypress", "keyup"];
 
 /**
  * @param name of the host element, after `session-guard-`
@@ -46,7 +47,7 @@ export function createModal(name: string, lang: string, title: string, text: str
     event.stopPropagation();
   });
   dialog.addEventListener("close", () => {
-    rise();
+    if (!dialog.open) rise();
   });
   const over = new AbortController();
   const observer = new MutationObserver(() => {
@@ -62,15 +63,6 @@ export function createModal(name: string, lang: string, title: string, text: str
     dialog.showModal();
     rising = false;
   };
-  const above = ({ target }: Event): void => {
-    if (target !== host) rise();
-  };
-  const typed = (event: Event): void => {
-    event.stopPropagation();
-    if ((event as KeyboardEvent).key !== "Escape" || event.type !== "keydown") return;
-    event.preventDefault();
-    escaped?.();
-  };
   const add: Modal["add"] = (tag, part, content = "", parent = dialog) => {
     const element = parent.appendChild(ownDocument.createElement(tag));
     element.id = part;
@@ -85,11 +77,18 @@ export function createModal(name: string, lang: string, title: string, text: str
     add,
     show() {
       rise();
-      const { signal } = over;
-      // Whatever else enters the top layer comes out above this one.
-      for (const type of ["toggle", "fullscreenchange", "focusin"]) ownDocument.addEventListener(type, above, { capture: true, signal });
-      // On the document, because the focus may be on the browser itself.
-      for (const type of KEYS) ownDocument.addEventListener(type, typed, { capture: true, signal });
+      // Whatever else enters the top layer comes out above this one. Keys are nothing to the page meanwhile, wherever the focus is.
+      listen("toggle fullscreenchange focusin keydown keypress keyup", over.signal, (event) => {
+        const { type, target, key } = event;
+        if (!type.startsWith("key")) {
+          if (target !== host) rise();
+          return;
+        }
+        event.stopPropagation();
+        if (key !== "Escape" || type !== "keydown") return;
+        event.preventDefault();
+        escaped?.();
+      }, false);
       observer.observe(document, { childList: true, subtree: true });
     },
     close() {

@@ -7,7 +7,7 @@
 
 import type { Clock } from "../clock.ts";
 import type { Cover } from "../core/machine.ts";
-import { createWarning, type Warning } from "./warning.ts";
+import { createWarning } from "./warning.ts";
 import type { Prompt, PromptActions, Screen } from "../environment.ts";
 import type { Files } from "../files.ts";
 import { ownDocument } from "../own-document.ts";
@@ -28,7 +28,6 @@ export function createScreen(options: SessionGuardOptions, files: Files, clock: 
   let actions: PromptActions | null = null;
   /** The user has read a warning that cannot be helped, and wants to see no more of it. */
   let dismissed = false;
-  let warning: Warning | null = null;
   /** What is on the screen, by what it is about. */
   let shown: unknown = null;
   let modal: Modal | null = null;
@@ -48,11 +47,10 @@ export function createScreen(options: SessionGuardOptions, files: Files, clock: 
     if (end) return createNotice(texts, end, href);
     if (cover !== "off") return createCover(texts, cover === "unconfirmed" ? (options.loginUrl ?? here()) : null);
     if (!prompt || !actions || dismissed) return null;
-    warning = createWarning(texts, prompt, clock, actions, () => {
+    return createWarning(texts, prompt, clock, actions, () => {
       dismissed = true;
       render();
     });
-    return warning;
   };
 
   const render = (anew = false): void => {
@@ -61,12 +59,11 @@ export function createScreen(options: SessionGuardOptions, files: Files, clock: 
       const old = modal;
       if (!old) focused = deepest();
       shown = next;
-      warning = null;
       modal = draw();
       modal?.show();
       old?.close();
       if (!modal) (focused as HTMLElement | null)?.focus({ preventScroll: true });
-    } else if (prompt) warning?.update(prompt);
+    } else if (prompt) modal?.update?.(prompt);
     // Most answers come at once, and words that flash by alarm.
     modal?.dialog.classList.toggle("blank", next === "checking");
   };

@@ -13,22 +13,14 @@ import { tagOf, type Texts } from "./texts.ts";
 /** Milliseconds between two spoken times of the last minute. */
 export const SPOKEN_EVERY = 20_000;
 
-export interface Warning extends Modal {
-  update(prompt: Prompt): void;
-}
-
 /** @param dismiss the user has read a warning that cannot be helped */
-export function createWarning(texts: Texts, first: Prompt, clock: Clock, actions: PromptActions, dismiss: () => void): Warning {
+export function createWarning(texts: Texts, first: Prompt, clock: Clock, actions: PromptActions, dismiss: () => void): Modal {
   let prompt = first;
   let spoken = Infinity;
   let cancelTick = (): void => undefined;
   const extendable = first.kind === "idle";
 
   const stay = (): void => {
-    if (!extendable) {
-      dismiss();
-      return;
-    }
     if (stayButton.ariaDisabled) return;
     stayButton.ariaDisabled = "true";
     // Not before the server has said yes. What ends the warning then is the new deadline.
@@ -44,7 +36,7 @@ export function createWarning(texts: Texts, first: Prompt, clock: Clock, actions
   };
 
   const text = extendable ? texts.warningIdle : texts.warningAbsolute;
-  const modal = createModal("warning", texts.lang, texts.warningTitle, text, stay);
+  const modal = createModal("warning", texts.lang, texts.warningTitle, text, extendable ? stay : dismiss);
   const time = modal.add("time", "time");
   time.role = "timer";
   time.ariaHidden = "true";
@@ -54,7 +46,7 @@ export function createWarning(texts: Texts, first: Prompt, clock: Clock, actions
   const note = modal.add("p", "note");
   const stayButton = modal.add("button", "stay", extendable ? texts.stay : texts.dismiss);
   stayButton.autofocus = true;
-  stayButton.addEventListener("click", stay);
+  stayButton.addEventListener("click", extendable ? stay : dismiss);
   modal.add("button", "leave", texts.leave).addEventListener("click", () => {
     actions.leave().catch(failed);
   });
