@@ -67,6 +67,7 @@ def reserved_port(host: str, port: int) -> socket.socket:
         address = alone.getsockname()
     shared = socket.socket(family, kind, protocol)
     try:
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of another server may linger
         shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         shared.bind(address)
     except OSError:

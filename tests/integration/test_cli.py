@@ -516,6 +516,20 @@ def test_a_start_that_fails_is_a_line_of_the_json_log(tmp_path: Path) -> None:
     assert "is in use" in line["error"]
 
 
+def test_connections_of_the_server_before_do_not_keep_the_port(tmp_path: Path) -> None:
+    """One that was closed by a server without `SO_REUSEPORT` lingers for a minute (TIME_WAIT): an upgrade starts."""
+    with socket.socket() as before:
+        before.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        before.bind(("127.0.0.1", 0))
+        before.listen()
+        port: int = before.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            before.accept()[0].close()
+            assert client.recv(1) == b""
+    with EnforcerProcess(tmp_path / "enforcer", port=port) as server:
+        assert server.login("alice")["created"] is True
+
+
 def test_more_connections_may_wait_than_one_queue_holds(tmp_path: Path) -> None:
     """While the process stands still the kernel completes more handshakes than `somaxconn` allows for one socket."""
     one_queue = int(Path("/proc/sys/net/core/somaxconn").read_text()) + 1
