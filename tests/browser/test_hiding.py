@@ -130,7 +130,7 @@ async def test_back_after_the_log_out_with_the_server_away(profile: Profile, sta
         await page.goto(f"{stage.url}/login")
         stage.enforcer.call("DELETE", f"/v1/sessions/{stage.session}")
         wire.cut()
-        await page.evaluate("() => { history.back() }")
+        await page.evaluate("() => { setTimeout(() => { history.back(); }); }")  # answered before it goes
         await page.wait_for_function("() => location.pathname === '/' && window.sessionGuard")
         await expect(page.locator(NOTICE)).to_contain_text("No connection")
         assert await magenta(page, scratch) == 0
@@ -146,7 +146,7 @@ async def test_back_to_a_live_session_shows_it_again(profile: Profile, stage: St
     stage.headers["Cache-Control"] = "max-age=600"
     page, scratch = await secret_page(profile, stage)
     await page.goto(f"{stage.url}/login")
-    await page.evaluate("() => { history.back() }")
+    await page.evaluate("() => { setTimeout(() => { history.back(); }); }")  # answered before it goes
     await page.wait_for_function("() => location.pathname === '/' && window.sessionGuard?.getState().connected")
     await checked(page)
     await expect(page.locator(NOTICE)).to_have_count(0)
