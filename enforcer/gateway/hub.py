@@ -343,8 +343,7 @@ class Hub:
             link.socket.cut()
             return
         except StoreUnavailable:
-            if link.listens():
-                self._ask_again_about(link)
+            self._ask_again_about(link)
             return
         self._tell_news(link, snapshot, always)
 
@@ -359,8 +358,7 @@ class Hub:
             live = {snapshot.session.id: snapshot for snapshot in await self._registry.list_room(room)}
         except StoreUnavailable:
             for link in links:
-                if link.listens():
-                    self._ask_again_about(link)
+                self._ask_again_about(link)
             return
         for link in links:
             if link.session in live:
@@ -369,6 +367,8 @@ class Hub:
                 self._spawn(self._tell(link))
 
     def _ask_again_about(self, link: Link) -> None:
+        if not link.listens():
+            return
         self._doubted.add(link)
         if self._asking_again is None:
             self._asking_again = asyncio.get_running_loop().call_later(
