@@ -30,6 +30,7 @@ from enforcer.process.jobs import Jobs
 from enforcer.process.listening import QUEUE_LENGTH, QUEUES, reserved_port, why_not_listening
 from enforcer.process.metrics import LoopWatch, Metrics
 from enforcer.process.notices import Notices
+from enforcer.process.tasks import cancelled
 from enforcer.store.by_url import make_store
 from enforcer.tickets import TicketOffice
 from enforcer.usecases.journal import Journal
@@ -176,8 +177,7 @@ class Server:
                 await listener.stop()
         # 2. Nothing moves by itself any more.
         if self._opening is not None:
-            self._opening.cancel()
-            await asyncio.gather(self._opening, return_exceptions=True)
+            await cancelled([self._opening])
             self._opening = None
         self._loop_watch.stop()
         await self._jobs.stop()

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "enforcer"
 DESIGN = (ROOT / "docs" / "design.md").read_text()
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("domain/model", "domain/errors", "http/origins", "http/plain_requests", "http/rates", "static"),
-    ("process/clock", "process/cores", "process/descriptors", "process/listening", "process/notices"),
+    ("process/clock", "process/cores", "process/descriptors", "process/listening", "process/notices", "process/tasks"),
     ("domain", "store/redis/address", "configuration/text", "process/terminal", "http/authkeys"),
     ("protocol", "tickets", "configuration"),
     ("http", "store"),
