@@ -247,11 +247,11 @@ class Registry:
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
         """Rows of the session log."""
-        return [s._replace(session=self._overlaid(s.session)) for s in await self._store.sessions(query)]
+        return [s._replace(session=self._overlaid(s.session)) for s in await self._store.logs.sessions(query)]
 
     async def audit(self, query: AuditQuery) -> list[AuditRow]:
         """Rows of the audit log."""
-        return await self._store.audit(query)
+        return await self._store.logs.audit(query)
 
     # ---- pages ---------------------------------------------------------------------------------
 
@@ -361,7 +361,7 @@ class Registry:
 
     async def expire(self) -> int:
         """Ends sessions whose time is over, a bounded number of rooms at once; how many rooms were looked at."""
-        rooms = await self._store.due(self._store.now(), EXPIRE_BATCH, absolute_only=self.rules.grace)
+        rooms = await self._store.upkeep.due(self._store.now(), EXPIRE_BATCH, absolute_only=self.rules.grace)
         await asyncio.gather(
             *(self._transact(room, lambda state, now: decide_expire(state, self.rules, now)) for room in rooms)
         )
@@ -369,7 +369,7 @@ class Registry:
 
     async def purge(self, retention: float, limit: int = 1000) -> int:
         """Forgets a bounded number of sessions that ended longer than `retention` seconds ago; how many."""
-        return await self._store.purge(self._store.now() - retention, limit)
+        return await self._store.upkeep.purge(self._store.now() - retention, limit)
 
     # ---- how -----------------------------------------------------------------------------------
 

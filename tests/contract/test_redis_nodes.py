@@ -254,10 +254,10 @@ async def test_a_note_that_comes_late_is_none(nodes: list[RedisStore]) -> None:
     """What lay in the way while Redis stood still does not say that the sessions were looked after."""
     here, _ = nodes
     now = (await here.transact("alice", lambda state, now: Decision(now))).result
-    await here.beat(now)
+    await here.upkeep.beat(now)
     with pytest.raises(StoreUnavailable):
-        await here.beat(now - 5)
-    assert await here.last_beat() == now
+        await here.upkeep.beat(now - 5)
+    assert await here.upkeep.last_beat() == now
 
 
 async def test_a_lease_is_held_by_one(nodes: list[RedisStore]) -> None:

@@ -80,7 +80,7 @@ async def test_the_log_of_a_busy_writer_does_not_grow_without_end(path: Path, mo
     assert largest < 4 * 200 * 4096
     await store.close()
     await store.open()
-    assert len(await store.sessions(SessionQuery(limit=2000))) == 1500
+    assert len(await store.logs.sessions(SessionQuery(limit=2000))) == 1500
     await store.close()
 
 
@@ -240,7 +240,9 @@ async def test_a_failing_job_does_not_take_its_batch_with_it(store: SQLiteStore)
     kinds = [type(o) for o in outcomes]
     assert kinds == [type(None), ValueError, sqlite3.IntegrityError] * 10
     assert {s.id for s in (await store.room("alice")).sessions} == {f"s{n}" for n in range(0, 30, 3)}
-    assert {row.entry.session for row in await store.audit(AuditQuery(limit=100))} == {f"s{n}" for n in range(0, 30, 3)}
+    assert {row.entry.session for row in await store.logs.audit(AuditQuery(limit=100))} == {
+        f"s{n}" for n in range(0, 30, 3)
+    }
 
 
 def commits(path: Path) -> int:

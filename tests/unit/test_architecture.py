@@ -29,7 +29,8 @@ SEPARATE = {("api", "gateway"), ("gateway", "api"), ("process/jobs", "api"), ("p
 PURE = (
     *("domain/model", "domain/errors", "domain/deadlines", "domain/devices", "domain/policy", "http/authkeys"),
     *("http/origins", "http/plain_requests", "http/rates", "configuration/text", "process/terminal", "command/moments"),
-    *("protocol", "tickets", "usecases/unwritten", "usecases/presence", "store/ahead", "store/recent"),
+    *("protocol", "tickets", "usecases/unwritten", "usecases/presence", "store/ahead", "store/cursors"),
+    "store/recent",
     *("store/redis/address", "store/redis/keys", "store/redis/rows", "gateway/visitor", "gateway/packets"),
     *("gateway/direct/frames", "gateway/direct/wheel"),
 )
