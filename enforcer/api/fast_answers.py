@@ -139,7 +139,6 @@ class FastAnswers:
             self._head = int(now), self._message(200, _OK, b"").partition(b"Content-Length")[0]
         return b"%bContent-Length: %d\r\n\r\n%b" % (self._head[1], len(body), body)
 
-
     async def _notify(self, login: bodies.NotifyBody) -> Answer:
         return 200, _OK, orjson.dumps(await sessions.log_in(self._context, login))
 
