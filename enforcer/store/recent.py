@@ -6,7 +6,7 @@ snapshot depends on all live sessions of its room: whoever commits to the room f
 
 from collections.abc import Iterable, Sequence
 
-from enforcer.domain.model import RoomState, Session, Snapshot
+from enforcer.domain.model import RoomState, Session, Snapshot, newest_epoch
 
 
 class Recent:
@@ -28,10 +28,9 @@ class Recent:
     def committed(self, after: RoomState, changed: Sequence[Session]) -> None:
         """A decision was committed, and is the latest about its room: the room after it, and what it changed. What was
         known of the room is forgotten already."""
-        newest = max((s.epoch for s in after.sessions), default=0)
         for session in changed:
             if not session.ended:
-                self._put(Snapshot(session, newest))
+                self._put(Snapshot(session, newest_epoch(after.sessions, session.slot)))
 
     def forget(self, sessions: Iterable[str]) -> None:
         """What is known of these is old."""

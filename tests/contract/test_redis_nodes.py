@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from enforcer.domain.deadlines import Rules
+from enforcer.domain.admission import Login
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import Change, Decision, RoomState, Session
-from enforcer.domain.policy import Login
+from enforcer.domain.rules import Rules
 from enforcer.store.redis.address import redis_address
 from enforcer.store.redis.keys import Keys
 from enforcer.store.redis.rooms import Outcome, Rooms

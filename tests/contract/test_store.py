@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from enforcer.domain.deadlines import FOREVER, IDLE_SLACK, due_at, merged, postponed
+from enforcer.domain.deadlines import IDLE_SLACK, due_at, merged, postponed
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import (
+    FOREVER,
     AuditEntry,
     AuditEvent,
     Change,

@@ -109,7 +109,7 @@ def test_the_record_has_all_its_members() -> None:
     assert list(protocol.record(Snapshot(LIVE, 7), online=True, now=START)) == [
         *("session", "room", "active", "claimed", "newest", "online", "epoch", "started_at", "last_seen_at"),
         *("last_active_at", "idle_expires_in", "absolute_expires_in", "device", "entry", "ended_at", "end_reason"),
-        *("ended_by", "delivery"),
+        *("ended_by", "delivery", "slot", "exempt", "impersonated_by"),
     ]
 
 

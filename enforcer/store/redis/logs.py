@@ -53,13 +53,7 @@ class Logs:
 
     async def _wanted(self, ids: list[tuple[str, str]], query: SessionQuery) -> list[Snapshot]:
         """The records of these sessions, those that the query wants; one may have been purged meanwhile."""
-        return [
-            snapshot
-            for snapshot in await self._snapshots(ids)
-            if snapshot.session.claimed
-            and (query.open is None or snapshot.session.ended is not query.open)
-            and (query.reason is None or snapshot.session.end_reason is query.reason)
-        ]
+        return [found for found in await self._snapshots(ids) if query.wants(found.session)]
 
     async def _snapshots(self, ids: list[tuple[str, str]]) -> list[Snapshot]:
         by_bucket: dict[int, list[tuple[str, str]]] = {}
@@ -76,7 +70,7 @@ class Logs:
                 home = room_of(name, state)
                 session = home.session(id_) or (session_of(ended) if ended else None)
                 if session is not None:
-                    found[id_] = Snapshot(session, home.newest_epoch)
+                    found[id_] = home.snapshot(session)
         return [found[id_] for id_, _ in ids if id_ in found]
 
     async def gone(self, before: float, limit: int) -> list[tuple[str, str]]:

@@ -6,8 +6,18 @@ from typing import Any
 
 import orjson
 
-from enforcer.domain.deadlines import FOREVER, due_at
-from enforcer.domain.model import Change, Decision, RememberedAnswer, RoomState, Session, WaitingLogin
+from enforcer.domain.deadlines import due_at
+from enforcer.domain.model import (
+    FOREVER,
+    Change,
+    Decision,
+    RememberedAnswer,
+    RoomState,
+    Session,
+    Snapshot,
+    WaitingLogin,
+    newest_epoch,
+)
 from enforcer.domain.policy import REMEMBER_FOR
 from enforcer.store import rows
 from enforcer.store.redis.keys import member
@@ -33,10 +43,9 @@ class Room:
         """The name of the latest commit; empty before the first."""
         return self.operations[0][0] if self.operations else ""
 
-    @property
-    def newest_epoch(self) -> int:
-        """The highest epoch among the live sessions."""
-        return max((s.epoch for s in self.live), default=0)
+    def snapshot(self, session: Session) -> Snapshot:
+        """A session of the room as it was read with it."""
+        return Snapshot(session, newest_epoch(self.live, session.slot))
 
     def knows(self, operation: str) -> bool:
         """Whether that commit took place, as long as it is remembered."""
