@@ -105,9 +105,17 @@ _NO_MORE = (None, 0, None)
 _NO_PARTICULARS = (None, None, None, None)
 
 
+def has_particulars(s: Session) -> bool:
+    """Whether a session has any of what few have."""
+    return _particulars(s) != _NO_PARTICULARS
+
+
+def _particulars(s: Session) -> tuple[Any, ...]:
+    return s.impersonated_by, s.idle_timeout, s.warn_before, s.reported_at
+
+
 def _particulars_text(s: Session) -> str | None:
-    particulars = s.impersonated_by, s.idle_timeout, s.warn_before, s.reported_at
-    return None if particulars == _NO_PARTICULARS else orjson.dumps(particulars).decode()
+    return orjson.dumps(_particulars(s)).decode() if has_particulars(s) else None
 
 
 def audit_row(operation: str, e: AuditEntry) -> tuple[Any, ...]:
@@ -128,7 +136,7 @@ def waiting_text(waiting: tuple[WaitingLogin, ...]) -> str:
     if not waiting:  # nearly always
         return "[]"
     rows = [
-        [w.at, _device_list(w.device), w.entry, w.replaces, *([] if w.terms == NO_TERMS else [w.terms])]
+        [w.at, _device_list(w.device), w.entry, w.replaces, *([] if w.terms == NO_TERMS else [tuple(w.terms)])]
         for w in waiting
     ]
     return orjson.dumps(rows).decode()

@@ -63,11 +63,12 @@ class Logs:
         for b, those in by_bucket.items():
             commands.append(("HMGET", self._keys.of_bucket(b, "rooms"), *(room for _, room in those)))
             commands.append(("HMGET", self._keys.of_bucket(b, "ended"), *(id_ for id_, _ in those)))
+            commands.append(("HMGET", self._keys.of_bucket(b, "beside"), *(room for _, room in those)))
         replies = await self._link.ask(*commands) if commands else []
         found: dict[str, Snapshot] = {}
         for n, those in enumerate(by_bucket.values()):
-            for (id_, name), state, ended in zip(those, replies[2 * n], replies[2 * n + 1], strict=True):
-                home = room_of(name, state)
+            for (id_, name), state, ended, beside in zip(those, *replies[3 * n : 3 * n + 3], strict=True):
+                home = room_of(name, state, beside)
                 session = home.session(id_) or (session_of(ended) if ended else None)
                 if session is not None:
                     found[id_] = home.snapshot(session)
