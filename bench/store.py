@@ -102,7 +102,7 @@ async def expiry(path: Path, turns: int) -> float:
     late = 900.0 + IDLE_SLACK
     store = make_store(f"sqlite:///{path}", lambda: time.time() + late)
     await store.open()
-    await store.beat(store.now())
+    await store.upkeep.beat(store.now())
     registry = Registry(store, Rules(idle_timeout=900), time.monotonic)
     await registry.resume(0)
     while await registry.expire():

@@ -30,6 +30,7 @@ from enforcer.process.jobs import Jobs
 from enforcer.process.listening import QUEUE_LENGTH, QUEUES, reserved_port, why_not_listening
 from enforcer.process.metrics import LoopWatch, Metrics
 from enforcer.process.notices import Notices
+from enforcer.process.tasks import cancelled
 from enforcer.store.by_url import make_store
 from enforcer.tickets import TicketOffice
 from enforcer.usecases.journal import Journal
@@ -52,6 +53,7 @@ NEED_RESTART = (
     "retention",
     "max_message_size",
     "max_header_size",
+    "cache_mb",
     "log_format",
 )
 """Settings that are read once, at the start; all others can be reloaded."""
@@ -79,7 +81,7 @@ class Server:
     ) -> None:
         self._settings = settings
         self._shares_port = None if worker is None else True
-        self._store = make_store(settings.store, clock.wall)
+        self._store = make_store(settings.store, clock.wall, settings.cache_mb)
         metrics = Metrics(worker)
         self._loop_watch = LoopWatch(metrics)
         journal = Journal(clock.elapsed, metrics.takeover_wars.inc)
@@ -176,8 +178,7 @@ class Server:
                 await listener.stop()
         # 2. Nothing moves by itself any more.
         if self._opening is not None:
-            self._opening.cancel()
-            await asyncio.gather(self._opening, return_exceptions=True)
+            await cancelled([self._opening])
             self._opening = None
         self._loop_watch.stop()
         await self._jobs.stop()

@@ -50,8 +50,8 @@ class Outages:
         self._grace = grace
         beat_at, now = None, self._store.now()
         self._beat_elapsed = None
-        if await self._store.sessions(SessionQuery(open=True, limit=1)):
-            beat_at = await self._store.last_beat()
+        if await self._store.logs.sessions(SessionQuery(open=True, limit=1)):
+            beat_at = await self._store.upkeep.last_beat()
             self._grace_until = now + grace
         self._beat_at = now if beat_at is None else beat_at
 
@@ -75,7 +75,7 @@ class Outages:
 
         Nothing is to be added if only this process stood still.
         """
-        last = await self._store.last_beat()
+        last = await self._store.upkeep.last_beat()
         since, now = before if last is None else max(before, last), self._store.now()
         self._grace_until = max(self._grace_until, now + self._grace)
         if now - since <= TICK_SLACK:
@@ -98,11 +98,11 @@ class Outages:
 
     async def _note(self) -> None:
         now, elapsed = self._store.now(), self._elapsed()
-        await self._store.beat(now)
+        await self._store.upkeep.beat(now)
         self._beat_at, self._beat_elapsed = now, elapsed
 
     async def _postpone(self, seconds: float, since: float, skip: Collection[str]) -> None:
-        after = await self._store.postpone(seconds, since, skip, None, POSTPONE_BATCH)
+        after = await self._store.upkeep.postpone(seconds, since, skip, None, POSTPONE_BATCH)
         while after is not None:
             await self._may_postpone()
-            after = await self._store.postpone(seconds, since, skip, after, POSTPONE_BATCH)
+            after = await self._store.upkeep.postpone(seconds, since, skip, after, POSTPONE_BATCH)

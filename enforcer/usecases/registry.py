@@ -204,16 +204,19 @@ class Registry:
         self._note_call(snapshot.session)
         return snapshot
 
-    def at_hand(self, session: str) -> Snapshot | None:
-        """What `get` would return, if that can be said without waiting; None says nothing."""
-        snapshot = self._store.at_hand(session)
-        if snapshot is None:
+    def at_hand(self, session: str) -> tuple[Snapshot, Session] | None:
+        """A live session as it is written, and as `get` would return it, if that can be said without waiting.
+
+        None says nothing. The two differ in what moves without a decision; see `protocol.moving`.
+        """
+        written = self._store.at_hand(session)
+        if written is None or written.session.ended:
             return None
-        current = self._overlaid(snapshot.session)
+        current = self._overlaid(written.session)
         if _over(current, self._store.now(), self.rules):
             return None
         self._note_call(current)
-        return snapshot if current is snapshot.session else snapshot._replace(session=current)
+        return written, current
 
     async def live(self, session: str, room: str | None = None) -> Snapshot:
         """As `get`, but only a live session will do.
@@ -288,7 +291,7 @@ class Registry:
         query = SessionQuery(open=True, until=until, slot=slot, limit=READ_AT_ONCE)
         count = 0
         while True:
-            found = [snapshot.session for snapshot in await self._store.sessions(query)]
+            found = [snapshot.session for snapshot in await self._store.logs.sessions(query)]
             rooms = list(dict.fromkeys(s.room for s in found))
             for first in range(0, len(rooms), END_AT_ONCE):
                 portion = rooms[first : first + END_AT_ONCE]
@@ -323,11 +326,11 @@ class Registry:
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
         """Rows of the session log."""
-        return [s._replace(session=self._overlaid(s.session)) for s in await self._store.sessions(query)]
+        return [s._replace(session=self._overlaid(s.session)) for s in await self._store.logs.sessions(query)]
 
     async def audit(self, query: AuditQuery) -> list[AuditRow]:
         """Rows of the audit log."""
-        return await self._store.audit(query)
+        return await self._store.logs.audit(query)
 
     # ---- pages ---------------------------------------------------------------------------------
 
@@ -437,7 +440,7 @@ class Registry:
 
     async def expire(self) -> int:
         """Ends sessions whose time is over, a bounded number of rooms at once; how many rooms were looked at."""
-        rooms = await self._store.due(self._store.now(), EXPIRE_BATCH, absolute_only=self.rules.grace)
+        rooms = await self._store.upkeep.due(self._store.now(), EXPIRE_BATCH, absolute_only=self.rules.grace)
         await asyncio.gather(
             *(self._transact(room, lambda state, now: decide_expire(state, self.rules, now)) for room in rooms)
         )
@@ -445,7 +448,7 @@ class Registry:
 
     async def purge(self, retention: float, limit: int = 1000) -> int:
         """Forgets a bounded number of sessions that ended longer than `retention` seconds ago; how many."""
-        return await self._store.purge(self._store.now() - retention, limit)
+        return await self._store.upkeep.purge(self._store.now() - retention, limit)
 
     # ---- how -----------------------------------------------------------------------------------
 

@@ -96,7 +96,7 @@ async def test_an_idle_socket_costs_its_record_nothing(registry: Registry, store
     await arrive(registry)
     logged_in_at = clock.now
     await seconds(registry, clock, AN_HOUR)
-    (listed,) = await store.sessions(SessionQuery())
+    (listed,) = await store.logs.sessions(SessionQuery())
     assert listed.session.last_seen_at == logged_in_at
     assert (await registry.get("a")).session.last_seen_at == clock.now
 

@@ -248,7 +248,7 @@ async def test_a_node_of_the_version_before_takes_no_slot_away(redis: RedisServe
         ("HSET", keys.of_room(room, "versions"), room, "by the old one"),
     )
     assert set((await store.room(room)).sessions) == {phone, session("plain")}
-    assert [s.session for s in await store.sessions(SessionQuery(slot="mobile"))] == [phone]
+    assert [s.session for s in await store.logs.sessions(SessionQuery(slot="mobile"))] == [phone]
     await put(store, ended(phone))
     assert (await store.room(room)).sessions == (session("plain"),)
     found = await store.get("phone")
@@ -284,10 +284,10 @@ async def test_a_note_that_comes_late_is_none(nodes: list[RedisStore]) -> None:
     """What lay in the way while Redis stood still does not say that the sessions were looked after."""
     here, _ = nodes
     now = (await here.transact("alice", lambda state, now: Decision(now))).result
-    await here.beat(now)
+    await here.upkeep.beat(now)
     with pytest.raises(StoreUnavailable):
-        await here.beat(now - 5)
-    assert await here.last_beat() == now
+        await here.upkeep.beat(now - 5)
+    assert await here.upkeep.last_beat() == now
 
 
 async def test_logins_that_choose_are_decided_once(nodes: list[RedisStore]) -> None:

@@ -227,13 +227,13 @@ class RegistryMachine(RuleBasedStateMachine):
 
     def the_log_and_each_read_agree(self) -> None:
         """A record is the same by its id, which may come from memory, and in the log, which never does."""
-        for listed in self.run(self.store.sessions(SessionQuery(limit=1000))):
+        for listed in self.run(self.store.logs.sessions(SessionQuery(limit=1000))):
             assert self.run(self.store.get(listed.session.id)) == listed
             assert self.store.at_hand(listed.session.id) in (None, listed)
 
     def each_transition_is_logged_once(self) -> None:
         """One row for each start and each end, and claims besides."""
-        rows = [r.entry for r in self.run(self.store.audit(AuditQuery(limit=100_000)))]
+        rows = [r.entry for r in self.run(self.store.logs.audit(AuditQuery(limit=100_000)))]
         assert sum(r.event == "started" for r in rows) == self.started
         ended = sorted((r.session, r.reason) for r in rows if r.event == "ended")
         assert ended == sorted((n, e.reason) for n, e in self.expected.items() if e.reason is not None)

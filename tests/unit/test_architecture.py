@@ -13,7 +13,7 @@ PACKAGE = ROOT / "enforcer"
 DESIGN = (ROOT / "docs" / "design.md").read_text()
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("domain/model", "domain/errors", "http/origins", "http/plain_requests", "http/rates", "static"),
-    ("process/clock", "process/cores", "process/descriptors", "process/listening", "process/notices"),
+    ("process/clock", "process/cores", "process/descriptors", "process/listening", "process/notices", "process/tasks"),
     ("domain", "store/redis/address", "configuration/text", "process/terminal", "http/authkeys"),
     ("protocol", "tickets", "configuration"),
     ("http", "store"),
@@ -30,7 +30,8 @@ PURE = (
     *("domain/model", "domain/errors", "domain/rules", "domain/deadlines", "domain/devices", "domain/draft"),
     *("domain/admission", "domain/policy", "domain/explaining", "http/authkeys"),
     *("http/origins", "http/plain_requests", "http/rates", "configuration/text", "process/terminal", "command/moments"),
-    *("protocol", "tickets", "usecases/unwritten", "usecases/presence", "store/ahead", "store/recent"),
+    *("protocol", "tickets", "usecases/unwritten", "usecases/presence", "store/ahead", "store/cursors"),
+    "store/recent",
     *("store/redis/address", "store/redis/keys", "store/redis/rows", "gateway/visitor", "gateway/packets"),
     *("gateway/direct/frames", "gateway/direct/wheel"),
 )
