@@ -7,7 +7,7 @@ from enforcer.gateway.kick import Kick
 from enforcer.gateway.socket import Socket
 from enforcer.tickets import Ticket
 
-View = tuple[bool, bool, int, float | None]
+View = tuple[bool, bool, int, float | None, float | None]
 
 
 class Link:
@@ -65,4 +65,4 @@ class Link:
 def view_of(snapshot: Snapshot) -> View:
     """What of a session makes news for its pages."""
     s = snapshot.session
-    return s.claimed, snapshot.newest, s.epoch, s.absolute_at
+    return s.claimed, snapshot.newest, s.epoch, s.absolute_at, s.warn_before

@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from enforcer.domain.deadlines import IDLE_SLACK, Rules
+from enforcer.domain.admission import Login
+from enforcer.domain.deadlines import IDLE_SLACK
 from enforcer.domain.errors import RequestIdReused, SessionConflict, SessionEnded
 from enforcer.domain.model import Actor, ActorKind, EndReason
-from enforcer.domain.policy import Login
+from enforcer.domain.rules import Rules
 from enforcer.store.base import AuditQuery, SessionQuery
 from enforcer.store.by_url import make_store
 from enforcer.usecases.outages import TICK_SLACK

@@ -119,6 +119,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
     "enforcer.http.plain_requests:_OPENING_LINE": ("GET /{a}?{b} HTTP/1.1x", "GET /{a=&}", "GET /?{?}"),
     "enforcer.http.plain_requests:_LENGTH": ("{1}", "{0}x"),
     "enforcer.protocol:_SESSION_ID": ("{a}!", "{a}"),
+    "enforcer.protocol:_SLOT": ("{a}!", "{a}"),
     "enforcer.gateway.polling:_MESSAGE": ("4{4}", "{4}x"),
     "enforcer.api.fast_answers:_VALIDATE": ("/v1/sessions/{a}/", "{/v1/sessions/}"),
     "enforcer.configuration.settings:_WEB_ORIGIN": ("https://{a.}!", "http://[{:}", "https://{a}:{1}"),
