@@ -115,6 +115,11 @@ class Proxies:
                 address = hop
         return _as_text(peer) if address is None else str(address)
 
+    def trusts(self, peer: str | None) -> bool:
+        """Whether whoever is connected is one of them."""
+        address = None if peer is None else _parsed(peer)
+        return address is not None and self._trusts(address)
+
     def known(self, address: str) -> bool:
         """Whether it is a client's own, and not the one that a proxy hides all of them behind, as far as can be told:
         a proxy has named it, or it is a public one."""
