@@ -173,6 +173,7 @@ class Metrics:
             self.ends[reason]
         self.connects[JOINED]
         self.logins["created"]
+        self.forward_auth["allowed"]
 
     def _counts(self, name: str, meaning: str, label: str) -> Family[Count]:
         counter = Counter(name, meaning, [label], registry=self._registry)
