@@ -13,7 +13,7 @@ from typing import Any
 from enforcer import protocol
 from enforcer.configuration.settings import Settings
 from enforcer.domain.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
-from enforcer.domain.model import Actor, ActorKind, Change, EndReason, Session, Snapshot
+from enforcer.domain.model import Change, Session, Snapshot
 from enforcer.gateway.identity import REMEDIES, identify, why_not_end_others
 from enforcer.gateway.kick import Kick
 from enforcer.gateway.link import Link, view_of
@@ -24,6 +24,7 @@ from enforcer.http.rates import Rates
 from enforcer.process.metrics import JOINED, Metrics
 from enforcer.process.notices import Notices
 from enforcer.tickets import PAGE, TicketOffice
+from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -48,14 +49,14 @@ class Hub:
         office: TicketOffice,
         settings: Settings,
         metrics: Metrics,
-        rates: Rates,
+        pages: Pages,
         notices: Notices,
     ) -> None:
         self._registry = registry
         self._office = office
         self._settings = settings
         self._metrics = metrics
-        self._rates = rates
+        self._pages = pages
         self._notices = notices
         self._newcomers = Rates(NEW_PAGES, NEW_PAGES_RATE)
         self._echo: Spread[Link] = Spread(ECHO_EVERY, self._echo_activity)
@@ -220,7 +221,7 @@ class Hub:
         """An event from a page: the ack to send, and what to do after it was sent."""
         if not link.listens():
             return _failed("session-ended"), None
-        wait = self._rates.wait((link.session, event if event in EVENTS else ""), asyncio.get_running_loop().time())
+        wait = self._pages.wait(link.session, event if event in EVENTS else "")
         if wait is not None:
             return _failed("rate-limited") | {"retry_ms": math.ceil(wait * 1000)}, None
         members = {} if data is None else data
@@ -229,7 +230,7 @@ class Hub:
         try:
             match event:
                 case protocol.EVENT_CHECK:
-                    return self._payload(link, await self._registry.live(link.session)), None
+                    return self._payload(link, await self._pages.check(link.session, link.room)), None
                 case protocol.EVENT_ACTIVITY:
                     return await self._activity(link, members)
                 case protocol.EVENT_LOGOUT:
@@ -244,7 +245,7 @@ class Hub:
         idle_for_ms = members.get("idle_for_ms", 0)
         if not isinstance(idle_for_ms, int) or isinstance(idle_for_ms, bool) or idle_for_ms < 0:
             return _failed("invalid-request"), None
-        snapshot = await self._registry.activity(link.session, idle_for=min(idle_for_ms, 10**12) / 1000)
+        snapshot = await self._pages.activity(link.session, link.room, idle_for_ms)
         self._echo.say(link.session, link)
         return self._payload(link, snapshot), None
 
@@ -258,18 +259,14 @@ class Hub:
         everywhere = members.get("everywhere", False)
         if not isinstance(everywhere, bool):
             return _failed("invalid-request"), None
-        session = (await self._registry.live(link.session)).session
+        session = (await self._pages.check(link.session, link.room)).session
         if everywhere:
             refusal = why_not_end_others(link, members.get("ticket"), self._office, self._registry.now())
             if refusal is not None:
                 return _failed(refusal), None
-        by = Actor(ActorKind.PAGE, session.id, session.device)
         link.leaving = True  # this page asked for it: it gets its ack, not a kick
         try:
-            if everywhere:
-                await self._registry.end_all(session.room, EndReason.LOGOUT_EVERYWHERE, by)
-            else:
-                await self._registry.end(session.id, EndReason.LOGOUT, by)
+            await self._pages.log_out(session, everywhere)
         except BaseException:
             link.leaving = False
             if link.ended is not None:  # somebody else has ended it meanwhile

@@ -16,12 +16,12 @@ from enforcer.domain.policy import Login
 from enforcer.gateway.hub import Hub
 from enforcer.gateway.link import Link
 from enforcer.gateway.socket import News, Refusal
-from enforcer.http.rates import Rates
 from enforcer.process.metrics import Metrics
 from enforcer.process.notices import Notices
 from enforcer.store.base import Decide
 from enforcer.store.memory import MemoryStore
 from enforcer.tickets import TicketOffice
+from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry, new_session_id
 
 T = TypeVar("T")
@@ -100,7 +100,7 @@ class House:
         self.registry = Registry(self.store, self.settings.rules, time.monotonic)
         self.office = TicketOffice(self.settings.authkeys, None)
         notices = Notices(logging.getLogger("enforcer.test"), time.monotonic)
-        self.hub = Hub(self.registry, self.office, self.settings, Metrics(), Rates(30, 5.0), notices)
+        self.hub = Hub(self.registry, self.office, self.settings, Metrics(), Pages(self.registry), notices)
 
     async def login(self, room: str = "alice", **more: Any) -> tuple[str, dict[str, str]]:
         """The session, and the `auth` of its pages."""
