@@ -242,13 +242,21 @@ class Decision(NamedTuple, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something has changed in a room, for those who hold its sockets: these sessions, and maybe others.
+    """What a commit has changed in a room, for those who hold its sockets.
 
-    Any session that is not here may be another's news: whoever holds a socket of it reads the store.
+    `whole`: nothing that others must know was missed before it, so each session that is not here is as it was, but for
+    which is the newest. Else any of them may have ended: whoever holds a socket of it reads the store.
     """
 
     room: str
     sessions: tuple[Session, ...]
+    whole: bool = True
+
+    def may_concern(self, epoch: int, newest: bool) -> bool:
+        """Whether a live session that is not here, with this epoch, may have become the newest, or no longer be it."""
+        if not self.whole:
+            return True
+        return any(s.epoch > epoch and s.ended is not newest for s in self.sessions)
 
 
 class Mark(NamedTuple):

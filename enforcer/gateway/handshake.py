@@ -1,7 +1,7 @@
 """The one address of both engines: what is judged of every request before any engine sees it, and which engine does.
 
 A client that opens a WebSocket at once goes to the direct engine; polling, and WebSockets that take over a polling
-session, go to the stock one.
+session, go to the polling engine.
 """
 
 import asyncio

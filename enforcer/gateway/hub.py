@@ -277,21 +277,22 @@ class Hub:
     # ---- what pages are told -------------------------------------------------------------------
 
     def _changed(self, change: Change) -> None:
-        """The ended sessions' sockets are told so; whoever else has a socket in the room is looked at again."""
+        """The ended sessions' sockets are told so; of the others those for whom something may be new are looked at."""
         held = self._rooms.get(change.room)
         if held is None:
             return
         ends = {s.id: (s, self._news_of_end(s)) for s in change.sessions if s.ended}
+        changed = {s.id for s in change.sessions}
         asking: list[Link] = []
         for link in held:
             if link.session in ends:
                 self._over(link, *ends[link.session])
             elif link.ended is not None:
                 continue
-            elif link.joined:
-                asking.append(link)
-            else:
+            elif not link.joined:
                 link.view = None  # something is new, maybe for it: it is told with its welcome
+            elif link.session in changed or link.view is None or change.may_concern(link.view.epoch, link.view.newest):
+                asking.append(link)
         if len(asking) > FEW:
             self._spawn(self._tell_all(change.room, asking))
         else:

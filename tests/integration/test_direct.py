@@ -173,7 +173,7 @@ async def test_a_server_that_stood_still_cuts_nobody() -> None:
     await server.stop()
 
 
-# ---- who knocks -------------------------------------------------------------------------------------
+# ---- who may open a socket -------------------------------------------------------------------------------------
 
 
 async def test_an_address_has_a_limit_of_sockets(tmp_path: Any, engine: str) -> None:

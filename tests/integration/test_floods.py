@@ -48,12 +48,12 @@ async def test_both_engines_have_one_count_of_sockets(tmp_path: Path) -> None:
     """Joined or not; strangers get half of the places, and the pages that are joined the others."""
     with EnforcerProcess(tmp_path / "enforcer", max_connections=20, store="memory://") as server:
         ticket = server.login("alice")["ticket"]
-        pages = [RawSocket(server, engine) for engine in ("direct", "stock") * 6]
+        pages = [RawSocket(server, engine) for engine in ("direct", "polling") * 6]
         try:
             for page in pages:
                 await page.__aenter__()
                 await page.join(ticket)
-            async with RawSocket(server), RawSocket(server, "stock"):
+            async with RawSocket(server), RawSocket(server, "polling"):
                 assert await asyncio.to_thread(granted, server, 100) == 6, "20 but 12 pages and 2 strangers"
                 with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
                     await RawSocket(server).__aenter__()
@@ -69,7 +69,7 @@ async def test_strangers_share_half_of_the_places(tmp_path: Path) -> None:
     """Whichever way they come; who was let in before may still join, and places that are left are had again."""
     with EnforcerProcess(tmp_path / "enforcer", max_connections=20, store="memory://") as server:
         ticket = server.login("alice")["ticket"]
-        async with RawSocket(server) as early, RawSocket(server, "stock") as other:
+        async with RawSocket(server) as early, RawSocket(server, "polling") as other:
             assert await asyncio.to_thread(granted, server, 100) == 8
             await early.join(ticket)
             await other.join(ticket)
@@ -254,7 +254,7 @@ async def ended_after(server: EnforcerProcess, *parts: bytes, drip: bytes = b"")
 
 
 async def test_each_head_has_a_deadline(server: EnforcerProcess) -> None:
-    """The first one and any other, on the short path and the long one, however slowly it comes."""
+    """The first one and any other, with a fast answer and without, however slowly it comes."""
     health = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
     short = f"GET /v1/sessions/x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {server.authkey}\r\n\r\n".encode()
     half = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: "

@@ -16,7 +16,7 @@ PLAIN = b"POST /notify HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n
 
 
 def test_a_plain_request() -> None:
-    """All that the short path needs of it."""
+    """All that a fast answer needs of it."""
     request = whole_request(PLAIN.replace(b"Host: a", b"Host: a\r\nAUTHORIZATION:  Bearer key \t"))
     assert request is not None
     assert (request.method, request.path, request.body) == ("POST", "/notify", b"{}")

@@ -1,4 +1,4 @@
-"""The short path of HTTP: the same answers as the long one, in the order of the requests, whatever comes how."""
+"""Connections: fast answers are those of aiohttp, in the order of the requests, whatever comes how."""
 
 import asyncio
 import json
@@ -51,7 +51,7 @@ class Connection:
 
 
 def get(server: EnforcerProcess, session: str, *, query: str = "", **headers: str) -> bytes:
-    """A validation. With a query it takes the long way."""
+    """A validation. With a query it is aiohttp's."""
     return request(server, "GET", f"/v1/sessions/{session}{query}", None, headers)
 
 
@@ -76,34 +76,34 @@ def still(document: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("session", ["known", "ended", "unknown"])
-async def test_both_ways_answer_alike(shared: EnforcerProcess, room: str, session: str) -> None:
+async def test_fast_answers_are_those_of_the_handlers(shared: EnforcerProcess, room: str, session: str) -> None:
     """Status, headers and body of a validation."""
     if session != "unknown":
         session = shared.login(room)["session"]
     if session == "ended":
         shared.call("DELETE", f"/v1/sessions/{session}")
-    async with Connection(shared) as short, Connection(shared) as long:
-        await short.send(get(shared, session))
-        await long.send(get(shared, session, query=f"?room={room}"))
-        short_answer, long_answer = await short.answer(), await long.answer()
-    assert short_answer[0] == long_answer[0] == (404 if session == "unknown" else 200)
-    assert short_answer[1] == long_answer[1]
+    async with Connection(shared) as fast, Connection(shared) as full:
+        await fast.send(get(shared, session))
+        await full.send(get(shared, session, query=f"?room={room}"))
+        fast_answer, full_answer = await fast.answer(), await full.answer()
+    assert fast_answer[0] == full_answer[0] == (404 if session == "unknown" else 200)
+    assert fast_answer[1] == full_answer[1]
     if session != "unknown":  # where the question names the room, the answer does
-        assert still(short_answer[2]) == still(long_answer[2])
+        assert still(fast_answer[2]) == still(full_answer[2])
 
 
 async def test_logins_are_refused_alike(shared: EnforcerProcess, room: str) -> None:
-    """What the registry refuses is the same problem; a chunked body takes the long way."""
+    """What the registry refuses is the same problem; a chunked body is for aiohttp."""
     mine = shared.login(room)["session"]
     body = {"room": f"{room}-2", "session": mine}
-    async with Connection(shared) as short, Connection(shared) as long:
-        await short.send(post(shared, body))
+    async with Connection(shared) as fast, Connection(shared) as full:
+        await fast.send(post(shared, body))
         raw = json.dumps(body).encode()
         head = request(
             shared, "POST", "/notify", None, {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
         )
-        await long.send(head + f"{len(raw):x}\r\n".encode() + raw + b"\r\n0\r\n\r\n")
-        assert await short.answer() == await long.answer()
+        await full.send(head + f"{len(raw):x}\r\n".encode() + raw + b"\r\n0\r\n\r\n")
+        assert await fast.answer() == await full.answer()
 
 
 @pytest.mark.parametrize("size", [1, 7, 64])
@@ -158,7 +158,7 @@ async def test_a_client_that_leaves_at_once_has_logged_in(shared: EnforcerProces
 async def test_a_connection_ends_when_it_is_asked_to(
     shared: EnforcerProcess, room: str, header: dict[str, str]
 ) -> None:
-    """`Connection: close` is for the long way, which knows how."""
+    """`Connection: close` is for aiohttp, which knows how."""
     session = shared.login(room)["session"]
     async with Connection(shared) as connection:
         await connection.send(get(shared, session))
@@ -168,7 +168,7 @@ async def test_a_connection_ends_when_it_is_asked_to(
         assert await connection.ended()
 
 
-async def test_the_key_in_the_path_is_refused_on_both_ways(shared: EnforcerProcess) -> None:
+async def test_the_key_in_the_path_is_refused(shared: EnforcerProcess) -> None:
     """An id that is the key would be in logs."""
     async with Connection(shared) as connection:
         await connection.send(get(shared, shared.authkey))
