@@ -53,6 +53,7 @@ NEED_RESTART = (
     "retention",
     "max_message_size",
     "max_header_size",
+    "cache_mb",
     "log_format",
 )
 """Settings that are read once, at the start; all others can be reloaded."""
@@ -76,7 +77,7 @@ class Server:
     ) -> None:
         self._settings = settings
         self._shares_port = None if worker is None else True
-        self._store = make_store(settings.store, clock.wall)
+        self._store = make_store(settings.store, clock.wall, settings.cache_mb)
         metrics = Metrics(worker)
         self._loop_watch = LoopWatch(metrics)
         journal = Journal(clock.elapsed, metrics.takeover_wars.inc)

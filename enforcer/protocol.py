@@ -182,27 +182,38 @@ def delivery(session: Session, now: float) -> str | None:
 
 def record(snapshot: Snapshot, online: bool, now: float) -> JSON:
     """The session record of the HTTP API."""
+    return still(snapshot) | moving(snapshot.session, online, now)
+
+
+def still(snapshot: Snapshot) -> JSON:
+    """The part of a session record that only a decision changes."""
     s = snapshot.session
-    live = not s.ended
     return {
         "session": s.id,
         "room": s.room,
-        "active": live,
+        "active": not s.ended,
         "claimed": s.claimed,
         "newest": snapshot.newest,
-        "online": online and live,
         "epoch": s.epoch,
         "started_at": iso(s.started_at),
-        "last_seen_at": iso(s.last_seen_at),
-        "last_active_at": iso(s.last_active_at),
-        "idle_expires_in": remaining_s(s.idle_at, now) if live else None,
-        "absolute_expires_in": remaining_s(s.absolute_at, now) if live else None,
         "device": device_json(s.device),
         "entry": s.entry,
         "ended_at": iso(s.ended_at),
         "end_reason": s.end_reason,
         "ended_by": actor_json(s.ended_by),
-        "delivery": delivery(s, now),
+    }
+
+
+def moving(session: Session, online: bool, now: float) -> JSON:
+    """The part of a session record that time and what is merely noticed change."""
+    live = not session.ended
+    return {
+        "online": online and live,
+        "last_seen_at": iso(session.last_seen_at),
+        "last_active_at": iso(session.last_active_at),
+        "idle_expires_in": remaining_s(session.idle_at, now) if live else None,
+        "absolute_expires_in": remaining_s(session.absolute_at, now) if live else None,
+        "delivery": delivery(session, now),
     }
 
 

@@ -26,8 +26,8 @@ export interface Page {
   wasLoadedAgain(): boolean;
   /** Whether this page was reached by way of the history, or reloaded. */
   cameBack(): boolean;
-  /** Whether this page was reached by way of the history without its server being asked. */
-  fromCache(): boolean;
+  /** Whether this page was reached by way of the history: it may be out of a cache, and browsers do not say so reliably. */
+  viaHistory(): boolean;
   /** Fires the DOM event `session-guard:<name>` on `document`. @returns whether a listener prevented its default */
   emit(name: string, detail: unknown, cancelable?: boolean): boolean;
   onWake(woke: (how: Wake) => void): void;

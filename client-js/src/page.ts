@@ -59,7 +59,7 @@ export function currentPage(store: Store, over: AbortSignal): Page {
     // Where there is no telling, it is assumed.
     wasLoadedAgain: () => how === "reload" || [here(), ""].includes(bare(ownDocument.referrer)),
     cameBack: () => how === "reload" || how === "back_forward",
-    fromCache: () => how === "back_forward" && !entry?.transferSize,
+    viaHistory: () => how === "back_forward",
     emit: (name, detail, cancelable = false) => !ownDocument.dispatchEvent(new CustomEvent(`session-guard:${name}`, { detail, cancelable })),
     onWake(woke) {
       // On `window` in the capture phase all of them pass, also those that are the document's.

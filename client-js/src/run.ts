@@ -377,7 +377,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
 
   return {
     start() {
-      dispatch({ type: "start", doubted: page.fromCache() });
+      dispatch({ type: "start", doubted: page.viaHistory() });
     },
     stop() {
       if (isRunning()) dispatch({ type: "stop" });

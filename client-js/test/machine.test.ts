@@ -243,7 +243,7 @@ describe("what is covered", () => {
     assert.equal(nextTick(state, START + IDLE), Infinity);
   });
 
-  it("is what comes out of a cache, before anything is known of it", () => {
+  it("is what the history leads to, before anything is known of it", () => {
     const { state } = feed([[0, { type: "start", doubted: true }], [0, mine], [0, { type: "unreachable" }]]);
     assert.equal(coverOf(state, START), "unreachable");
     assert.equal(coverOf(feed([[1, joined], [2, live()]], state).state, START + 2), "off");

@@ -125,7 +125,7 @@ export class FakeTab {
   loadedAgain = false;
   answersPost = false;
   cameBack = false;
-  fromCache = false;
+  viaHistory = false;
   receive: ((message: TabMessage) => void) | null = null;
   readonly guard: SessionGuard;
 
@@ -213,7 +213,7 @@ export class FakeTab {
         },
         wasLoadedAgain: () => this.loadedAgain,
         cameBack: () => this.cameBack,
-        fromCache: () => this.fromCache,
+        viaHistory: () => this.viaHistory,
         emit: (name) => {
           if (name === "expired") this.events.push("event");
           return this.prevent;

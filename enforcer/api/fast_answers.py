@@ -5,7 +5,6 @@ request: the right key, a plain head, a good body. Everything else is left to th
 judgement, which is why nothing here ever says what is wrong with a request.
 """
 
-import re
 import time
 from collections.abc import Coroutine
 from email.utils import formatdate
@@ -18,11 +17,11 @@ from pydantic import ValidationError
 from enforcer import protocol
 from enforcer.api import bodies, sessions
 from enforcer.api.context import Context
-from enforcer.domain.model import Snapshot
+from enforcer.domain.model import Session, Snapshot
 from enforcer.http.plain_requests import Headers, WholeRequest
 from enforcer.http.problems import problem_for
 
-_VALIDATE = re.compile(r"/v1/sessions/([^/]+)")
+_SESSIONS = "/v1/sessions/"
 _VALIDATION = ("GET", "/v1/sessions/{session}")
 _LOGIN = ("POST", "/notify")
 """The method and route of what is taken, as the handlers' routes have them."""
@@ -31,6 +30,8 @@ _OK = {"Content-Type": "application/json", **sessions.NO_STORE}
 _NOTHING: tuple[int, Headers | None, float] = (0, None, 0.0)
 _REMEMBERED = 60.0
 """Seconds for which a header block with a right key is known."""
+_RECORDS = 20_000
+"""Sessions of which a part of the record is kept as it is sent."""
 _CALLERS = 1024
 """Addresses of which one is known."""
 
@@ -44,6 +45,10 @@ class FastAnswers:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._dated = (0, "")
+        self._head = (0, b"")
+        """Of an answer with a record, up to its length; and the second that it names."""
+        self._still: dict[str, tuple[Snapshot, bytes]] = {}
+        """Of sessions that were validated: as they are written, and the first part of their record."""
         self._right_of: dict[str | None, tuple[int, Headers, float]] = {}
         self._validated = context.metrics.answers(*_VALIDATION, 200)
 
@@ -61,18 +66,17 @@ class FastAnswers:
     def _take_validate(
         self, path: str, headers: Headers, peer: str | None, began: float
     ) -> bytes | Coroutine[Any, Any, bytes] | None:
-        found = _VALIDATE.fullmatch(path)
-        if found is None or headers.content_length or (key := _bearer(headers)) is None:
+        if not path.startswith(_SESSIONS) or headers.content_length or (key := _bearer(headers)) is None:
             return None
-        session = found[1]
+        session = path[len(_SESSIONS) :]
         if not protocol.valid_session(session) or key in path or not self._right(key, headers, peer, began):
             return None
-        snapshot = self._context.registry.at_hand(session)
-        if snapshot is not None:
-            answer = self._message(*self._shown(snapshot))
-            self._validated.observe(time.perf_counter() - began)
-            return answer
-        return self._answered(_VALIDATION, self._validate(session), began)
+        found = self._context.registry.at_hand(session)
+        if found is None:
+            return self._answered(_VALIDATION, self._validate(session), began)
+        answer = self._record(*found)
+        self._validated.observe(time.perf_counter() - began)
+        return answer
 
     def _take_notify(
         self, headers: Headers, body: bytes, peer: str | None, began: float
@@ -117,10 +121,22 @@ class FastAnswers:
         return True
 
     async def _validate(self, session: str) -> Answer:
-        return self._shown(await self._context.registry.get(session))
+        return 200, _OK, orjson.dumps(sessions.show(self._context, await self._context.registry.get(session)))
 
-    def _shown(self, snapshot: Snapshot) -> Answer:
-        return 200, _OK, orjson.dumps(sessions.show(self._context, snapshot))
+    def _record(self, written: Snapshot, current: Session) -> bytes:
+        """The record of a live session. What only a decision changes of it is rendered once for each such change."""
+        kept = self._still.get(current.id)
+        if kept is None or kept[0] != written:
+            if len(self._still) >= _RECORDS and kept is None:
+                del self._still[next(iter(self._still))]
+            kept = self._still[current.id] = written, orjson.dumps(protocol.still(written))[:-1]
+        registry = self._context.registry
+        now = registry.now()
+        moving = orjson.dumps(protocol.moving(current, registry.online_anywhere(current), now))
+        body = b"%b,%b" % (kept[1], moving[1:])
+        if self._head[0] != int(now):
+            self._head = int(now), self._message(200, _OK, b"").partition(b"Content-Length")[0]
+        return b"%bContent-Length: %d\r\n\r\n%b" % (self._head[1], len(body), body)
 
     async def _notify(self, login: bodies.NotifyBody) -> Answer:
         return 200, _OK, orjson.dumps(await sessions.log_in(self._context, login))

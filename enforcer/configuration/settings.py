@@ -251,6 +251,8 @@ class Settings(BaseSettings):
     """bytes of one message from a page"""
     max_header_size: Annotated[int, Field(ge=8192, le=1_000_000)] = 65_536
     """bytes of the head of a request"""
+    cache_mb: Annotated[int, Field(ge=1, le=100_000)] = 32
+    """memory for sessions that app servers have asked about"""
     event_name: Annotated[str, Field(min_length=1, max_length=64)] = "force-logout"
     """the name of the event that ends a page"""
     log_format: Literal["text", "json"] = "text"

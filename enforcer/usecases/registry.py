@@ -177,16 +177,19 @@ class Registry:
         self._note_call(snapshot.session)
         return snapshot
 
-    def at_hand(self, session: str) -> Snapshot | None:
-        """What `get` would return, if that can be said without waiting; None says nothing."""
-        snapshot = self._store.at_hand(session)
-        if snapshot is None:
+    def at_hand(self, session: str) -> tuple[Snapshot, Session] | None:
+        """A live session as it is written, and as `get` would return it, if that can be said without waiting.
+
+        None says nothing. The two differ in what moves without a decision; see `protocol.moving`.
+        """
+        written = self._store.at_hand(session)
+        if written is None or written.session.ended:
             return None
-        current = self._overlaid(snapshot.session)
+        current = self._overlaid(written.session)
         if _over(current, self._store.now(), self.rules):
             return None
         self._note_call(current)
-        return snapshot if current is snapshot.session else snapshot._replace(session=current)
+        return written, current
 
     async def live(self, session: str, room: str | None = None) -> Snapshot:
         """As `get`, but only a live session will do.

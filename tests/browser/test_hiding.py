@@ -141,6 +141,22 @@ async def test_back_after_the_log_out_with_the_server_away(profile: Profile, sta
         assert await magenta(page, scratch) == 0
 
 
+async def test_back_is_hidden_whether_or_not_the_page_is_out_of_a_cache(profile: Profile, stage: Stage) -> None:
+    """A cache may have forgotten it meanwhile, and an app that does not ask Enforcer serves it once more."""
+    async with Wire(stage.enforcer.port) as wire:
+        stage.attributes["url"] = wire.url
+        stage.headers["Cache-Control"] = "no-store"
+        page, scratch = await secret_page(profile, stage)
+        await page.goto(f"{stage.url}/login")
+        stage.enforcer.call("DELETE", f"/v1/sessions/{stage.session}")
+        wire.cut()
+        await page.evaluate("() => { setTimeout(() => { history.back(); }); }")  # answered before it goes
+        await page.wait_for_function("() => location.pathname === '/' && window.sessionGuard")
+        await expect(page.locator(NOTICE)).to_contain_text("No connection")
+        assert stage.gets == ["/", "/"], "it was served anew"
+        assert await magenta(page, scratch) == 0
+
+
 async def test_back_to_a_live_session_shows_it_again(profile: Profile, stage: Stage) -> None:
     """And the focus is the page's."""
     stage.headers["Cache-Control"] = "max-age=600"

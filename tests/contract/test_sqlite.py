@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import resource
 import sqlite3
 import stat
@@ -57,6 +58,37 @@ async def test_commits_are_synced_to_the_disk(store: SQLiteStore) -> None:
     """WAL with `synchronous=FULL` (2): an answer means that it is on the disk."""
     assert await store._run(lambda c: c.execute("PRAGMA synchronous").fetchone()) == (2,)
     assert await store._run(lambda c: c.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
+
+
+async def test_what_is_kept_is_what_is_written(path: Path) -> None:
+    """Sessions that are asked for again and again, amid commits and marks of many callers, are as the file has them."""
+    chance = random.Random(1)
+    store = SQLiteStore(path, Clock())
+    await store.open()
+    ids = [f"s{n}" for n in range(12)]
+
+    def room_of(id_: str) -> str:
+        return f"room {int(id_[1:]) % 4}"
+
+    async def commit(id_: str, at: float) -> None:
+        s = session(id_, room_of(id_), epoch=int(at), idle_at=at + 9, lost_at=chance.choice([None, at + 5]))
+        await put(store, ended(s) if chance.random() < 0.2 else s)
+
+    async def noticed(id_: str, at: float) -> None:
+        more = chance.choice([{"last_active_at": at, "idle_at": at + 9}, {"left_until": at}, {"online_until": at + 3}])
+        await store.mark([Mark(id_, last_seen_at=at, seen_until=at + 60, lost_at=at + 5, **more)])
+
+    async def ask(id_: str, _: float) -> None:
+        store.at_hand(id_)
+
+    for n in range(60):
+        work = [chance.choice((commit, noticed, ask, ask))(chance.choice(ids), START + n) for _ in range(8)]
+        await asyncio.gather(*work)
+    kept = {id_: store.at_hand(id_) for id_ in ids}
+    await store.close()
+    await store.open()
+    assert kept == {id_: await store.get(id_) for id_ in ids}
+    await store.close()
 
 
 async def test_only_the_owner_may_read_the_files(store: SQLiteStore, path: Path) -> None:

@@ -202,7 +202,7 @@ async def test_health_is_answered_where_sockets_have_all_descriptors(tmp_path: P
                         + server.authkey.encode()
                         + b"\r\nContent-Type: application/json\r\n\r\n{"
                     )
-                await asyncio.to_thread(until, lambda: _status(server, "/v1/sessions/x") == 503, 5.0)
+                await asyncio.to_thread(until, lambda: _status(server, "/v1/sessions/x") == 503)
                 assert httpx.get(f"{server.url}/healthz").status_code == 200
             for page in pages:
                 await page.untouched()

@@ -38,7 +38,7 @@ export type EndSource = "server" | "tab" | "latch" | "app" | "self";
 export type Cover = "off" | "checking" | "unreachable" | "unconfirmed";
 
 export type Input =
-  /** `doubted`: the page was taken out of a cache. */
+  /** `doubted`: the page was reached by way of the history, and may be out of a cache. */
   | { readonly type: "start"; readonly doubted?: boolean }
   /** Quietly, or `gaveUp`; the code is an error that is still to be reported. */
   | { readonly type: "stop"; readonly gaveUp?: boolean; readonly code?: string }

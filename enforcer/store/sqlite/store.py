@@ -41,8 +41,8 @@ MARKS_AT_ONCE = 50
 """Marks in one transaction: no login waits for all of them."""
 CACHE_KB = 32_768
 """Of each connection: the pages of the indexes that logins touch at random stay in it."""
-RECENT = 4096
-"""Sessions that are kept as they were read or committed last. The reading connection loses its cache at each commit."""
+CACHED_BYTES = 1_024
+"""Of memory that a session takes that is kept because somebody asked for it."""
 
 _ROOM = (
     f"SELECT r.epoch, r.waiting, {SESSION} FROM (SELECT ? AS room) q LEFT JOIN rooms r ON r.room = q.room "
@@ -55,7 +55,7 @@ _ANSWER = f"SELECT {rows.ANSWER_COLUMNS} FROM answers WHERE room = ? AND request
 class SQLiteStore:
     """See `store.base.Store` for what each method promises."""
 
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float], cache_mb: int = 32) -> None:
         self._path = path
         self._clock = clock
         self._lock: IO[str] | None = None
@@ -65,7 +65,7 @@ class SQLiteStore:
         self._writer: Writer | None = None
         self._checkpoints: Checkpoints | None = None
         self._listeners: list[Callable[[Change], None]] = []
-        self._recent = Recent(RECENT)
+        self._recent = Recent(cache_mb * 2**20 // CACHED_BYTES)
         self._ahead = Ahead()
         self._logs = SQLiteLogs(self._read)
         self._upkeep = SQLiteUpkeep(self._read, self._run, clock, self._recent.clear)
@@ -195,28 +195,27 @@ class SQLiteStore:
 
     async def _mark(self, marks: Sequence[Mark]) -> None:
         def committed(_: None) -> None:
-            self._recent.forget(m.session for m in marks)
+            self._recent.marked(marks)
 
         await self._writing.write(mark_rows(marks), committed)
 
     async def get(self, session: str) -> Snapshot | None:
-        return self._get(session)
+        return self._recent.get(session) or self._snapshot(session)
 
     def at_hand(self, session: str) -> Snapshot | None:
-        try:
-            return self._get(session)
-        except StoreUnavailable:
-            return None
+        known = self._recent.get(session)
+        if known is None:
+            try:
+                known = self._snapshot(session)
+            except StoreUnavailable:
+                return None
+            if known is not None:
+                self._recent.asked(known)
+        return known
 
-    def _get(self, session: str) -> Snapshot | None:
-        if self._reader is not None and (recent := self._recent.get(session)) is not None:
-            return recent
+    def _snapshot(self, session: str) -> Snapshot | None:
         found = self._read(f"{SNAPSHOT} WHERE s.id = ?", session)
-        if not found:
-            return None
-        snapshot = snapshot_of(found[0])
-        self._recent.read(snapshot)
-        return snapshot
+        return snapshot_of(found[0]) if found else None
 
     async def room(self, room: str) -> RoomState:
         return self._room(room)
