@@ -21,7 +21,6 @@ from enforcer.api.forward_auth import identity, proxy_ticket
 from enforcer.api.guard import FORWARD_AUTH
 from enforcer.domain.errors import TicketInvalid
 from enforcer.domain.model import Session, Snapshot
-from enforcer.http.origins import host_allowed
 from enforcer.http.plain_requests import Headers, WholeRequest
 from enforcer.http.problems import problem_for
 from enforcer.tickets import PROXY
@@ -60,7 +59,7 @@ class FastAnswers:
     def take(self, request: WholeRequest, peer: str | None) -> bytes | Coroutine[Any, Any, bytes] | None:
         """The bytes to send, or the work that leads to them; None leaves the request to the handlers."""
         began = time.perf_counter()
-        if not host_allowed(request.headers.host, self._context.settings.hostnames):
+        if not self._context.edge.host_allowed(request.headers.host):
             return None
         if request.path == FORWARD_AUTH:
             return self._take_forward_auth(request, began)
@@ -135,7 +134,7 @@ class FastAnswers:
             return True
         if not keys.right(key):
             return False
-        ip = self._context.proxies.client_ip(peer, _field(headers.x_forwarded_for), _field(headers.forwarded))
+        ip = self._context.edge.address_of(peer, headers.x_forwarded_for, headers.forwarded)
         if keys.refused(ip) is not None:
             return False
         keys.accepted(ip)
@@ -195,7 +194,3 @@ def _bearer(headers: Headers) -> str | None:
     """The token of `Authorization: Bearer …`, written as everybody writes it; None for anything else."""
     field = headers.authorization
     return field[7:] if field is not None and field.startswith("Bearer ") else None
-
-
-def _field(value: str | None) -> tuple[str, ...]:
-    return () if value is None else (value,)

@@ -125,7 +125,7 @@ def _with_return(context: Context, request: web.Request, target: str) -> str:
     ours: anything else would send people anywhere (open redirect)."""
     headers = request.headers
     scheme, host, path = (headers.getall(f"X-Forwarded-{part}", []) for part in ("Proto", "Host", "Uri"))
-    if len(scheme) != 1 or len(host) != 1 or len(path) != 1 or not context.proxies.trusts(request.remote):
+    if len(scheme) != 1 or len(host) != 1 or len(path) != 1 or not context.edge.is_trusted(request.remote):
         return target
     wanted = f"{scheme[0]}://{host[0]}{path[0]}"
     if not _is_ours(wanted, scheme[0], host[0], path[0], host_of(request), context.settings.origins):

@@ -9,7 +9,7 @@ from aiohttp import web
 from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
 from enforcer.http.authkeys import AuthKeys
-from enforcer.http.origins import TICKET_PARAMETERS, host_allowed, secret_in_url
+from enforcer.http.origins import TICKET_PARAMETERS, secret_in_url
 from enforcer.http.problems import Problem, head_too_large, rate_limited, unauthorized
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -38,7 +38,7 @@ def host_of(request: web.Request) -> str:
 async def known_host(request: web.Request, handler: Handler) -> web.StreamResponse:
     """A name that is not ours may be another site's that was made to lead here (DNS rebinding). Health is for all."""
     context = request.app[CONTEXT]
-    if request.path not in HEALTH and not host_allowed(host_of(request), context.settings.hostnames):
+    if request.path not in HEALTH and not context.edge.host_allowed(host_of(request)):
         context.notices.warn("misdirected", _MISDIRECTED, address=context.client_ip(request), host=host_of(request))
         raise Problem("misdirected", "this server does not answer for the host that the request names")
     return await handler(request)

@@ -1,6 +1,5 @@
 """The calls of pages, by their ticket: a way to the same truth where sockets are blocked."""
 
-import asyncio
 import functools
 import math
 from collections.abc import Awaitable, Callable
@@ -14,8 +13,7 @@ from enforcer.api.guard import Handler, bearer, host_of
 from enforcer.api.sessions import json
 from enforcer.domain.deadlines import warn_before
 from enforcer.domain.errors import SessionEnded, SessionUnknown, TicketExpired, TicketInvalid
-from enforcer.domain.model import Actor, ActorKind, EndReason, Snapshot
-from enforcer.http.origins import origin_allowed
+from enforcer.domain.model import Snapshot
 from enforcer.http.problems import problem_of, rate_limited, unauthorized
 from enforcer.tickets import PAGE, Ticket
 
@@ -49,8 +47,7 @@ def page_call(handler: PageHandler, *, ended: bool = False) -> Handler:
         try:
             ticket = context.office.check(token, PAGE)
             call = request.path.removeprefix(PREFIX)
-            kind = _KINDS.get(call, call)
-            wait = context.page_rates.wait((ticket.session, kind), asyncio.get_running_loop().time())
+            wait = context.pages.wait(ticket.session, _KINDS.get(call, call))
             if wait is not None:
                 raise rate_limited(wait, "this session's pages ask too often", retry_ms=math.ceil(wait * 1000))
             now = context.registry.now()
@@ -75,28 +72,22 @@ def page_call(handler: PageHandler, *, ended: bool = False) -> Handler:
 @page_call
 async def status(request: web.Request, context: Context, ticket: Ticket) -> web.Response:
     """`GET /session/status`: is my session alive? Asking never keeps it so."""
-    return _answer(context, ticket, await context.registry.live(ticket.session, ticket.room))
+    return _answer(context, ticket, await context.pages.check(ticket.session, ticket.room))
 
 
 @page_call
 async def activity(request: web.Request, context: Context, ticket: Ticket) -> web.Response:
     """`POST /session/activity`: the human did something."""
     body = bodies.validated(bodies.PageActivityBody, await bodies.read_json(request, optional=True))
-    idle_for = min(body.idle_for_ms, 10**12) / 1000
-    return _answer(context, ticket, await context.registry.activity(ticket.session, ticket.room, idle_for))
+    return _answer(context, ticket, await context.pages.activity(ticket.session, ticket.room, body.idle_for_ms))
 
 
 @page_call
 async def logout(request: web.Request, context: Context, ticket: Ticket) -> web.Response:
     """`POST /session/logout`: the human logs out here, or everywhere. An ended session ends nobody."""
     body = bodies.validated(bodies.PageLogoutBody, await bodies.read_json(request, optional=True))
-    registry = context.registry
-    session = (await registry.live(ticket.session, ticket.room)).session
-    by = Actor(ActorKind.PAGE, session.id, session.device)
-    if body.everywhere:
-        await registry.end_all(session.room, EndReason.LOGOUT_EVERYWHERE, by)
-    else:
-        await registry.end(session.id, EndReason.LOGOUT, by)
+    session = (await context.pages.check(ticket.session, ticket.room)).session
+    await context.pages.log_out(session, body.everywhere)
     return web.Response(status=204)
 
 
@@ -129,7 +120,7 @@ async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = problem.response()
     origin = request.headers.get("Origin")
     context = request.app[CONTEXT]
-    if origin is not None and origin_allowed(origin, host_of(request), context.settings.origins):
+    if origin is not None and context.edge.origin_allowed(origin, host_of(request)):
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = "Retry-After"
     elif origin is not None:

@@ -116,6 +116,11 @@ class Session(NamedTuple):
         return self.ended_at is not None
 
     @property
+    def claimed_again(self) -> bool:
+        """Whether its latest claim may be another than its first, with which it started."""
+        return self.epoch > int(self.started_at * 1e6)
+
+    @property
     def passing(self) -> bool:
         """It was a page that no login has claimed and that time has ended: nothing of it is kept."""
         return not self.claimed and self.ended_by is not None and self.ended_by.kind is ActorKind.TIMER
@@ -285,13 +290,24 @@ class Decision(NamedTuple, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something has changed in a room, for those who hold its sockets: these sessions, and maybe others.
+    """What a commit has changed in a room, for those who hold its sockets.
 
-    Any session that is not here may be another's news: whoever holds a socket of it reads the store.
+    `whole`: nothing that others must know was missed before it, so each session that is not here is as it was, but for
+    which is the newest. Else any of them may have ended: whoever holds a socket of it reads the store.
     """
 
     room: str
     sessions: tuple[Session, ...]
+    whole: bool = True
+
+    def may_concern(self, epoch: int, newest: bool) -> bool:
+        """Whether a live session that is not here, with this epoch, may have become the newest, or no longer be it."""
+        if not self.whole:
+            return True
+        later = [s for s in self.sessions if s.epoch > epoch]
+        if newest:
+            return any(not s.ended for s in later)
+        return any(s.ended or s.claimed_again for s in later)  # one that claims again may have left its slot
 
 
 class Mark(NamedTuple):

@@ -195,11 +195,11 @@ class Upkeep(Protocol):
         ...
 
     async def beat(self, now: float) -> None:
-        """Notes durably that sessions were looked after at `now`."""
+        """Notes durably that a node was at work at `now`: sessions whose time was over were ended."""
         ...
 
     async def last_beat(self) -> float | None:
-        """When sessions were last looked after, by this process or one before; None if never."""
+        """When a node was last at work, this one or another; None if never."""
         ...
 
     async def postpone(

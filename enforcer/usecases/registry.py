@@ -404,7 +404,7 @@ class Registry:
         """A call about a session is a sign of life; about an ended one, its sockets may not know it yet."""
         if session.ended:
             if self._presence.ended(session.id):
-                self._tell(Change(session.room, (session,)))
+                self._tell(Change(session.room, (session,), whole=False))  # no message told of it
             return
         now = self._store.now()
         if now - session.last_seen_at >= self._seen_every:
@@ -463,7 +463,7 @@ class Registry:
             return await self._transact_with_marks(room, decide, sessions, request_id)
         except StoreUnavailable:  # it may be committed all the same
             if self._presence.in_room(room):
-                self._tell(Change(room, ()))
+                self._tell(Change(room, (), whole=False))
             raise
 
     async def _transact_with_marks(

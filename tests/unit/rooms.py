@@ -12,6 +12,7 @@ from enforcer.domain.model import (
     ActorKind,
     AuditEntry,
     AuditEvent,
+    Change,
     Decision,
     Device,
     EndReason,
@@ -19,8 +20,10 @@ from enforcer.domain.model import (
     RememberedAnswer,
     RoomState,
     Session,
+    Snapshot,
     Terms,
     WaitingLogin,
+    newest_epoch,
 )
 from enforcer.domain.policy import (
     MAX_UNCLAIMED,
@@ -189,7 +192,9 @@ class Room:
             self.waiting = decision.waiting
         if decision.remember is not None:
             self.answers[decision.remember.request_id] = decision.remember
+        before_it = self.live
         self.records |= {s.id: s for s in decision.changed}
+        self._whoever_is_newest_hears_of_it(before_it, decision.changed)
         self.audit += decision.audit
         self.online &= self.live_ids
         assert len(self.unclaimed) <= MAX_UNCLAIMED
@@ -198,6 +203,14 @@ class Room:
             most = max(self.rules.limits(slot).max_sessions, self._most.get(slot, 0))
             assert len(self.competing(slot)) <= most
         return decision.result
+
+    def _whoever_is_newest_hears_of_it(self, before: Collection[Session], changed: tuple[Session, ...]) -> None:
+        """The change concerns each session that has become the newest of its slot by it, or is no longer."""
+        change, ids = Change(self.name, changed), {s.id for s in changed}
+        for s in self.live:
+            if s in before and s.id not in ids:
+                was, is_now = (Snapshot(s, newest_epoch(live, s.slot)).newest for live in (before, self.live))
+                assert was == is_now or change.may_concern(s.epoch, was), "its pages must be told"
 
     def _mark(self, session: str, mark: Any) -> None:
         self.records[session] = merged(self.records[session], mark)

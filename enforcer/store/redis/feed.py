@@ -165,7 +165,7 @@ class Feed:
         held = self._held.get(message.room)
         if held is None or message.origin == self._rooms.origin:
             return
-        change = message.change()
+        change = message.change(whole=held.version == message.before)
         self._follow(held, message.before, message.then, change)
         if change.sessions:
             self._tell(change)
@@ -265,4 +265,4 @@ class Feed:
         held = self._held.get(loaded.room.name)
         if held is not None:
             held.version = loaded.room.version
-            self._tell(Change(loaded.room.name, loaded.room.live))
+            self._tell(Change(loaded.room.name, loaded.room.live, whole=False))

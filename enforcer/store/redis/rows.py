@@ -148,9 +148,9 @@ class Message:
     room: str
     changed: Sequence[tuple[Any, ...]]
 
-    def change(self) -> Change:
-        """The records that it changed."""
-        return Change(self.room, tuple(rows.session_of(row) for row in self.changed))
+    def change(self, whole: bool) -> Change:
+        """The records that it changed; `whole` as in `Change`."""
+        return Change(self.room, tuple(rows.session_of(row) for row in self.changed), whole)
 
 
 def message_of(text: bytes) -> Message:

@@ -15,7 +15,7 @@ from enforcer.store.redis.rooms import by_room, parts
 from enforcer.store.redis.scripts import BEAT
 
 LATE_BEAT = 1.0
-"""Seconds after which a note that sessions were looked after is refused: it was queued while Redis hung."""
+"""Seconds. A heartbeat older than this is refused: it was queued while Redis hung."""
 BATCH = 200
 """Rooms that are loaded and committed in one trip."""
 
