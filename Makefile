@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TEST_JOBS ?= 2
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
@@ -56,7 +57,7 @@ tools:
 test: tools $(VENV)/test.stamp
 	$(MAKE) client-js/node_modules/.stamp tests/integration/node_modules/.stamp
 	cd client-js && npm test
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile
 
 soak: tools $(VENV)/test.stamp
 	$(MAKE) client-js/node_modules/.stamp tests/integration/node_modules/.stamp

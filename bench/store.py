@@ -19,8 +19,9 @@ from pathlib import Path
 
 import uvloop
 
-from enforcer.domain.deadlines import IDLE_SLACK, Rules
-from enforcer.domain.policy import Login
+from enforcer.domain.admission import Login
+from enforcer.domain.deadlines import IDLE_SLACK
+from enforcer.domain.rules import Rules
 from enforcer.process import garbage
 from enforcer.store.base import Store
 from enforcer.store.by_url import make_store
@@ -101,7 +102,7 @@ async def expiry(path: Path, turns: int) -> float:
     late = 900.0 + IDLE_SLACK
     store = make_store(f"sqlite:///{path}", lambda: time.time() + late)
     await store.open()
-    await store.beat(store.now())
+    await store.upkeep.beat(store.now())
     registry = Registry(store, Rules(idle_timeout=900), time.monotonic)
     await registry.resume(0)
     while await registry.expire():

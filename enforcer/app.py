@@ -7,10 +7,10 @@ from typing import Any
 
 from aiohttp import web
 
-from enforcer.api import demo, logs, measure, openapi, pages, sessions, site
+from enforcer.api import demo, devices, forward_auth, logs, measure, openapi, pages, sessions, site
 from enforcer.api.bodies import MAX_BODY
-from enforcer.api.connections import ConnectionsRunner
-from enforcer.api.context import CONTEXT, Context
+from enforcer.api.connections import Connections
+from enforcer.api.context import CONTEXT, Context, edge_of
 from enforcer.api.describing import Describer
 from enforcer.api.guard import bounded_head, known_host, no_credentials_in_url, no_encoded_bodies
 from enforcer.configuration.settings import Settings
@@ -20,19 +20,20 @@ from enforcer.gateway.hub import Hub
 from enforcer.gateway.limits import Pace
 from enforcer.gateway.places import Places
 from enforcer.http.authkeys import AuthKeys
-from enforcer.http.origins import Proxies
 from enforcer.http.problems import problems
 from enforcer.http.rates import Rates
 from enforcer.process import descriptors
 from enforcer.process.clock import Clock
 from enforcer.process.descriptors import Descriptors
 from enforcer.process.jobs import Jobs
-from enforcer.process.listening import QUEUE_LENGTH, QUEUES, reserved_port, why_not_listening
+from enforcer.process.listening import reserved_port, why_not_listening
 from enforcer.process.metrics import LoopWatch, Metrics
 from enforcer.process.notices import Notices
+from enforcer.process.tasks import cancelled
 from enforcer.store.by_url import make_store
 from enforcer.tickets import TicketOffice
 from enforcer.usecases.journal import Journal
+from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -52,15 +53,12 @@ NEED_RESTART = (
     "retention",
     "max_message_size",
     "max_header_size",
+    "cache_mb",
     "log_format",
 )
 """Settings that are read once, at the start; all others can be reloaded."""
-PAGE_BURST, PAGE_RATE = 30, 5.0
-"""What a session's pages may send of each kind: so many at once, then so many a second."""
 DEMO_BURST, DEMO_RATE = 100, 2.0
 """Logins of one address on the demo page, which anybody may use and which stay in the store."""
-SHUTDOWN_WITHIN = 3.0
-"""Seconds that running requests have to finish at the end."""
 
 
 class Server:
@@ -79,7 +77,7 @@ class Server:
     ) -> None:
         self._settings = settings
         self._shares_port = None if worker is None else True
-        self._store = make_store(settings.store, clock.wall)
+        self._store = make_store(settings.store, clock.wall, settings.cache_mb)
         metrics = Metrics(worker)
         self._loop_watch = LoopWatch(metrics)
         journal = Journal(clock.elapsed, metrics.takeover_wars.inc)
@@ -92,19 +90,19 @@ class Server:
             self._registry,
             TicketOffice(settings.authkeys, settings.ticket_lifetime),
             AuthKeys(settings.authkeys, settings.all_keys, clock.elapsed),
-            Proxies(settings.trusted_proxies),
+            edge_of(settings),
             metrics,
             notices,
             Describer(),
-            Rates(PAGE_BURST, PAGE_RATE),
+            Pages(self._registry),
             Rates(DEMO_BURST, DEMO_RATE),
         )
         self._descriptors = Descriptors()
-        self._hub = Hub(self._registry, self._context.office, settings, metrics, self._context.page_rates, notices)
+        self._hub = Hub(self._registry, self._context.office, settings, metrics, self._context.pages, notices)
         places = Places(self._hub, settings, self._descriptors.for_sockets)
-        self._door = Handshakes(self._hub, places, notices, settings, pace or Pace())
-        self._app = _application(self._context, self._door)
-        self._runner: web.AppRunner | None = None
+        self._handshakes = Handshakes(self._hub, places, notices, settings, self._context.edge, pace or Pace())
+        self._app = _application(self._context, self._handshakes)
+        self._connections = Connections(self._app, self._handshakes.admit, self._descriptors)
         self._opening: asyncio.Task[None] | None = None
         self.port = settings.port
 
@@ -123,16 +121,9 @@ class Server:
                 log.warning("the store is away, trying again", extra={"error": str(e)})
                 self._opening = asyncio.create_task(self._open_later())
             # 2. The port.
-            self._runner = ConnectionsRunner(
-                self._app,
-                self._door.admit,
-                self._descriptors,
-                access_log=None,
-                shutdown_timeout=SHUTDOWN_WITHIN,
-            )
-            await self._runner.setup()
+            await self._connections.start()
             try:
-                self.port = await self._listen(self._runner)
+                self.port = await self._listen()
             except OSError as e:
                 raise StartError(why_not_listening(self._settings.ipaddr, self._settings.port, e)) from None
             # 3. What runs by itself.
@@ -154,7 +145,7 @@ class Server:
         self._registry.configure(settings.rules)
         self._context.configure(settings)
         self._hub.configure(self._context.office, settings)
-        self._door.configure(settings)
+        self._handshakes.configure(settings, self._context.edge)
         return fixed
 
     def _unhandled(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -171,22 +162,17 @@ class Server:
         May be called twice, and after a failed start.
         """
         # 1. No new connections; requests that run may finish.
-        if self._runner is not None:
-            for listener in list(self._runner.sites):
-                await listener.stop()
+        self._connections.stop_listening()
         # 2. Nothing moves by itself any more.
         if self._opening is not None:
-            self._opening.cancel()
-            await asyncio.gather(self._opening, return_exceptions=True)
+            await cancelled([self._opening])
             self._opening = None
         self._loop_watch.stop()
         await self._jobs.stop()
         # 3. Pages reconnect, here after a restart or to another process.
         self._hub.close()
-        await self._door.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        await self._handshakes.close()
+        await self._connections.close()
         self._descriptors.close()
         # 4. The last seen times and acks, then the store itself.
         try:
@@ -196,14 +182,13 @@ class Server:
         await self._store.close()
         asyncio.get_running_loop().set_exception_handler(None)
 
-    async def _listen(self, runner: web.AppRunner) -> int:
+    async def _listen(self) -> int:
         """Opens the port, whose number it returns; raises OSError if it cannot be had."""
         host, port = self._settings.ipaddr, self._settings.port
         with contextlib.ExitStack() as reserved:
             if not self._shares_port:  # else whoever has started us keeps it
                 port = reserved.enter_context(reserved_port(host, port)).getsockname()[1]
-            for _ in range(QUEUES):
-                await web.TCPSite(runner, host, port, backlog=QUEUE_LENGTH, reuse_port=True).start()
+            await self._connections.listen(host, port)
         return port
 
     async def _open_store(self) -> None:
@@ -228,16 +213,17 @@ class Server:
             return
 
 
-def _application(context: Context, door: Handshakes) -> web.Application:
+def _application(context: Context, handshakes: Handshakes) -> web.Application:
     middlewares = [
         *(measure.measured, problems, bounded_head, known_host),
         *(pages.cors, no_credentials_in_url, no_encoded_bodies),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     app[CONTEXT] = context
-    for routes in (openapi.ROUTES, logs.ROUTES, sessions.ROUTES, pages.ROUTES, site.ROUTES, measure.ROUTES):
+    everything = (openapi, logs, sessions, pages, devices, forward_auth, site, measure)
+    for routes in (part.ROUTES for part in everything):
         app.add_routes(routes)
     if context.settings.demo:
         app.add_routes(demo.ROUTES)
-    door.attach(app)
+    handshakes.attach(app)
     return app

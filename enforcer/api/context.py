@@ -7,11 +7,12 @@ from aiohttp import web
 from enforcer.api.describing import Describer
 from enforcer.configuration.settings import Settings
 from enforcer.http.authkeys import AuthKeys
-from enforcer.http.origins import Proxies
+from enforcer.http.origins import Edge
 from enforcer.http.rates import Rates
 from enforcer.process.metrics import Metrics
 from enforcer.process.notices import Notices
 from enforcer.tickets import TicketOffice
+from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
 
 
@@ -23,11 +24,11 @@ class Context:
     registry: Registry
     office: TicketOffice
     authkeys: AuthKeys
-    proxies: Proxies
+    edge: Edge
     metrics: Metrics
     notices: Notices
     describer: Describer
-    page_rates: Rates
+    pages: Pages
     demo_rates: Rates
 
     def configure(self, settings: Settings) -> None:
@@ -35,14 +36,16 @@ class Context:
         self.settings = settings
         self.office = TicketOffice(settings.authkeys, settings.ticket_lifetime)
         self.authkeys.configure(settings.authkeys, settings.all_keys)
-        self.proxies = Proxies(settings.trusted_proxies)
+        self.edge = edge_of(settings)
 
     def client_ip(self, request: web.Request) -> str:
         """The client's address, as far as trusted proxies tell it."""
-        headers = request.headers
-        return self.proxies.client_ip(
-            request.remote, headers.getall("X-Forwarded-For", ()), headers.getall("Forwarded", ())
-        )
+        return self.edge.address(request.remote, request.headers)
+
+
+def edge_of(settings: Settings) -> Edge:
+    """What these settings judge of a request."""
+    return Edge(settings.hostnames, settings.origins, settings.trusted_proxies)
 
 
 CONTEXT = web.AppKey("context", Context)

@@ -5,7 +5,6 @@ request: the right key, a plain head, a good body. Everything else is left to th
 judgement, which is why nothing here ever says what is wrong with a request.
 """
 
-import re
 import time
 from collections.abc import Coroutine
 from email.utils import formatdate
@@ -18,12 +17,15 @@ from pydantic import ValidationError
 from enforcer import protocol
 from enforcer.api import bodies, sessions
 from enforcer.api.context import Context
-from enforcer.domain.model import Snapshot
-from enforcer.http.origins import host_allowed
+from enforcer.api.forward_auth import identity, proxy_ticket
+from enforcer.api.guard import FORWARD_AUTH
+from enforcer.domain.errors import TicketInvalid
+from enforcer.domain.model import Session, Snapshot
 from enforcer.http.plain_requests import Headers, WholeRequest
 from enforcer.http.problems import problem_for
+from enforcer.tickets import PROXY
 
-_VALIDATE = re.compile(r"/v1/sessions/([^/]+)")
+_SESSIONS = "/v1/sessions/"
 _VALIDATION = ("GET", "/v1/sessions/{session}")
 _LOGIN = ("POST", "/notify")
 """The method and route of what is taken, as the handlers' routes have them."""
@@ -32,6 +34,8 @@ _OK = {"Content-Type": "application/json", **sessions.NO_STORE}
 _NOTHING: tuple[int, Headers | None, float] = (0, None, 0.0)
 _REMEMBERED = 60.0
 """Seconds for which a header block with a right key is known."""
+_RECORDS = 20_000
+"""Sessions of which a part of the record is kept as it is sent."""
 _CALLERS = 1024
 """Addresses of which one is known."""
 
@@ -45,14 +49,20 @@ class FastAnswers:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._dated = (0, "")
+        self._head = (0, b"")
+        """Of an answer with a record, up to its length; and the second that it names."""
+        self._still: dict[str, tuple[Snapshot, bytes]] = {}
+        """Of sessions that were validated: as they are written, and the first part of their record."""
         self._right_of: dict[str | None, tuple[int, Headers, float]] = {}
         self._validated = context.metrics.answers(*_VALIDATION, 200)
 
     def take(self, request: WholeRequest, peer: str | None) -> bytes | Coroutine[Any, Any, bytes] | None:
         """The bytes to send, or the work that leads to them; None leaves the request to the handlers."""
         began = time.perf_counter()
-        if not host_allowed(request.headers.host, self._context.settings.hostnames):
+        if not self._context.edge.host_allowed(request.headers.host):
             return None
+        if request.path == FORWARD_AUTH:
+            return self._take_forward_auth(request, began)
         if request.method == "GET":
             return self._take_validate(request.path, request.headers, peer, began)
         if request.path == "/notify":
@@ -62,18 +72,17 @@ class FastAnswers:
     def _take_validate(
         self, path: str, headers: Headers, peer: str | None, began: float
     ) -> bytes | Coroutine[Any, Any, bytes] | None:
-        found = _VALIDATE.fullmatch(path)
-        if found is None or headers.content_length or (key := _bearer(headers)) is None:
+        if not path.startswith(_SESSIONS) or headers.content_length or (key := _bearer(headers)) is None:
             return None
-        session = found[1]
+        session = path[len(_SESSIONS) :]
         if not protocol.valid_session(session) or key in path or not self._right(key, headers, peer, began):
             return None
-        snapshot = self._context.registry.at_hand(session)
-        if snapshot is not None:
-            answer = self._message(*self._shown(snapshot))
-            self._validated.observe(time.perf_counter() - began)
-            return answer
-        return self._answered(_VALIDATION, self._validate(session), began)
+        found = self._context.registry.at_hand(session)
+        if found is None:
+            return self._answered(_VALIDATION, self._validate(session), began)
+        answer = self._record(*found)
+        self._validated.observe(time.perf_counter() - began)
+        return answer
 
     def _take_notify(
         self, headers: Headers, body: bytes, peer: str | None, began: float
@@ -95,6 +104,24 @@ class FastAnswers:
             return None
         return self._answered(_LOGIN, self._notify(login), began)
 
+    def _take_forward_auth(self, request: WholeRequest, began: float) -> bytes | None:
+        """Only that a session is live is said here."""
+        setting, headers = self._context.settings.forward_auth, request.headers
+        if setting is None or setting.activity:
+            return None
+        try:
+            cookies = [] if headers.cookie is None else [headers.cookie]
+            ticket = self._context.office.check(proxy_ticket(setting.cookie, cookies, _bearer(headers)), PROXY)
+        except TicketInvalid:
+            return None
+        found = self._context.registry.at_hand(ticket.session)
+        if found is None or found[1].room != ticket.room or ticket.expired(self._context.registry.now()):
+            return None
+        self._context.metrics.forward_auth["allowed"].inc()
+        answer = self._message(200, identity(found[1]), b"")
+        self._context.metrics.answered(request.method, FORWARD_AUTH, 200, began)
+        return answer
+
     def _right(self, key: str, headers: Headers, peer: str | None, now: float) -> bool:
         """Whether it is a right key, from an address whose keys are looked at.
 
@@ -107,7 +134,7 @@ class FastAnswers:
             return True
         if not keys.right(key):
             return False
-        ip = self._context.proxies.client_ip(peer, _field(headers.x_forwarded_for), _field(headers.forwarded))
+        ip = self._context.edge.address_of(peer, headers.x_forwarded_for, headers.forwarded)
         if keys.refused(ip) is not None:
             return False
         keys.accepted(ip)
@@ -118,10 +145,22 @@ class FastAnswers:
         return True
 
     async def _validate(self, session: str) -> Answer:
-        return self._shown(await self._context.registry.get(session))
+        return 200, _OK, orjson.dumps(sessions.show(self._context, await self._context.registry.get(session)))
 
-    def _shown(self, snapshot: Snapshot) -> Answer:
-        return 200, _OK, orjson.dumps(sessions.show(self._context, snapshot))
+    def _record(self, written: Snapshot, current: Session) -> bytes:
+        """The record of a live session. What only a decision changes of it is rendered once for each such change."""
+        kept = self._still.get(current.id)
+        if kept is None or kept[0] != written:
+            if len(self._still) >= _RECORDS and kept is None:
+                del self._still[next(iter(self._still))]
+            kept = self._still[current.id] = written, orjson.dumps(protocol.still(written))[:-1]
+        registry = self._context.registry
+        now = registry.now()
+        moving = orjson.dumps(protocol.moving(current, registry.online_anywhere(current), now))
+        body = b"%b,%b" % (kept[1], moving[1:])
+        if self._head[0] != int(now):
+            self._head = int(now), self._message(200, _OK, b"").partition(b"Content-Length")[0]
+        return b"%bContent-Length: %d\r\n\r\n%b" % (self._head[1], len(body), body)
 
     async def _notify(self, login: bodies.NotifyBody) -> Answer:
         return 200, _OK, orjson.dumps(await sessions.log_in(self._context, login))
@@ -155,7 +194,3 @@ def _bearer(headers: Headers) -> str | None:
     """The token of `Authorization: Bearer …`, written as everybody writes it; None for anything else."""
     field = headers.authorization
     return field[7:] if field is not None and field.startswith("Bearer ") else None
-
-
-def _field(value: str | None) -> tuple[str, ...]:
-    return () if value is None else (value,)

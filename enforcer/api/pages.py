@@ -1,6 +1,5 @@
 """The calls of pages, by their ticket: a way to the same truth where sockets are blocked."""
 
-import asyncio
 import functools
 import math
 from collections.abc import Awaitable, Callable
@@ -12,9 +11,9 @@ from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.guard import Handler, bearer, host_of
 from enforcer.api.sessions import json
+from enforcer.domain.deadlines import warn_before
 from enforcer.domain.errors import SessionEnded, SessionUnknown, TicketExpired, TicketInvalid
-from enforcer.domain.model import Actor, ActorKind, EndReason, Snapshot
-from enforcer.http.origins import origin_allowed
+from enforcer.domain.model import Snapshot
 from enforcer.http.problems import problem_of, rate_limited, unauthorized
 from enforcer.tickets import PAGE, Ticket
 
@@ -27,13 +26,16 @@ _KINDS = {
     "activity": protocol.EVENT_ACTIVITY,
     "logout": protocol.EVENT_LOGOUT,
 }
-"""The events that mean the same: they share a rate."""
+"""The events that mean the same: they share a rate. Of any other call the name is its kind."""
 
 PageHandler = Callable[[web.Request, Context, Ticket], Awaitable[web.Response]]
 
 
-def page_call(handler: PageHandler) -> Handler:
-    """A call that needs a page ticket. For a page, every refusal of its session or ticket is 401."""
+def page_call(handler: PageHandler, *, ended: bool = False) -> Handler:
+    """A call that needs a page ticket. For a page, every refusal of its session or ticket is 401.
+
+    With `ended` it is for sessions that have ended, whose tickets may have expired.
+    """
 
     @functools.wraps(handler)
     async def guarded(request: web.Request) -> web.StreamResponse:
@@ -44,12 +46,12 @@ def page_call(handler: PageHandler) -> Handler:
         bodies.query(bodies.NoQuery, request)
         try:
             ticket = context.office.check(token, PAGE)
-            kind = _KINDS[request.path.removeprefix(PREFIX)]
-            wait = context.page_rates.wait((ticket.session, kind), asyncio.get_running_loop().time())
+            call = request.path.removeprefix(PREFIX)
+            wait = context.pages.wait(ticket.session, _KINDS.get(call, call))
             if wait is not None:
                 raise rate_limited(wait, "this session's pages ask too often", retry_ms=math.ceil(wait * 1000))
             now = context.registry.now()
-            if ticket.expired(now):
+            if ticket.expired(now) and not ended:
                 await context.registry.live(ticket.session, ticket.room)  # that it has ended is the better answer
                 ticket.judge_life(now)
             return await handler(request, context, ticket)
@@ -70,28 +72,22 @@ def page_call(handler: PageHandler) -> Handler:
 @page_call
 async def status(request: web.Request, context: Context, ticket: Ticket) -> web.Response:
     """`GET /session/status`: is my session alive? Asking never keeps it so."""
-    return _answer(context, ticket, await context.registry.live(ticket.session, ticket.room))
+    return _answer(context, ticket, await context.pages.check(ticket.session, ticket.room))
 
 
 @page_call
 async def activity(request: web.Request, context: Context, ticket: Ticket) -> web.Response:
     """`POST /session/activity`: the human did something."""
     body = bodies.validated(bodies.PageActivityBody, await bodies.read_json(request, optional=True))
-    idle_for = min(body.idle_for_ms, 10**12) / 1000
-    return _answer(context, ticket, await context.registry.activity(ticket.session, ticket.room, idle_for))
+    return _answer(context, ticket, await context.pages.activity(ticket.session, ticket.room, body.idle_for_ms))
 
 
 @page_call
 async def logout(request: web.Request, context: Context, ticket: Ticket) -> web.Response:
     """`POST /session/logout`: the human logs out here, or everywhere. An ended session ends nobody."""
     body = bodies.validated(bodies.PageLogoutBody, await bodies.read_json(request, optional=True))
-    registry = context.registry
-    session = (await registry.live(ticket.session, ticket.room)).session
-    by = Actor(ActorKind.PAGE, session.id, session.device)
-    if body.everywhere:
-        await registry.end_all(session.room, EndReason.LOGOUT_EVERYWHERE, by)
-    else:
-        await registry.end(session.id, EndReason.LOGOUT, by)
+    session = (await context.pages.check(ticket.session, ticket.room)).session
+    await context.pages.log_out(session, body.everywhere)
     return web.Response(status=204)
 
 
@@ -124,7 +120,7 @@ async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = problem.response()
     origin = request.headers.get("Origin")
     context = request.app[CONTEXT]
-    if origin is not None and origin_allowed(origin, host_of(request), context.settings.origins):
+    if origin is not None and context.edge.origin_allowed(origin, host_of(request)):
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = "Retry-After"
     elif origin is not None:
@@ -136,12 +132,13 @@ async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
 def _answer(context: Context, ticket: Ticket, snapshot: Snapshot) -> web.Response:
     now = context.registry.now()
     fresh = context.office.renewed(ticket, snapshot.session.absolute_at, now)
-    return json(protocol.session_payload(snapshot, context.settings.warn_before, now, fresh))
+    warning = warn_before(snapshot.session, context.registry.rules)
+    return json(protocol.session_payload(snapshot, warning, now, fresh))
 
 
 ROUTES = (
     web.get("/session/status", status, allow_head=False),
     web.post("/session/activity", activity),
     web.post("/session/logout", logout),
-    web.options("/session/{call:status|activity|logout}", preflight),
+    web.options("/session/{call:status|activity|logout|devices|devices/end|report}", preflight),
 )

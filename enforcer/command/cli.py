@@ -10,10 +10,9 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from enforcer import __version__
-from enforcer.app import Server
 from enforcer.command import console
 from enforcer.command.arguments import USAGE_ERROR, parse
 from enforcer.command.console import Console
@@ -26,6 +25,9 @@ from enforcer.process import loglines as logs
 from enforcer.process.listening import local_url, reserved_port, why_not_listening
 from enforcer.process.terminal import plain
 from enforcer.process.workers import Workers
+
+if TYPE_CHECKING:
+    from enforcer.app import Server
 
 try:
     from uvloop import run
@@ -110,6 +112,8 @@ def _announce(config: Settings, port: int) -> None:
 
 
 async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
+    from enforcer.app import Server  # it takes longer to load than all else, and no other command needs it
+
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -141,7 +145,7 @@ async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
             metrics.remove_directory()  # which nobody else will
 
 
-def _reload(server: Server, arguments: argparse.Namespace) -> None:
+def _reload(server: "Server", arguments: argparse.Namespace) -> None:
     """SIGHUP: reads the configuration again. One that cannot be used changes nothing."""
     try:
         config = load(_config_path(arguments), _flags(arguments))
@@ -229,4 +233,5 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "sessions": _on_server(console.sessions),
     "log": _on_server(console.audit),
     "end": _on_server(console.end),
+    "explain": _on_server(console.explain),
 }

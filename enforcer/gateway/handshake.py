@@ -1,7 +1,7 @@
 """The one address of both engines: what is judged of every request before any engine sees it, and which engine does.
 
 A client that opens a WebSocket at once goes to the direct engine; polling, and WebSockets that take over a polling
-session, go to the stock one.
+session, go to the polling engine.
 """
 
 import asyncio
@@ -10,12 +10,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
-import orjson
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
-from enforcer import protocol
 from enforcer.configuration.settings import Settings
 from enforcer.gateway.direct.engine import DirectEngine
 from enforcer.gateway.direct.frames import HandshakeError, accept_handshake
@@ -24,8 +22,9 @@ from enforcer.gateway.limits import Pace
 from enforcer.gateway.places import Places
 from enforcer.gateway.polling import PollingEngine
 from enforcer.gateway.visitor import Visitor
-from enforcer.http.origins import Proxies, host_allowed, origin_allowed, secret_in_url
+from enforcer.http.origins import Edge, secret_in_url
 from enforcer.http.plain_requests import Opening
+from enforcer.http.problems import Problem
 from enforcer.process.notices import Notices
 
 BODY_WITHIN = 10.0
@@ -37,79 +36,73 @@ MAX_ORIGIN = 200
 RETRY_AFTER = 10
 """Seconds after which a page that found no place may come back."""
 
+PATH = "/socket.io/"
+
 _Query = Sequence[tuple[str, str]]
-
-
-class _Refused(Exception):
-    """A refusal before there is a socket; goes out as a problem document."""
-
-    def __init__(self, code: str, detail: str, status: int | None = None) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.status = status or protocol.PROBLEMS[code][0]
 
 
 class Handshakes:
     """Serves `path` of an aiohttp application."""
 
-    def __init__(
-        self, hub: Hub, places: Places, notices: Notices, settings: Settings, pace: Pace, path: str = "/socket.io/"
-    ) -> None:
-        self._path = path
+    def __init__(self, hub: Hub, places: Places, notices: Notices, settings: Settings, edge: Edge, pace: Pace) -> None:
         self._places = places
         self._notices = notices
-        self._stock = PollingEngine(hub, places, settings, pace)
+        self._polling = PollingEngine(hub, places, settings, pace)
         self._direct = DirectEngine(hub, places, settings, pace)
-        self.configure(settings)
+        self.configure(settings, edge)
 
-    def configure(self, settings: Settings) -> None:
-        """New origins, proxies and keys, for the next request."""
+    def configure(self, settings: Settings, edge: Edge) -> None:
+        """New settings, for the next request."""
         self._settings = settings
-        self._proxies = Proxies(settings.trusted_proxies)
+        self._edge = edge
         self._places.configure(settings)
 
     def attach(self, app: web.Application) -> None:
         """Adds the route."""
-        app.router.add_route("*", self._path, self._handle)
+        app.router.add_route("*", PATH, self._handle)
 
     async def close(self) -> None:
         """Closes every socket with 1001 (going away), so that its page reconnects, here or elsewhere."""
-        await asyncio.gather(self._direct.close(), self._stock.close())
+        await asyncio.gather(self._direct.close(), self._polling.close())
 
-    def admit(self, opening: Opening, transport: asyncio.Transport) -> bool:
-        """Takes a connection whose first request is this one, if it is for the direct engine and nothing is wrong.
+    def admit(self, opening: Opening, transport: asyncio.Transport, early: bytes) -> bool:
+        """Takes a connection that opens a WebSocket, unless it takes over a polling session or something is wrong.
 
-        False leaves it to `_handle`, which answers the same request the long way, and says what is wrong with it.
+        False leaves it to `_handle`, which judges the same request again and says what is wrong with it. `early` came
+        in behind the request.
         """
-        if opening.path != self._path:
+        if opening.path != PATH:
             return False
         peer = transport.get_extra_info("peername")
-        opened = _Opened(opening, peer[0] if peer else None)
-        query = _query(opened.query_string)
+        request = _Opened(opening, peer[0] if peer else None)
+        query = _query(request.query_string)
         asked = dict(query)
-        if not self._is_direct(asked):
+        if "sid" in asked or asked.get("EIO") != "4":
+            return False
+        if not self._edge.host_allowed(request.host) or secret_in_url(asked) is not None:
             return False
         try:
-            self._judge(opened, query)
-            switching = _switching(opened, asked)
-            visitor = self._visitor(opened, query)
+            self._judge(request, query)
+            switching = _switching(request, asked)
+            visitor = self._visitor(request, query)
             self._check_place(visitor)
-        except _Refused:
+        except Problem:
             return False
-        self._direct.admit(transport, visitor, switching)
+        self._direct.admit(transport, visitor, switching, early)
         return True
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        """What aiohttp has read. That the host is ours and no secret is in the URL was judged as for all of HTTP."""
         query = _query(request.query_string)
+        origin = request.headers.get("Origin")
         try:
             self._judge(request, query)
-            response = await self._answer(request, query)
-        except _Refused as refused:
-            if refused.code == "origin-not-allowed":
-                ip = self._visitor(request, query).ip
-                self._notices.warn(refused.code, _ORIGIN, address=ip, origin=request.headers.get("Origin"))
-            return _problem(refused)
-        origin = request.headers.get("Origin")
+        except Problem as problem:
+            if problem.code == "origin-not-allowed":
+                address = self._visitor(request, query).ip
+                self._notices.warn(problem.code, _ORIGIN, address=address, origin=origin)
+            raise
+        response = await self._answer(request, query)
         if not response.prepared:
             if origin is not None:
                 response.headers["Access-Control-Allow-Origin"] = origin
@@ -117,22 +110,18 @@ class Handshakes:
         return response
 
     def _judge(self, request: "web.Request | _Opened", query: _Query) -> None:
-        """Where the request comes from, and what it shows in its URL."""
+        """Whose page it is, and whether it asks for anything that there is."""
         host = request.host if "Host" in request.headers else ""
-        if not host_allowed(host, self._settings.hostnames):
-            raise _Refused("misdirected", "this server does not answer for the host that the request names")
-        if secret_in_url(name for name, _ in query) is not None:
-            raise _Refused("credentials-in-url", "keys and tickets do not belong into a URL; send them in auth")
-        if not origin_allowed(request.headers.get("Origin"), host, self._settings.origins):
-            raise _Refused("origin-not-allowed", "pages of this origin may not connect; see the setting origins")
+        if not self._edge.origin_allowed(request.headers.get("Origin"), host):
+            raise Problem("origin-not-allowed", "pages of this origin may not connect; see the setting origins")
         if request.method == "OPTIONS":
             return
         if request.method not in ("GET", "POST"):
-            raise _Refused("malformed-request", "Engine.IO knows GET and POST only")
+            raise Problem("malformed-request", "Engine.IO knows GET and POST only")
         if all(name != "transport" for name, _ in query):
-            raise _Refused("malformed-request", "the parameter transport is missing: polling or websocket")
+            raise Problem("malformed-request", "the parameter transport is missing: polling or websocket")
         if ("sid", "") in query:
-            raise _Refused("malformed-request", "the parameter sid is empty; the first request has none")
+            raise Problem("malformed-request", "the parameter sid is empty; the first request has none")
 
     async def _answer(self, request: web.Request, query: _Query) -> web.StreamResponse:
         if request.method == "OPTIONS":
@@ -141,29 +130,24 @@ class Handshakes:
         visitor = self._visitor(request, query)
         asked = dict(query)
         if request.method == "GET" and "websocket" in (asked["transport"], request.headers.get("Upgrade", "").lower()):
-            switching = _switching(request, asked)
-            if self._is_direct(asked):
-                self._check_place(visitor)
-                return self._direct.open(request, visitor, switching)
+            _switching(request, asked)
         if request.method == "GET" and "sid" not in asked:
             self._check_place(visitor)
         body = await self._body(request) if request.method == "POST" else b""
-        return await self._stock.handle(request, visitor, body)
-
-    def _is_direct(self, asked: dict[str, str]) -> bool:
-        """Whether an opening request is for the direct engine: it takes over no polling session."""
-        return "sid" not in asked and asked.get("EIO") == "4"
+        return await self._polling.handle(request, visitor, body)
 
     def _check_place(self, visitor: Visitor) -> None:
         """Before anything of a socket is there, whichever engine would have it."""
-        if not self._places.free(visitor.ip, self._proxies.known(visitor.ip)):
-            raise _Refused("too-many-connections", "too many sockets are open, or too many that have not joined yet")
+        if not self._places.free(visitor.ip, self._edge.is_own(visitor.ip)):
+            raise Problem(
+                "too-many-connections",
+                "too many sockets are open, or too many that have not joined yet",
+                headers={"Retry-After": str(RETRY_AFTER)},
+            )
 
     def _visitor(self, request: "web.Request | _Opened", query: _Query) -> Visitor:
         return Visitor(
-            self._proxies.client_ip(
-                request.remote, request.headers.getall("X-Forwarded-For", ()), request.headers.getall("Forwarded", ())
-            ),
+            self._edge.address(request.remote, request.headers),
             sys.intern(origin[:MAX_ORIGIN]) if (origin := request.headers.get("Origin")) is not None else None,
             {name: value for name, value in query if name in ("room", "session")} or None,
         )
@@ -177,11 +161,11 @@ class Handshakes:
                 async for chunk in request.content.iter_any():
                     body += chunk
                     if len(body) > limit or (request.content_length or 0) > limit:
-                        raise _Refused("too-large", f"at most {limit} bytes")
+                        raise Problem("too-large", f"at most {limit} bytes")
         except TimeoutError:
-            raise _Refused("too-slow", "the body did not arrive in time") from None
+            raise Problem("too-slow", "the body did not arrive in time") from None
         except (ConnectionError, HttpProcessingError, web.RequestPayloadError):
-            raise _Refused("malformed-request", "the body broke off, or its chunks are not valid HTTP/1.1") from None
+            raise Problem("malformed-request", "the body broke off, or its chunks are not valid HTTP/1.1") from None
         return bytes(body)
 
 
@@ -195,7 +179,7 @@ class _Opened:
         self.path_qs = f"{opening.path}?{opening.query}"
         self.query_string = opening.query
         self.headers = CIMultiDict(opening.fields)
-        self.host = opening.fields["host"]
+        self.host = self.headers["host"]
         self.remote = remote
 
 
@@ -208,19 +192,9 @@ def _query(text: str) -> _Query:
 def _switching(request: web.Request | _Opened, asked: dict[str, str]) -> bytes:
     """The answer to a WebSocket's opening handshake, judged the same for both engines."""
     if asked["transport"] != "websocket":
-        raise _Refused("malformed-request", "a WebSocket needs transport=websocket")
+        raise Problem("malformed-request", "a WebSocket needs transport=websocket")
     try:
         return accept_handshake(request.headers)
     except HandshakeError as error:
-        raise _Refused("malformed-request", str(error), error.status) from None
-
-
-def _problem(refused: _Refused) -> web.Response:
-    document = protocol.problem(refused.code, refused.status, str(refused))
-    headers = {"Cache-Control": "no-store"}
-    if refused.code == "too-many-connections":
-        headers["Retry-After"] = str(RETRY_AFTER)
-    if refused.status == web.HTTPUpgradeRequired.status_code:
-        headers["Sec-WebSocket-Version"] = "13"  # RFC 6455 §4.4
-    body = orjson.dumps(document)
-    return web.Response(body=body, status=refused.status, content_type=protocol.PROBLEM_JSON, headers=headers)
+        version = {"Sec-WebSocket-Version": "13"} if error.status == web.HTTPUpgradeRequired.status_code else {}
+        raise Problem("malformed-request", str(error), status=error.status, headers=version) from None  # RFC 6455 §4.4

@@ -12,8 +12,9 @@ from typing import Any
 
 from enforcer import protocol
 from enforcer.configuration.settings import Settings
+from enforcer.domain.deadlines import warn_before
 from enforcer.domain.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
-from enforcer.domain.model import Actor, ActorKind, Change, EndReason, Session, Snapshot
+from enforcer.domain.model import Change, Session, Snapshot
 from enforcer.gateway.identity import REMEDIES, identify, why_not_end_others
 from enforcer.gateway.kick import Kick
 from enforcer.gateway.link import Link, view_of
@@ -24,6 +25,7 @@ from enforcer.http.rates import Rates
 from enforcer.process.metrics import JOINED, Metrics
 from enforcer.process.notices import Notices
 from enforcer.tickets import PAGE, TicketOffice
+from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -48,14 +50,14 @@ class Hub:
         office: TicketOffice,
         settings: Settings,
         metrics: Metrics,
-        rates: Rates,
+        pages: Pages,
         notices: Notices,
     ) -> None:
         self._registry = registry
         self._office = office
         self._settings = settings
         self._metrics = metrics
-        self._rates = rates
+        self._pages = pages
         self._notices = notices
         self._newcomers = Rates(NEW_PAGES, NEW_PAGES_RATE)
         self._echo: Spread[Link] = Spread(ECHO_EVERY, self._echo_activity)
@@ -85,7 +87,7 @@ class Hub:
             Refusal: goes out as CONNECT_ERROR.
         """
         try:
-            room, session, ticket = identify(auth, self._office, by_name=self._settings.rules.open)
+            room, session, ticket = identify(auth, self._office, by_name=self._settings.join == "open")
             self._check_limits(socket, room)
         except Refusal as refusal:
             self._metrics.connects[refusal.code].inc()
@@ -220,7 +222,7 @@ class Hub:
         """An event from a page: the ack to send, and what to do after it was sent."""
         if not link.listens():
             return _failed("session-ended"), None
-        wait = self._rates.wait((link.session, event if event in EVENTS else ""), asyncio.get_running_loop().time())
+        wait = self._pages.wait(link.session, event if event in EVENTS else "")
         if wait is not None:
             return _failed("rate-limited") | {"retry_ms": math.ceil(wait * 1000)}, None
         members = {} if data is None else data
@@ -229,7 +231,7 @@ class Hub:
         try:
             match event:
                 case protocol.EVENT_CHECK:
-                    return self._payload(link, await self._registry.live(link.session)), None
+                    return self._payload(link, await self._pages.check(link.session, link.room)), None
                 case protocol.EVENT_ACTIVITY:
                     return await self._activity(link, members)
                 case protocol.EVENT_LOGOUT:
@@ -244,7 +246,7 @@ class Hub:
         idle_for_ms = members.get("idle_for_ms", 0)
         if not isinstance(idle_for_ms, int) or isinstance(idle_for_ms, bool) or idle_for_ms < 0:
             return _failed("invalid-request"), None
-        snapshot = await self._registry.activity(link.session, idle_for=min(idle_for_ms, 10**12) / 1000)
+        snapshot = await self._pages.activity(link.session, link.room, idle_for_ms)
         self._echo.say(link.session, link)
         return self._payload(link, snapshot), None
 
@@ -258,18 +260,14 @@ class Hub:
         everywhere = members.get("everywhere", False)
         if not isinstance(everywhere, bool):
             return _failed("invalid-request"), None
-        session = (await self._registry.live(link.session)).session
+        session = (await self._pages.check(link.session, link.room)).session
         if everywhere:
             refusal = why_not_end_others(link, members.get("ticket"), self._office, self._registry.now())
             if refusal is not None:
                 return _failed(refusal), None
-        by = Actor(ActorKind.PAGE, session.id, session.device)
         link.leaving = True  # this page asked for it: it gets its ack, not a kick
         try:
-            if everywhere:
-                await self._registry.end_all(session.room, EndReason.LOGOUT_EVERYWHERE, by)
-            else:
-                await self._registry.end(session.id, EndReason.LOGOUT, by)
+            await self._pages.log_out(session, everywhere)
         except BaseException:
             link.leaving = False
             if link.ended is not None:  # somebody else has ended it meanwhile
@@ -280,21 +278,22 @@ class Hub:
     # ---- what pages are told -------------------------------------------------------------------
 
     def _changed(self, change: Change) -> None:
-        """The ended sessions' sockets are told so; whoever else has a socket in the room is looked at again."""
+        """The ended sessions' sockets are told so; of the others those for whom something may be new are looked at."""
         held = self._rooms.get(change.room)
         if held is None:
             return
         ends = {s.id: (s, self._news_of_end(s)) for s in change.sessions if s.ended}
+        changed = {s.id for s in change.sessions}
         asking: list[Link] = []
         for link in held:
             if link.session in ends:
                 self._over(link, *ends[link.session])
             elif link.ended is not None:
                 continue
-            elif link.joined:
-                asking.append(link)
-            else:
+            elif not link.joined:
                 link.view = None  # something is new, maybe for it: it is told with its welcome
+            elif link.session in changed or link.view is None or change.may_concern(link.view.epoch, link.view.newest):
+                asking.append(link)
         if len(asking) > FEW:
             self._spawn(self._tell_all(change.room, asking))
         else:
@@ -400,7 +399,7 @@ class Hub:
                 link.ticket = None
             else:
                 self._plan_renewal(link, half_spent_at - now)
-        return protocol.session_payload(snapshot, self._settings.warn_before, now, fresh)
+        return protocol.session_payload(snapshot, warn_before(snapshot.session, self._registry.rules), now, fresh)
 
     def _plan_renewal(self, link: Link, wait: float) -> None:
         """A page that only listens gets its fresh ticket too, when the old one is half spent, in `wait` seconds."""

@@ -1,13 +1,22 @@
 """What the hub keeps about one socket. There are very many of them, so it is little."""
 
 import asyncio
+from typing import NamedTuple
 
 from enforcer.domain.model import Session, Snapshot
 from enforcer.gateway.kick import Kick
 from enforcer.gateway.socket import Socket
 from enforcer.tickets import Ticket
 
-View = tuple[bool, bool, int, float | None]
+
+class View(NamedTuple):
+    """What of a session makes news for its pages."""
+
+    claimed: bool
+    newest: bool
+    epoch: int
+    absolute_at: float | None
+    warn_before: float | None
 
 
 class Link:
@@ -63,6 +72,6 @@ class Link:
 
 
 def view_of(snapshot: Snapshot) -> View:
-    """What of a session makes news for its pages."""
+    """What is told of it."""
     s = snapshot.session
-    return s.claimed, snapshot.newest, s.epoch, s.absolute_at
+    return View(s.claimed, snapshot.newest, s.epoch, s.absolute_at, s.warn_before)

@@ -1,4 +1,4 @@
-"""The stock engine: python-socketio on aiohttp, for polling and for WebSockets that take over from it.
+"""The polling engine: python-socketio on aiohttp, for polling and for WebSockets that take over from it.
 
 Here and nowhere else socketio and engineio are touched. What they leave open at the edge is closed here: compression
 is off (it costs about 100 kB per socket), sockets that never CONNECT are cut, two polls at a time and protocol errors
@@ -96,7 +96,7 @@ class PollingEngine:
         await self._server.close()
 
 
-class _StockSocket:
+class _PolledSocket:
     """A connection in `/`, as the hub sees it."""
 
     __slots__ = ("_server", "eio_sid", "ip", "link", "origin", "sid", "snapshot")
@@ -152,7 +152,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
         self._places = places
         self._taken: dict[str, str] = {}  # the addresses of open sockets by their ids
         self._connect_within = pace.connect_within
-        self._sockets: dict[str, _StockSocket] = {}
+        self._sockets: dict[str, _PolledSocket] = {}
         self._deadlines: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self.on("connect", self._on_connect)
@@ -160,7 +160,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
 
     # ---- what the hub asks for -----------------------------------------------------------------
 
-    def send_event(self, socket: _StockSocket, news: News, acked: Callable[..., None] | None) -> None:
+    def send_event(self, socket: _PolledSocket, news: News, acked: Callable[..., None] | None) -> None:
         """The only place that sends an event: to one socket, by its engine id, never to a room."""
         if not socket.sid or not socket.eio_sid:
             raise ValueError("an event needs a socket to go to")
@@ -179,7 +179,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
         eio_socket = self.eio.sockets.get(eio_sid)
         return eio_socket is None or _carrier(eio_socket) is None
 
-    def leave(self, socket: _StockSocket) -> None:
+    def leave(self, socket: _PolledSocket) -> None:
         """DISCONNECT; a client that does not close the connection then is cut."""
         self._soon(self.disconnect(socket.sid))
         self._limit(socket.eio_sid)
@@ -277,7 +277,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
             self._unlimit(eio_sid)
             self._welcome(socket)  # only now: nothing may overtake the answer to CONNECT
 
-    def _welcome(self, socket: _StockSocket) -> None:
+    def _welcome(self, socket: _PolledSocket) -> None:
         snapshot, socket.snapshot = socket.snapshot, None
         if socket.link is not None and snapshot is not None:
             self._hub.welcome(socket.link, snapshot)
@@ -285,7 +285,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
     async def _on_connect(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
         eio_sid = self.manager.eio_sid_from_sid(sid, _NAMESPACE)
         visitor: Visitor = environ[_ENVIRON_VISITOR]
-        socket = _StockSocket(self, sid, eio_sid, visitor)
+        socket = _PolledSocket(self, sid, eio_sid, visitor)
         try:
             socket.link = self._hub.arrive(socket, visitor.shows(auth))
             socket.snapshot = await self._hub.join(socket.link)

@@ -6,6 +6,7 @@ Pure functions of what the request shows.
 import ipaddress
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
+from typing import Protocol
 from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -115,6 +116,11 @@ class Proxies:
                 address = hop
         return _as_text(peer) if address is None else str(address)
 
+    def trusts(self, peer: str | None) -> bool:
+        """Whether whoever is connected is one of them."""
+        address = None if peer is None else _parsed(peer)
+        return address is not None and self._trusts(address)
+
     def known(self, address: str) -> bool:
         """Whether it is a client's own, and not the one that a proxy hides all of them behind, as far as can be told:
         a proxy has named it, or it is a public one."""
@@ -134,3 +140,48 @@ def _as_text(peer: str | None) -> str:
 def _is_public(address: str) -> bool:
     ip = _parsed(address)
     return ip is not None and ip.is_global
+
+
+class Fields(Protocol):
+    """Header fields, each of which may come several times."""
+
+    def getall(self, key: str, default: tuple[str, ...]) -> Sequence[str]:
+        """The values of a field."""
+        ...
+
+
+class Edge:
+    """The judgement of one set of settings, the same for HTTP and sockets."""
+
+    def __init__(
+        self, hostnames: Collection[str] | None, origins: str | Collection[str], trusted_proxies: Iterable[str]
+    ) -> None:
+        self._hostnames = hostnames
+        self._origins = origins
+        self._proxies = Proxies(trusted_proxies)
+
+    def host_allowed(self, host: str) -> bool:
+        """See `host_allowed`."""
+        return host_allowed(host, self._hostnames)
+
+    def origin_allowed(self, origin: str | None, host: str) -> bool:
+        """See `origin_allowed`."""
+        return origin_allowed(origin, host, self._origins)
+
+    def address(self, peer: str | None, fields: Fields) -> str:
+        """The address of the client that sent these header fields from `peer`; see `Proxies.client_ip`."""
+        return self._proxies.client_ip(peer, fields.getall("X-Forwarded-For", ()), fields.getall("Forwarded", ()))
+
+    def address_of(self, peer: str | None, x_forwarded_for: str | None, forwarded: str | None) -> str:
+        """The same, where each field comes once at most."""
+        return self._proxies.client_ip(
+            peer, () if x_forwarded_for is None else (x_forwarded_for,), () if forwarded is None else (forwarded,)
+        )
+
+    def is_trusted(self, peer: str | None) -> bool:
+        """Whether whoever is connected is a reverse proxy of ours; see `Proxies.trusts`."""
+        return self._proxies.trusts(peer)
+
+    def is_own(self, address: str) -> bool:
+        """Whether an address is one client's; see `Proxies.known`."""
+        return self._proxies.known(address)

@@ -12,20 +12,26 @@ from typing import NamedTuple
 
 _TARGET = rb"/[A-Za-z0-9._~:=+/-]*"  # nothing percent-encoded
 _REQUEST_LINE = re.compile(rb"(GET|POST|DELETE) (" + _TARGET + rb") HTTP/1\.1")
-_OPENING_LINE = re.compile(rb"GET (" + _TARGET + rb")\?([A-Za-z0-9._~:=+/&-]*) HTTP/1\.1")
-# Both are linear: no two parts of them that stand side by side match the same byte.
+_OPENING_LINE = re.compile(rb"GET (" + _TARGET + rb")\?([A-Za-z0-9._~:=+/&%?!$'()*,;@-]*) HTTP/1\.1")
+_ANY_LINE = re.compile(rb"[A-Z]+ [!-~]+ HTTP/1\.[01]")
+# All are linear: no two parts of them that stand side by side match the same byte.
 _NAME = b"!#$%&'*+-.^_`|~" + (string.digits + string.ascii_letters).encode()
 """The bytes of a field's name (RFC 9110 §5.6.2)."""
 _VALUE = bytes(range(ord(" "), ord("~") + 1)) + b"\t"
 """The bytes of a field's value that mean the same to everybody: printable ASCII."""
+_TEXT = _VALUE + bytes(range(0x80, 0x100))
+"""The same with `obs-text` (RFC 9110 §5.5), which cookies may hold."""
+_ONCE = frozenset({b"host", b"origin", b"upgrade", b"connection", b"sec-websocket-key", b"sec-websocket-version"})
+"""Headers of an opening request that mean nothing when they come twice."""
 _UNUSUAL_BODY = frozenset({b"transfer-encoding", b"expect", b"content-encoding", b"te", b"trailer"})
 """Headers that change how a body is read."""
 _UNUSUAL = _UNUSUAL_BODY | {b"upgrade"}
 """These, and what changes what becomes of the connection."""
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,6}")
-_HEAD_END = b"\r\n\r\n"
+HEAD_END = b"\r\n\r\n"
+FORWARD_AUTH = b"/forward-auth"
 MAX_HEAD = 4096
-"""Bytes of a request line and headers that are still plain."""
+"""Bytes of a request line and headers that are still plain, but for those that open a WebSocket."""
 
 
 class Headers(NamedTuple):
@@ -37,6 +43,7 @@ class Headers(NamedTuple):
     host: str
     x_forwarded_for: str | None
     forwarded: str | None
+    cookie: str | None
 
 
 class Opening(NamedTuple):
@@ -44,7 +51,7 @@ class Opening(NamedTuple):
 
     path: str
     query: str
-    fields: dict[str, str]
+    fields: tuple[tuple[str, str], ...]
 
 
 class WholeRequest(NamedTuple):
@@ -58,35 +65,54 @@ class WholeRequest(NamedTuple):
 
 def whole_request(data: bytes) -> WholeRequest | None:
     """The request that these bytes are, from first to last; None if they are anything else."""
-    end = data.find(_HEAD_END, 0, MAX_HEAD)
+    end = data.find(HEAD_END, 0, MAX_HEAD)
     line, _, block = data[: max(end, 0)].partition(b"\r\n")
     request = _REQUEST_LINE.fullmatch(line)
     if request is None:
         return None
-    headers = _meaning(block)
-    body = data[end + len(_HEAD_END) :]
+    read = _meaning.__wrapped__ if request[2] == FORWARD_AUTH else _meaning  # each browser has a block of its own
+    headers = read(block)
+    body = data[end + len(HEAD_END) :]
     if headers is None or len(body) != headers.content_length:
         return None
     return WholeRequest(request[1].decode(), request[2].decode(), headers, body)
 
 
-def opening_request(data: bytes) -> Opening | None:
-    """The opening request that these bytes are, from first to last; None if they are anything else."""
-    if len(data) > MAX_HEAD or data.find(_HEAD_END) != len(data) - len(_HEAD_END):
-        return None
-    line, _, block = data.removesuffix(_HEAD_END).partition(b"\r\n")
+def opening_request(head: bytes) -> Opening | None:
+    """The opening request that this head is, its blank line included; None if it is anything else.
+
+    However long it is: browsers send along the cookies of the site.
+    """
+    line, _, block = head.removesuffix(HEAD_END).partition(b"\r\n")
     opening = _OPENING_LINE.fullmatch(line)
-    if opening is None:
+    if opening is None or not head.endswith(HEAD_END):
         return None
-    fields = _fields(block)
-    if fields is None or b"host" not in fields or fields.get(b"upgrade", b"").lower() != b"websocket":
+    fields = _all_fields(block)
+    if fields is None:
         return None
-    if b"upgrade" not in (token.strip() for token in fields.get(b"connection", b"").lower().split(b",")):
+    once = dict(fields)
+    if b"host" not in once or once.get(b"upgrade", b"").lower() != b"websocket":
         return None
-    if b"content-length" in fields or not _UNUSUAL_BODY.isdisjoint(fields):
+    if b"upgrade" not in (token.strip() for token in once.get(b"connection", b"").lower().split(b",")):
+        return None
+    if b"content-length" in once or not _UNUSUAL_BODY.isdisjoint(once):
         return None
     path, query = opening.groups()
-    return Opening(path.decode(), query.decode(), {name.decode(): value.decode() for name, value in fields.items()})
+    texts = tuple((name.decode(), value.decode("utf-8", "surrogateescape")) for name, value in fields)
+    return Opening(path.decode(), query.decode(), texts)
+
+
+def may_go_on(head: bytes | bytearray, known: int) -> bool:
+    """Whether these bytes can be the beginning of a head (RFC 9112 §2.1); what cannot need not be waited for.
+
+    The first `known` of them could. A head that comes byte by byte is not copied each time.
+    """
+    if head.count(b"\n", max(1, known)) > head.count(b"\r\n", max(0, known - 1)):
+        return False  # a line that ends without CR
+    end = head.find(b"\r\n")
+    if end < 0:
+        return head[:1].isupper()
+    return end < known - 1 or _ANY_LINE.fullmatch(head, 0, end) is not None
 
 
 @lru_cache(maxsize=256)
@@ -110,6 +136,7 @@ def _meaning(block: bytes) -> Headers | None:
         fields[b"host"].decode(),
         _text(fields, b"x-forwarded-for"),
         _text(fields, b"forwarded"),
+        _text(fields, b"cookie"),
     )
 
 
@@ -132,4 +159,21 @@ def _fields(block: bytes) -> dict[bytes, bytes] | None:
         if name in fields:
             return None
         fields[name] = value.strip(b" \t")
+    return fields
+
+
+def _all_fields(block: bytes) -> list[tuple[bytes, bytes]] | None:
+    """As `_fields`, but what may come several times does."""
+    fields: list[tuple[bytes, bytes]] = []
+    seen: set[bytes] = set()
+    for line in block.split(b"\r\n"):
+        name, colon, value = line.partition(b":")
+        if not name or not colon or name.translate(None, _NAME) or value.translate(None, _TEXT):
+            return None
+        name = name.lower()
+        if name in _ONCE:
+            if name in seen:
+                return None
+            seen.add(name)
+        fields.append((name, value.strip(b" \t")))
     return fields

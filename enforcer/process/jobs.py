@@ -8,6 +8,7 @@ from enforcer.configuration.settings import Settings
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.process.clock import Clock
 from enforcer.process.notices import Notices
+from enforcer.process.tasks import cancelled
 from enforcer.usecases.registry import EXPIRE_BATCH, Registry
 
 log = logging.getLogger(__name__)
@@ -42,9 +43,7 @@ class Jobs:
 
     async def stop(self) -> None:
         """Ends them between two steps. May be called twice."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(self._tasks)
         self._tasks = []
 
     async def _flush(self) -> None:

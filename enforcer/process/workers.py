@@ -75,7 +75,8 @@ class Workers:
             wait = RESTART_FROM if loop.time() - began > STAYED_UP else min(2 * wait, RESTART_TO)
             log.error("a worker ended, it is started again", extra={"worker": number, "status": status, "in": wait})
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._stopping.wait()
 
     async def _run(self, number: int, figures: Path) -> tuple[int, bool]:
         """One life of a worker: its exit status, and whether it was ready once."""

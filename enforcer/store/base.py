@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from enforcer.domain.model import AuditRow, Change, Decision, EndReason, Mark, RoomState, Snapshot
+from enforcer.domain.model import AuditRow, Change, Decision, EndReason, Mark, RoomState, Session, Snapshot
+from enforcer.store.cursors import Cursor
 
 T = TypeVar("T")
 Decide = Callable[[RoomState, float], Decision[T]]
@@ -16,7 +17,8 @@ class SessionQuery:
     """Rows of the session log, oldest start first.
 
     `since` (included) and `until` (excluded) bound `started_at`; `after` is the (`started_at`, id) of the last row
-    of the page before; `limit` is at least 1.
+    of the page before; `limit` is at least 1. `slot` is a slot's name, empty for the common one; `device` the label,
+    class or id of a device, exactly.
     """
 
     room: str | None = None
@@ -26,6 +28,22 @@ class SessionQuery:
     until: float | None = None
     after: tuple[float, str] | None = None
     limit: int = 100
+    slot: str | None = None
+    device: str | None = None
+
+    def wants(self, session: Session) -> bool:
+        """Whether a record is one of those that are asked for, wherever it stands in the log."""
+        d = session.device
+        return (
+            session.claimed
+            and (self.room is None or session.room == self.room)
+            and (self.open is None or session.ended is not self.open)
+            and (self.reason is None or session.end_reason is self.reason)
+            and (self.since is None or session.started_at >= self.since)
+            and (self.until is None or session.started_at < self.until)
+            and (self.slot is None or session.slot == (self.slot or None))
+            and (self.device is None or (d is not None and self.device in (d.label, d.class_, d.id)))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +61,16 @@ class AuditQuery:
     limit: int = 100
 
 
+@dataclass(frozen=True, slots=True)
+class AuditPart:
+    """Some rows of the audit log, each with the cursor behind it, and the cursor behind them all."""
+
+    rows: tuple[tuple[AuditRow, Cursor], ...]
+    cursor: Cursor
+
+
 class Store(Protocol):
-    """Rooms, sessions, and the logs of what happened to them.
+    """Rooms and sessions.
 
     Session ids are global: an id belongs to one room, live or ended, as long as its record is kept. Every method
     raises `StoreUnavailable` when the store cannot answer; after a method that writes, this means *unknown*.
@@ -58,6 +84,16 @@ class Store(Protocol):
     @property
     def presence_log(self) -> "PresenceLog | None":
         """Where a process that is alone notes who has a socket; None: nowhere, or in the records."""
+        ...
+
+    @property
+    def logs(self) -> "Logs":
+        """What has happened."""
+        ...
+
+    @property
+    def upkeep(self) -> "Upkeep":
+        """What is done as time passes."""
         ...
 
     def now(self) -> float:
@@ -108,14 +144,20 @@ class Store(Protocol):
         """The room with its live sessions; an unknown room is empty."""
         ...
 
-    async def due(self, now: float, limit: int, absolute_only: bool = False) -> list[str]:
-        """Rooms with a live session whose time may be over (`deadlines.due_at`) at `now`, the longest overdue first.
+    async def forget(self, room: str, sessions: Collection[str]) -> None:
+        """Forgets these sessions of the room, which have ended; live and unknown ones are skipped."""
+        ...
 
-        Costs no more than what it returns: a look at an index, never at all sessions. `limit` bounds the sessions
-        looked at, so a room may appear because of one of them and have more. With `absolute_only`, no other deadline
-        counts.
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """Calls `listener` on the event loop with each committed change of records, before `transact` returns.
+
+        A hint for those who hold sockets, never the truth: whoever may have missed one reads the store.
         """
         ...
+
+
+class Logs(Protocol):
+    """The logs: a row for each session, and an audit row for each thing that happened to one."""
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
         """The session log."""
@@ -125,8 +167,26 @@ class Store(Protocol):
         """The audit log. `seq` grows in a room in the order of its commits."""
         ...
 
-    async def forget(self, room: str, sessions: Collection[str]) -> None:
-        """Forgets these sessions of the room, which have ended; live and unknown ones are skipped."""
+    async def audit_after(self, cursor: Cursor | None, limit: int) -> AuditPart | None:
+        """The audit rows behind a cursor, at most `limit`; none when there are no more for now.
+
+        Without a cursor: no rows, and the cursor of where the log ends now. None: rows behind the cursor are not kept
+        any more, or it is one of another log; whoever copies the log must begin anew. The rows of a room come in the
+        order of their commits, and none is left out, whatever is committed while somebody reads.
+        """
+        ...
+
+
+class Upkeep(Protocol):
+    """What is done as time passes: finding what is over, forgetting what is old, making up for an outage."""
+
+    async def due(self, now: float, limit: int, absolute_only: bool = False) -> list[str]:
+        """Rooms with a live session whose time may be over (`deadlines.due_at`) at `now`, the longest overdue first.
+
+        Costs no more than what it returns: a look at an index, never at all sessions. `limit` bounds the sessions
+        looked at, so a room may appear because of one of them and have more. With `absolute_only`, no other deadline
+        counts.
+        """
         ...
 
     async def purge(self, before: float, limit: int) -> int:
@@ -135,11 +195,11 @@ class Store(Protocol):
         ...
 
     async def beat(self, now: float) -> None:
-        """Notes durably that sessions were looked after at `now`."""
+        """Notes durably that a node was at work at `now`: sessions whose time was over were ended."""
         ...
 
     async def last_beat(self) -> float | None:
-        """When sessions were last looked after, by this process or one before; None if never."""
+        """When a node was last at work, this one or another; None if never."""
         ...
 
     async def postpone(
@@ -149,13 +209,6 @@ class Store(Protocol):
 
         Goes through at most `limit` open sessions in an order of its own, those behind `after`, and leaves out the
         ids in `skip`. Where it has come to, for the next call's `after`; None when it is through.
-        """
-        ...
-
-    def listen(self, listener: Callable[[Change], None]) -> None:
-        """Calls `listener` on the event loop with each committed change of records, before `transact` returns.
-
-        A hint for those who hold sockets, never the truth: whoever may have missed one reads the store.
         """
         ...
 

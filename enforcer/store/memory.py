@@ -19,9 +19,11 @@ from enforcer.domain.model import (
     Snapshot,
     WaitingLogin,
     in_order,
+    newest_epoch,
 )
 from enforcer.domain.policy import REMEMBER_FOR
-from enforcer.store.base import AuditQuery, Decide, SessionQuery
+from enforcer.store.base import AuditPart, AuditQuery, Decide, SessionQuery
+from enforcer.store.cursors import Cursor
 
 T = TypeVar("T")
 
@@ -48,7 +50,10 @@ class MemoryStore:
         self._by_start: list[tuple[float, str]] = []
         self._due: list[tuple[float, str]] = []  # a heap; entries may be out of date, which `due` finds out
         self._audit: list[AuditRow] = []
-        self._seq = itertools.count(1)
+        self._log = uuid.uuid4().hex[:16]
+        self._seq = 0
+        self._trimmed = 0
+        """The number of the last audit row that was forgotten."""
         self._beat: float | None = None
         self._listeners: list[Callable[[Change], None]] = []
 
@@ -59,6 +64,14 @@ class MemoryStore:
     @property
     def presence_log(self) -> None:
         return None  # nothing outlives the process
+
+    @property
+    def logs(self) -> "MemoryStore":
+        return self
+
+    @property
+    def upkeep(self) -> "MemoryStore":
+        return self
 
     def now(self) -> float:
         return self._clock()
@@ -93,7 +106,9 @@ class MemoryStore:
         for session in decision.changed:
             self._put(session)
         operation = uuid.uuid4().hex
-        self._audit += [AuditRow(next(self._seq), operation, entry) for entry in decision.audit]
+        for entry in decision.audit:
+            self._seq += 1
+            self._audit.append(AuditRow(self._seq, operation, entry))
         if decision.changed:
             for listener in self._listeners:
                 listener(Change(room, decision.changed))
@@ -140,7 +155,7 @@ class MemoryStore:
         rows: list[Snapshot] = []
         for _, session_id in itertools.islice(self._by_start, start, None):
             session = self._sessions[session_id]
-            if _matches(session, query):
+            if query.wants(session):
                 rows.append(self._snapshot(session))
                 if len(rows) == query.limit:
                     break
@@ -158,6 +173,15 @@ class MemoryStore:
         )
         return list(itertools.islice(rows, query.limit))
 
+    async def audit_after(self, cursor: Cursor | None, limit: int) -> AuditPart | None:
+        if cursor is None:
+            return AuditPart((), Cursor(self._log, (self._seq,)))
+        if cursor.log != self._log or not self._trimmed <= cursor.places[0] <= self._seq:
+            return None
+        first = bisect_right(self._audit, cursor.places[0], key=lambda row: row.seq)
+        rows = tuple((row, Cursor(self._log, (row.seq,))) for row in self._audit[first : first + limit])
+        return AuditPart(rows, rows[-1][1] if rows else cursor)
+
     async def forget(self, room: str, sessions: Collection[str]) -> None:
         for session_id in sessions:
             session = self._sessions.get(session_id)
@@ -171,6 +195,7 @@ class MemoryStore:
         for session in gone:
             del self._sessions[session.id]
             self._by_start.remove((session.started_at, session.id))
+        self._trimmed = max((row.seq for row in self._audit if row.entry.at < before), default=self._trimmed)
         self._audit = [row for row in self._audit if row.entry.at >= before]
         forgotten = self._clock() - REMEMBER_FOR
         for held in self._rooms.values():
@@ -217,15 +242,4 @@ class MemoryStore:
     def _snapshot(self, session: Session) -> Snapshot:
         held = self._rooms.get(session.room)
         live = held.live.values() if held is not None else ()
-        return Snapshot(session, max((s.epoch for s in live), default=0))
-
-
-def _matches(session: Session, query: SessionQuery) -> bool:
-    return (
-        session.claimed
-        and (query.room is None or session.room == query.room)
-        and (query.open is None or session.ended is not query.open)
-        and (query.reason is None or session.end_reason is query.reason)
-        and (query.since is None or session.started_at >= query.since)
-        and (query.until is None or session.started_at < query.until)
-    )
+        return Snapshot(session, newest_epoch(live, session.slot))

@@ -1,4 +1,4 @@
-"""Time in which nobody looked after the sessions, and making up for it.
+"""Outages: time in which no node was at work, because none ran or the store was away, and making up for it.
 
 A stop of the process, a store that was away and a step of the wall clock show in the same way: the time since the last
 note is not a second. The notes are in the store, everybody's who shares it.
@@ -45,18 +45,18 @@ class Outages:
     async def resume(self, grace: float) -> None:
         """After the store was opened: what was open before may come back for `grace` seconds before anything ends.
 
-        The time in which nobody looked after the sessions is added to their deadlines by the first `tick`.
+        The time in which no node was at work is added to their deadlines by the first `tick`.
         """
         self._grace = grace
         beat_at, now = None, self._store.now()
         self._beat_elapsed = None
-        if await self._store.sessions(SessionQuery(open=True, limit=1)):
-            beat_at = await self._store.last_beat()
+        if await self._store.logs.sessions(SessionQuery(open=True, limit=1)):
+            beat_at = await self._store.upkeep.last_beat()
             self._grace_until = now + grace
         self._beat_at = now if beat_at is None else beat_at
 
     async def tick(self) -> None:
-        """Once a second: notes durably that the sessions are looked after, and makes up for the time they were not.
+        """Once a second: notes durably that a node is at work, and makes up for the time in which none was.
 
         Sessions with a socket here could report activity through an outage, but not through a step, which did not
         happen to them. The note is moved on only when the deadlines have been; a crash in between adds the outage once
@@ -71,18 +71,20 @@ class Outages:
             await self._note()
 
     async def _make_up(self, before: float) -> None:
-        """Adds the time in which no node looked after the sessions to their deadlines, unless another node does.
+        """Adds the time in which no node was at work to the deadlines, unless another node does.
 
-        Nothing is to be added if only this process stood still.
+        Nothing is added if only this process was stopped.
         """
-        last = await self._store.last_beat()
+        last = await self._store.upkeep.last_beat()
         since, now = before if last is None else max(before, last), self._store.now()
         self._grace_until = max(self._grace_until, now + self._grace)
         if now - since <= TICK_SLACK:
-            log.warning("this process stood still, or its clock was set", extra={"seconds": round(now - before, 1)})
+            log.warning(
+                "this process was stopped for a while, or its clock was set", extra={"seconds": round(now - before, 1)}
+            )
             await self._note()
         elif await self._may_postpone():
-            log.warning("nobody looked after the sessions", extra={"seconds": round(now - since, 1)})
+            log.warning("no node was at work: idle and lost deadlines move", extra={"seconds": round(now - since, 1)})
             await self._postpone(now - since, since, () if self._stepped(now - before) else self._here)
             await self._note()
             if self._store.shared is not None:
@@ -98,11 +100,11 @@ class Outages:
 
     async def _note(self) -> None:
         now, elapsed = self._store.now(), self._elapsed()
-        await self._store.beat(now)
+        await self._store.upkeep.beat(now)
         self._beat_at, self._beat_elapsed = now, elapsed
 
     async def _postpone(self, seconds: float, since: float, skip: Collection[str]) -> None:
-        after = await self._store.postpone(seconds, since, skip, None, POSTPONE_BATCH)
+        after = await self._store.upkeep.postpone(seconds, since, skip, None, POSTPONE_BATCH)
         while after is not None:
             await self._may_postpone()
-            after = await self._store.postpone(seconds, since, skip, after, POSTPONE_BATCH)
+            after = await self._store.upkeep.postpone(seconds, since, skip, after, POSTPONE_BATCH)

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from enforcer.domain.deadlines import LEFT_FOR, Rules
-from enforcer.domain.policy import Login
+from enforcer.domain.admission import Login
+from enforcer.domain.deadlines import LEFT_FOR
+from enforcer.domain.rules import Rules
 from enforcer.store.base import SessionQuery, Store
 from enforcer.store.by_url import make_store
 from enforcer.usecases.registry import SEEN_EVERY, Registry
@@ -95,7 +96,7 @@ async def test_an_idle_socket_costs_its_record_nothing(registry: Registry, store
     await arrive(registry)
     logged_in_at = clock.now
     await seconds(registry, clock, AN_HOUR)
-    (listed,) = await store.sessions(SessionQuery())
+    (listed,) = await store.logs.sessions(SessionQuery())
     assert listed.session.last_seen_at == logged_in_at
     assert (await registry.get("a")).session.last_seen_at == clock.now
 

@@ -32,14 +32,14 @@ async def works(url: str) -> None:
         heard: asyncio.Queue[Change] = asyncio.Queue()
         here.listen(heard.put_nowait)
         await here.ping()
-        await here.beat(here.now())
+        await here.upkeep.beat(here.now())
         await here.hold("alice")
         await put(there, session("s"))
         assert (await asyncio.wait_for(heard.get(), 5)).room == "alice"
         assert await here.get("s") is not None
-        assert await here.due(here.now(), 10) == []
-        assert len(await here.sessions(SessionQuery())) == 1
-        await here.purge(0.0, 10)
+        assert await here.upkeep.due(here.now(), 10) == []
+        assert len(await here.logs.sessions(SessionQuery())) == 1
+        await here.upkeep.purge(0.0, 10)
     finally:
         await here.close()
         await there.close()

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from enforcer.domain.deadlines import Rules
-from enforcer.domain.policy import Login
+from enforcer.domain.admission import Login
+from enforcer.domain.rules import Rules
 from enforcer.store.redis.address import redis_address
 from enforcer.store.redis.keys import BUCKETS
-from enforcer.store.redis.store import MOST_PARTS, SMALL_BATCH, RedisStore
+from enforcer.store.redis.store import FEWEST_ROOMS, MOST_PARTS, RedisStore
 from enforcer.usecases.registry import Registry
 from tests.redis_server import RedisCluster, RedisServer
 
@@ -88,7 +88,7 @@ async def test_a_look_for_deadlines_is_one_trip_whatever_there_is(node: tuple[Re
     store, registry = node
     for n in range(LOGINS):
         await registry.login(f"user-{n}", Login(f"s{n}"))
-    assert await trips(store, lambda: store.due(store.now(), 100)) == 1
+    assert await trips(store, lambda: store.upkeep.due(store.now(), 100)) == 1
 
 
 async def test_a_login_costs_the_same_however_many_nodes_hold_other_rooms(
@@ -139,7 +139,7 @@ async def test_marks_are_bounded_in_trips_and_each_is_short(node: tuple[RedisSto
     await asyncio.gather(*(registry.login(f"user-{n}", Login(f"s{n}")) for n in range(count)))
     for n in range(count):
         registry.arrived((await registry.get(f"s{n}")).session)
-    parts = min(MOST_PARTS, -(-count // SMALL_BATCH))
+    parts = min(MOST_PARTS, -(-count // FEWEST_ROOMS))
     assert await trips(store, registry.flush) == 2 * parts
     snapshot = await store.get(f"s{count - 1}")
     assert snapshot is not None

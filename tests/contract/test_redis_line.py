@@ -75,3 +75,14 @@ async def test_a_silent_line_is_made_again(redis_server: RedisServer, way: Way, 
     proxy.half_open()
     way.port = redis_server.port
     await told(redis_server, way, b"at last", SILENCE + 5)
+
+
+async def test_a_line_can_be_closed_at_any_moment(redis_server: RedisServer) -> None:
+    """However far it has come with its connection: closing it waits for nothing that goes on for ever."""
+    for rounds in range(100):
+        way = Way(redis_server.port)
+        way.line.start()
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await way.line.close()

@@ -4,10 +4,10 @@ from typing import Any, cast
 
 import pytest
 
-from enforcer.domain.deadlines import Rules
+from enforcer.domain.admission import Login
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import EndReason
-from enforcer.domain.policy import Login
+from enforcer.domain.rules import Rules
 from enforcer.store.base import AuditQuery, Store
 from enforcer.usecases.registry import Registry
 from tests.contract.conftest import Clock
@@ -47,5 +47,5 @@ async def test_a_repeat_finishes_what_an_outage_left(store: Store, clock: Clock)
         assert (await registry.login("bob", Login("c", replaces="a", request_id="r", fingerprint="f"))).session == "b"
     ended = (await registry.get("a")).session
     assert (ended.end_reason, ended.ended_by and ended.ended_by.session) == (EndReason.REPLACED, "b")
-    rows = [(row.entry.event.value, row.entry.session) for row in await store.audit(AuditQuery())]
+    rows = [(row.entry.event.value, row.entry.session) for row in await store.logs.audit(AuditQuery())]
     assert sorted(rows) == [("ended", "a"), ("started", "a"), ("started", "b")]

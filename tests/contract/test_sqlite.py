@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import resource
 import sqlite3
 import stat
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from enforcer.domain.errors import StartError, StoreUnavailable
-from enforcer.domain.model import AuditEntry, AuditEvent, Change, Decision, Device, Mark, RoomState
+from enforcer.domain.model import AuditEntry, AuditEvent, Change, Decision, Device, Mark, RoomState, WaitingLogin
 from enforcer.process.cores import usable_cores
 from enforcer.store.base import AuditQuery, SessionQuery
 from enforcer.store.sqlite import checkpoints as sqlite_checkpoints
@@ -59,6 +60,37 @@ async def test_commits_are_synced_to_the_disk(store: SQLiteStore) -> None:
     assert await store._run(lambda c: c.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
 
 
+async def test_what_is_kept_is_what_is_written(path: Path) -> None:
+    """Sessions that are asked for again and again, amid commits and marks of many callers, are as the file has them."""
+    chance = random.Random(1)
+    store = SQLiteStore(path, Clock())
+    await store.open()
+    ids = [f"s{n}" for n in range(12)]
+
+    def room_of(id_: str) -> str:
+        return f"room {int(id_[1:]) % 4}"
+
+    async def commit(id_: str, at: float) -> None:
+        s = session(id_, room_of(id_), epoch=int(at), idle_at=at + 9, lost_at=chance.choice([None, at + 5]))
+        await put(store, ended(s) if chance.random() < 0.2 else s)
+
+    async def noticed(id_: str, at: float) -> None:
+        more = chance.choice([{"last_active_at": at, "idle_at": at + 9}, {"left_until": at}, {"online_until": at + 3}])
+        await store.mark([Mark(id_, last_seen_at=at, seen_until=at + 60, lost_at=at + 5, **more)])
+
+    async def ask(id_: str, _: float) -> None:
+        store.at_hand(id_)
+
+    for n in range(60):
+        work = [chance.choice((commit, noticed, ask, ask))(chance.choice(ids), START + n) for _ in range(8)]
+        await asyncio.gather(*work)
+    kept = {id_: store.at_hand(id_) for id_ in ids}
+    await store.close()
+    await store.open()
+    assert kept == {id_: await store.get(id_) for id_ in ids}
+    await store.close()
+
+
 async def test_only_the_owner_may_read_the_files(store: SQLiteStore, path: Path) -> None:
     """Database, log and lock hold what users do: mode 0600, whatever the umask."""
     await put(store, session("s"))
@@ -80,7 +112,7 @@ async def test_the_log_of_a_busy_writer_does_not_grow_without_end(path: Path, mo
     assert largest < 4 * 200 * 4096
     await store.close()
     await store.open()
-    assert len(await store.sessions(SessionQuery(limit=2000))) == 1500
+    assert len(await store.logs.sessions(SessionQuery(limit=2000))) == 1500
     await store.close()
 
 
@@ -191,6 +223,32 @@ async def test_a_new_file_gets_the_newest_schema(store: SQLiteStore, path: Path)
     assert version(path) == len(MIGRATIONS)
 
 
+async def test_what_the_version_before_wrote_reads_as_it_was(path: Path) -> None:
+    """Sessions, waiting logins and audit rows of a schema without slots; and they can be written again."""
+    with sqlite3.connect(path) as old:
+        old.executescript(";".join(MIGRATIONS[:3]) + ";PRAGMA user_version = 3")
+        old.execute("INSERT INTO rooms VALUES ('alice', 7, ?, 'op')", (f'[[{START},null,"sso","old"]]',))
+        old.execute(
+            "INSERT INTO sessions VALUES ('s', 'alice', 1, 7, ?1, ?1, ?1, ?1 + 60, ?1 + 900, NULL, NULL, NULL,"
+            """ '["Phone","mobile",null,null,null]', 'sso', NULL, NULL, NULL, NULL, NULL, 0)""",
+            (START,),
+        )
+        old.execute("INSERT INTO audit VALUES (1, 'op', ?, 'started', 'alice', 's', NULL, 7, NULL, NULL)", (START,))
+    old.close()
+    store = SQLiteStore(path, Clock())
+    await store.open()
+    was = session("s", epoch=7, idle_at=START + 900, device=Device("Phone", "mobile"), entry="sso")
+    state = await store.room("alice")
+    assert (state.sessions, state.waiting) == ((was,), (WaitingLogin(START, None, "sso", "old"),))
+    assert [row.entry for row in await store.logs.audit(AuditQuery())] == [
+        AuditEntry(START, AuditEvent.STARTED, "alice", "s", None, 7)
+    ]
+    now = was._replace(slot="mobile", impersonated_by="support-7", exempt=True)
+    await put(store, now)
+    assert (await store.room("alice")).sessions == (now,)
+    await store.close()
+
+
 async def test_a_file_of_a_newer_version_is_refused(store: SQLiteStore, path: Path) -> None:
     """An old program must not write into what it does not know; the lock is let go."""
     await store.close()
@@ -240,7 +298,9 @@ async def test_a_failing_job_does_not_take_its_batch_with_it(store: SQLiteStore)
     kinds = [type(o) for o in outcomes]
     assert kinds == [type(None), ValueError, sqlite3.IntegrityError] * 10
     assert {s.id for s in (await store.room("alice")).sessions} == {f"s{n}" for n in range(0, 30, 3)}
-    assert {row.entry.session for row in await store.audit(AuditQuery(limit=100))} == {f"s{n}" for n in range(0, 30, 3)}
+    assert {row.entry.session for row in await store.logs.audit(AuditQuery(limit=100))} == {
+        f"s{n}" for n in range(0, 30, 3)
+    }
 
 
 def commits(path: Path) -> int:

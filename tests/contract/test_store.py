@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from enforcer.domain.deadlines import FOREVER, IDLE_SLACK, due_at, merged, postponed
+from enforcer.domain.deadlines import IDLE_SLACK, due_at, merged, postponed
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import (
+    FOREVER,
     AuditEntry,
     AuditEvent,
     Change,
@@ -21,6 +22,7 @@ from enforcer.domain.model import (
     RememberedAnswer,
     RoomState,
     Session,
+    Terms,
     WaitingLogin,
 )
 from enforcer.domain.policy import REMEMBER_FOR
@@ -43,6 +45,12 @@ FULL = session(
     online_until=START + 5.5,
     device=DEVICE,
     entry="sso",
+    slot="mobile",
+    exempt=True,
+    impersonated_by="support – 7 👩",
+    idle_timeout=12.5,
+    warn_before=FOREVER,
+    reported_at=START + 9,
 )
 
 
@@ -67,7 +75,7 @@ async def test_a_record_comes_back_as_it_was_put(store: Store, record: Session) 
     assert snapshot is not None
     assert snapshot.session == record
     assert (await look(store, "alice", sessions=[record.id]))[0].found == {record.id: record}
-    assert [s.session for s in await store.sessions(SessionQuery())] == [record]
+    assert [s.session for s in await store.logs.sessions(SessionQuery())] == [record]
 
 
 @pytest.mark.parametrize("room", ["a b", "ålice 👩", "' OR 1=1 --", "x" * 256, "{}", "A", "a", "\u200b", "%2F/.."])
@@ -96,7 +104,8 @@ async def test_the_room_has_its_live_sessions_oldest_claim_first(store: Store) -
 
 async def test_epoch_and_waiting_stay_until_they_are_changed(store: Store) -> None:
     """`None` in a decision means unchanged; an empty tuple of waiting logins means none wait any more."""
-    waiting = (WaitingLogin(START, DEVICE, "sso", "old"), WaitingLogin(START + 1))
+    terms = Terms("mobile", 2, "reject", 1.5, FOREVER, None, True, "support-7", ("a", "b"))
+    waiting = (WaitingLogin(START, DEVICE, "sso", "old"), WaitingLogin(START + 1), WaitingLogin(START + 2, terms=terms))
     await store.transact("alice", deciding(Decision(None, epoch=5, waiting=waiting)))
     await put(store, session("s"))
     state = await store.room("alice")
@@ -122,6 +131,10 @@ async def test_the_newest_epoch_is_that_of_the_live_sessions(store: Store) -> No
     await put(store, ended(session("b", epoch=2)))
     newest = {i: s.newest for i in "ab" if (s := await store.get(i))}
     assert newest == {"a": True, "b": False}
+    await put(store, session("m", epoch=3, slot="mobile"), session("n", epoch=4, slot="mobile", exempt=True))
+    newest = {i: s.newest for i in "amn" if (s := await store.get(i))}
+    assert newest == {"a": True, "m": True, "n": False}, "each slot has its own, and an exempt one is none"
+    assert newest == {s.session.id: s.newest for s in await store.logs.sessions(SessionQuery(open=True, room="alice"))}
 
 
 async def test_decide_is_given_the_stores_time(store: Store, clock: Clock) -> None:
@@ -138,8 +151,8 @@ async def everything(store: Store) -> tuple[Any, ...]:
     """All that can be read from a store."""
     return (
         await store.room("alice"),
-        await store.sessions(SessionQuery()),
-        await store.audit(AuditQuery()),
+        await store.logs.sessions(SessionQuery()),
+        await store.logs.audit(AuditQuery()),
         (await look(store, "alice", request_id="r"))[0].remembered,
     )
 
@@ -168,7 +181,7 @@ async def test_the_audit_rows_of_one_commit_name_one_operation(store: Store) -> 
     """`operation` tells which rows belong together, and no two commits share one."""
     await store.transact("alice", deciding(WHOLE))
     await put(store, session("c"))
-    operations = [row.operation for row in await store.audit(AuditQuery())]
+    operations = [row.operation for row in await store.logs.audit(AuditQuery())]
     assert operations[0] == operations[1] != operations[2]
 
 
@@ -210,7 +223,7 @@ async def test_two_hundred_at_once_are_taken_one_after_the_other(store: Store) -
     state = await store.room("alice")
     assert state.epoch == 200
     assert [s.epoch for s in state.sessions] == [200]
-    assert [row.entry.epoch for row in await store.audit(AuditQuery(limit=1000))] == list(range(1, 201))
+    assert [row.entry.epoch for row in await store.logs.audit(AuditQuery(limit=1000))] == list(range(1, 201))
 
 
 async def test_every_later_read_sees_the_change(store: Store) -> None:
@@ -335,7 +348,7 @@ async def test_marks_tell_nobody_and_write_no_audit(store: Store) -> None:
     store.listen(heard.append)
     await store.mark([Mark("s", last_seen_at=START + 5)])
     assert heard == []
-    assert len(await store.audit(AuditQuery())) == 1
+    assert len(await store.logs.audit(AuditQuery())) == 1
 
 
 # ---- what is due ------------------------------------------------------------------------------------
@@ -353,16 +366,16 @@ async def test_due_rooms_are_given_the_longest_overdue_first(store: Store) -> No
         session("6", "never"),
         ended(session("7", "over", idle_at=START)),
     )
-    assert await store.due(START + 8.9, 10) == []
-    assert await store.due(START + 10 + IDLE_SLACK, 10) == ["lost", "window", "absolute", "idle"]
-    assert await store.due(START + 10, 10) == ["lost", "window"]
-    assert await store.due(START + 1000, 2) == ["lost", "window"]
+    assert await store.upkeep.due(START + 8.9, 10) == []
+    assert await store.upkeep.due(START + 10 + IDLE_SLACK, 10) == ["lost", "window", "absolute", "idle"]
+    assert await store.upkeep.due(START + 10, 10) == ["lost", "window"]
+    assert await store.upkeep.due(START + 1000, 2) == ["lost", "window"]
 
 
 async def test_due_changes_nothing(store: Store) -> None:
     """Asking twice gives the same."""
     await put(store, session("1", "a", idle_at=START), session("2", "b", lost_at=START))
-    assert await store.due(START + 99, 10) == await store.due(START + 99, 10) == ["b", "a"]
+    assert await store.upkeep.due(START + 99, 10) == await store.upkeep.due(START + 99, 10) == ["b", "a"]
 
 
 async def test_due_looks_at_a_session_once(store: Store) -> None:
@@ -370,19 +383,19 @@ async def test_due_looks_at_a_session_once(store: Store) -> None:
     for n in range(5):
         await put(store, session("s", "a", idle_at=START + 50 - n))
     await put(store, session("t", "b", idle_at=START + 90))
-    assert await store.due(START + 100, 2) == ["a", "b"]
+    assert await store.upkeep.due(START + 100, 2) == ["a", "b"]
 
 
 async def test_due_follows_the_deadlines_as_they_move(store: Store) -> None:
     """A deadline may move later by activity, or earlier by a decision; ended sessions are due no more."""
     await put(store, session("s", "a", idle_at=START + 10))
     await store.mark([Mark("s", last_active_at=START + 50, idle_at=START + 60)])
-    assert await store.due(START + 20, 10) == []
-    assert await store.due(START + 60 + IDLE_SLACK, 10) == ["a"]
+    assert await store.upkeep.due(START + 20, 10) == []
+    assert await store.upkeep.due(START + 60 + IDLE_SLACK, 10) == ["a"]
     await put(store, session("s", "a", idle_at=START + 5))
-    assert await store.due(START + 5 + IDLE_SLACK, 10) == ["a"]
+    assert await store.upkeep.due(START + 5 + IDLE_SLACK, 10) == ["a"]
     await put(store, ended(session("s", "a", idle_at=START + 5)))
-    assert await store.due(FOREVER, 10) == []
+    assert await store.upkeep.due(FOREVER, 10) == []
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -397,16 +410,16 @@ async def test_due_is_what_the_domain_says(store: Store, deadlines: list[Any], a
     await put(store, *blank)
     await put(store, *records)
     expected = sorted((due_at(s), s.room) for s in records if due_at(s) <= at)
-    assert sorted(await store.due(at, 10)) == sorted(room for _, room in expected)
+    assert sorted(await store.upkeep.due(at, 10)) == sorted(room for _, room in expected)
 
 
 # ---- the session log --------------------------------------------------------------------------------
 
 
 LOG = [
-    session("a", started_at=START),
-    ended(session("b", started_at=START + 1), reason=EndReason.DISPLACED),
-    session("c", "bob", started_at=START + 1),
+    session("a", started_at=START, slot="mobile"),
+    ended(session("b", started_at=START + 1, slot="mobile"), reason=EndReason.DISPLACED),
+    session("c", "bob", started_at=START + 1, device=DEVICE),
     ended(session("d", "bob", started_at=START + 2), reason=EndReason.IDLE),
     session("e", started_at=START + 3),
 ]
@@ -423,6 +436,12 @@ LOG = [
         (SessionQuery(reason=EndReason.IDLE), "d"),
         (SessionQuery(since=START + 1), "bcde"),
         (SessionQuery(until=START + 1), "a"),
+        (SessionQuery(slot="mobile"), "ab"),
+        (SessionQuery(slot=""), "cde"),
+        (SessionQuery(device="desktop"), "c"),
+        (SessionQuery(device=DEVICE.label), "c"),
+        (SessionQuery(device="d-1"), "c"),
+        (SessionQuery(device="Mozilla/5.0"), ""),
         (SessionQuery(since=START + 1, until=START + 3), "bcd"),
         (SessionQuery(room="bob", open=False, reason=EndReason.DISPLACED), ""),
         (SessionQuery(limit=2), "ab"),
@@ -433,7 +452,7 @@ LOG = [
 async def test_the_session_log(store: Store, query: SessionQuery, ids: str) -> None:
     """Rows oldest start first, then by id; `since` included, `until` excluded, `after` is the last row before."""
     await put(store, *reversed(LOG))
-    assert [s.session.id for s in await store.sessions(query)] == list(ids)
+    assert [s.session.id for s in await store.logs.sessions(query)] == list(ids)
 
 
 async def test_pages_of_the_session_log_make_the_whole(store: Store) -> None:
@@ -441,7 +460,7 @@ async def test_pages_of_the_session_log_make_the_whole(store: Store) -> None:
     await put(store, *(session(f"s{n:02}", started_at=START + n // 10) for n in range(35)))
     rows: list[str] = []
     after: tuple[float, str] | None = None
-    while page := await store.sessions(SessionQuery(limit=4, after=after)):
+    while page := await store.logs.sessions(SessionQuery(limit=4, after=after)):
         rows += [s.session.id for s in page]
         after = (page[-1].session.started_at, page[-1].session.id)
     assert rows == [f"s{n:02}" for n in range(35)]
@@ -451,7 +470,7 @@ async def test_a_first_start_that_moves_moves_the_row(store: Store) -> None:
     """A page's session starts anew with its login: the log has it once, at its new place."""
     await put(store, session("page", claimed=False, epoch=0), session("b", started_at=START + 1))
     await put(store, session("page", started_at=START + 2))
-    assert [s.session.id for s in await store.sessions(SessionQuery())] == ["b", "page"]
+    assert [s.session.id for s in await store.logs.sessions(SessionQuery())] == ["b", "page"]
 
 
 # ---- the audit log ----------------------------------------------------------------------------------
@@ -463,17 +482,18 @@ async def test_the_audit_log(store: Store, clock: Clock) -> None:
         AuditEntry(START, AuditEvent.STARTED, "alice", "a", None, 1, None, DEVICE),
         AuditEntry(START + 1, AuditEvent.LOGIN_REFUSED, "alice", None),
         AuditEntry(START + 2, AuditEvent.ENDED, "alice", "a", EndReason.DISPLACED, 1, ended(session("a")).ended_by),
-        AuditEntry(START + 3, AuditEvent.STARTED, "bob", "b", None, 1),
+        AuditEntry(START + 3, AuditEvent.STARTED, "bob", "b", None, 1, slot="mobile", impersonated_by="support-7"),
+        AuditEntry(START + 4, AuditEvent.REPORTED, "bob", "b", note="it wasn’t me"),
     ]
     for e in entries:
         clock.now = e.at
         await store.transact(e.room, deciding(Decision(None, audit=(e,))))
-    rows = await store.audit(AuditQuery())
+    rows = await store.logs.audit(AuditQuery())
     assert [row.entry for row in rows] == entries
     assert all(a.seq < b.seq for a, b in itertools.pairwise(rows))
 
     async def chosen(query: AuditQuery) -> list[AuditEntry]:
-        return [row.entry for row in await store.audit(query)]
+        return [row.entry for row in await store.logs.audit(query)]
 
     assert await chosen(AuditQuery(room="alice")) == entries[:3]
     assert await chosen(AuditQuery(session="a")) == [entries[0], entries[2]]
@@ -490,12 +510,12 @@ async def test_purge_forgets_what_ended_before(store: Store) -> None:
     ancient = session("ancient", started_at=START - 10**8)
     await put(store, ancient, session("old"), session("young"))
     await put(store, ended(session("old"), START), ended(session("young"), START + 10))
-    assert await store.purge(START + 10, 100) == 1
+    assert await store.upkeep.purge(START + 10, 100) == 1
     assert await store.get("old") is None
     assert await store.get("young") is not None
     assert await store.get("ancient") is not None
-    assert [s.session.id for s in await store.sessions(SessionQuery())] == ["ancient", "young"]
-    assert [row.entry.at for row in await store.audit(AuditQuery()) if row.entry.at < START + 10] == []
+    assert [s.session.id for s in await store.logs.sessions(SessionQuery())] == ["ancient", "young"]
+    assert [row.entry.at for row in await store.logs.audit(AuditQuery()) if row.entry.at < START + 10] == []
 
 
 async def test_forgetting_by_name(store: Store) -> None:
@@ -505,7 +525,7 @@ async def test_forgetting_by_name(store: Store) -> None:
     await store.forget("alice", ["gone", "live", "unknown"])
     assert await store.get("gone") is None
     assert (await look(store, "alice", sessions=["gone"]))[0].found == {}
-    assert [s.session.id for s in await store.sessions(SessionQuery())] == ["kept", "live"]
+    assert [s.session.id for s in await store.logs.sessions(SessionQuery())] == ["kept", "live"]
     assert [s.id for s in (await store.room("alice")).sessions] == ["live"]
     await store.forget("nobody", ["gone"])
 
@@ -515,32 +535,32 @@ async def test_unclaimed_sessions_are_not_in_the_log(store: Store) -> None:
     await put(store, session("page", claimed=False), session("left", claimed=False), session("login"))
     await put(store, ended(session("left", claimed=False), START))
     for query in (SessionQuery(), SessionQuery(room="alice"), SessionQuery(limit=1), SessionQuery(open=True)):
-        assert [s.session.id for s in await store.sessions(query)] == ["login"]
-    assert await store.sessions(SessionQuery(open=False)) == []
+        assert [s.session.id for s in await store.logs.sessions(query)] == ["login"]
+    assert await store.logs.sessions(SessionQuery(open=False)) == []
     assert await store.get("left") is not None
 
 
 async def test_purge_is_bounded(store: Store) -> None:
     """At most `limit` sessions a call, and it says how many, so that the caller can go on."""
     await put(store, *(ended(session(f"s{n}"), START) for n in range(5)))
-    assert [await store.purge(START + 1, 2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [await store.upkeep.purge(START + 1, 2) for _ in range(4)] == [2, 2, 1, 0]
 
 
 async def test_purge_forgets_answers_past_their_memory(store: Store, clock: Clock) -> None:
     """Answers to request ids go after ten minutes, not before."""
     await store.transact("alice", deciding(remembering("r")))
     clock.now = START + REMEMBER_FOR - 1
-    await store.purge(START, 100)
+    await store.upkeep.purge(START, 100)
     assert (await look(store, "alice", request_id="r"))[0].remembered is not None
     clock.now = START + REMEMBER_FOR
-    await store.purge(START, 100)
+    await store.upkeep.purge(START, 100)
     assert (await look(store, "alice", request_id="r"))[0].remembered is None
 
 
 async def test_purge_keeps_a_room_that_logins_wait_for(store: Store) -> None:
     """A waiting login survives the last session of its room."""
     await put(store, ended(session("s"), START), waiting=(WaitingLogin(START),))
-    await store.purge(START + 1, 100)
+    await store.upkeep.purge(START + 1, 100)
     assert (await store.room("alice")).waiting == (WaitingLogin(START),)
 
 
@@ -549,10 +569,10 @@ async def test_purge_keeps_a_room_that_logins_wait_for(store: Store) -> None:
 
 async def test_the_last_beat_is_kept(store: Store) -> None:
     """None before the first; then the latest."""
-    assert await store.last_beat() is None
-    await store.beat(START)
-    await store.beat(START + 1.5)
-    assert await store.last_beat() == START + 1.5
+    assert await store.upkeep.last_beat() is None
+    await store.upkeep.beat(START)
+    await store.upkeep.beat(START + 1.5)
+    assert await store.upkeep.last_beat() == START + 1.5
 
 
 async def test_postpone_moves_the_deadlines_of_open_sessions(store: Store) -> None:
@@ -567,7 +587,7 @@ async def test_postpone_moves_the_deadlines_of_open_sessions(store: Store) -> No
     await put(store, *records, *apart)
     after: str | None = None
     for _ in range(20):
-        after = await store.postpone(100, START + 10, {"skipped"}, after, 2)
+        after = await store.upkeep.postpone(100, START + 10, {"skipped"}, after, 2)
         if after is None:
             break
     assert after is None

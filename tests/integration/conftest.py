@@ -11,7 +11,7 @@ from tests.running import EnforcerProcess
 
 CLIENTS = ("python", "npm-4", "npm-3")
 TRANSPORTS = ("websocket", "polling", "upgrade")
-"""The first is the direct engine's, the others are the stock engine's."""
+"""The first is the direct engine's, the others are the polling engine's."""
 OWN = "session-guard"
 WAYS = [*itertools.product(CLIENTS, TRANSPORTS), (OWN, "websocket")]
 """Each client over each transport that it speaks."""
@@ -56,7 +56,7 @@ def node_driver() -> Iterator[NodeDriver]:
     driver.end()
 
 
-@pytest.fixture(params=["direct", "stock"])
+@pytest.fixture(params=["direct", "polling"])
 def engine(request: pytest.FixtureRequest) -> str:
     """Each socket engine in turn, for tests that speak by hand."""
     name: str = request.param

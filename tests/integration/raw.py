@@ -18,12 +18,12 @@ WITHIN = 8.0
 class RawSocket:
     """A WebSocket to the server with Engine.IO packets as text; an async context manager.
 
-    `engine` is the one that carries it: `direct`, or `stock`, which is reached by upgrading from polling.
+    `engine` is the one that carries it: `direct`, or `polling`, which is reached by upgrading from polling.
     """
 
     def __init__(self, server: EnforcerProcess, engine: str = "direct", **headers: str) -> None:
         self._address = server.url + "/socket.io/?EIO=4&transport="
-        self._upgrades = engine == "stock"
+        self._upgrades = engine == "polling"
         self._headers = headers
 
     async def __aenter__(self) -> Self:

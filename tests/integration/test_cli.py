@@ -76,6 +76,13 @@ def test_genkey_prints_a_key_that_works(tmp_path: Path) -> None:
     assert run("check-config", str(config), cwd=tmp_path).returncode == 0
 
 
+def test_only_a_server_loads_the_server() -> None:
+    """All other commands answer at once."""
+    program = "import sys, enforcer.command.cli; print(sorted({'aiohttp', 'socketio', 'redis'} & sys.modules.keys()))"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
+
+
 def test_check_config_says_every_problem_at_once(tmp_path: Path) -> None:
     """One line each, exit 2, and never the key."""
     config = configured(tmp_path, authkey="short-" + "k", polcy="reject", port=99999, idle_timeout="soon")

@@ -34,12 +34,12 @@ def alive(kind: type) -> int:
     return sum(isinstance(thing, kind) for thing in gc.get_objects())
 
 
-# ---- the take-over ----------------------------------------------------------------------------------
+# ---- what is there of a socket ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 def test_nothing_of_aiohttp_stays_with_an_idle_socket(run: Callable[[Any], None]) -> None:
-    """No handler, no task, no inbox: one small object a socket. On the next minor version of aiohttp, look here."""
+    """No handler, no task, no inbox: one small object a socket."""
     run(_nothing_stays())
 
 
@@ -173,7 +173,7 @@ async def test_a_server_that_stood_still_cuts_nobody() -> None:
     await server.stop()
 
 
-# ---- who knocks -------------------------------------------------------------------------------------
+# ---- who may open a socket -------------------------------------------------------------------------------------
 
 
 async def test_an_address_has_a_limit_of_sockets(tmp_path: Any, engine: str) -> None:

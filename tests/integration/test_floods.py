@@ -14,7 +14,7 @@ import aiohttp
 import httpx
 import pytest
 
-from enforcer.api import connections as front
+from enforcer.api import connection, connections
 from tests.integration.inside import Inside, Time
 from tests.integration.problems import problem
 from tests.integration.raw import RawSocket, exchange
@@ -48,12 +48,12 @@ async def test_both_engines_have_one_count_of_sockets(tmp_path: Path) -> None:
     """Joined or not; strangers get half of the places, and the pages that are joined the others."""
     with EnforcerProcess(tmp_path / "enforcer", max_connections=20, store="memory://") as server:
         ticket = server.login("alice")["ticket"]
-        pages = [RawSocket(server, engine) for engine in ("direct", "stock") * 6]
+        pages = [RawSocket(server, engine) for engine in ("direct", "polling") * 6]
         try:
             for page in pages:
                 await page.__aenter__()
                 await page.join(ticket)
-            async with RawSocket(server), RawSocket(server, "stock"):
+            async with RawSocket(server), RawSocket(server, "polling"):
                 assert await asyncio.to_thread(granted, server, 100) == 6, "20 but 12 pages and 2 strangers"
                 with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
                     await RawSocket(server).__aenter__()
@@ -69,7 +69,7 @@ async def test_strangers_share_half_of_the_places(tmp_path: Path) -> None:
     """Whichever way they come; who was let in before may still join, and places that are left are had again."""
     with EnforcerProcess(tmp_path / "enforcer", max_connections=20, store="memory://") as server:
         ticket = server.login("alice")["ticket"]
-        async with RawSocket(server) as early, RawSocket(server, "stock") as other:
+        async with RawSocket(server) as early, RawSocket(server, "polling") as other:
             assert await asyncio.to_thread(granted, server, 100) == 8
             await early.join(ticket)
             await other.join(ticket)
@@ -150,7 +150,7 @@ def test_a_process_short_of_descriptors_serves_on(tmp_path: Path) -> None:
 
 async def test_idle_connections_have_a_bound_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where descriptors are plenty: the longest idle make way, those that are in use and that are new do not."""
-    monkeypatch.setattr(front, "MAX_WAITING", 10)
+    monkeypatch.setattr(connections, "MAX_WAITING", 10)
     health = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
     async with Inside(tmp_path, Time()) as server:
         opened = []
@@ -202,7 +202,7 @@ async def test_health_is_answered_where_sockets_have_all_descriptors(tmp_path: P
                         + server.authkey.encode()
                         + b"\r\nContent-Type: application/json\r\n\r\n{"
                     )
-                await asyncio.to_thread(until, lambda: httpx.get(f"{server.url}/v1/sessions/x").status_code == 503, 3.0)
+                await asyncio.to_thread(until, lambda: _status(server, "/v1/sessions/x") == 503)
                 assert httpx.get(f"{server.url}/healthz").status_code == 200
             for page in pages:
                 await page.untouched()
@@ -254,7 +254,7 @@ async def ended_after(server: EnforcerProcess, *parts: bytes, drip: bytes = b"")
 
 
 async def test_each_head_has_a_deadline(server: EnforcerProcess) -> None:
-    """The first one and any other, on the short path and the long one, however slowly it comes."""
+    """The first one and any other, with a fast answer and without, however slowly it comes."""
     health = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
     short = f"GET /v1/sessions/x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {server.authkey}\r\n\r\n".encode()
     half = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: "
@@ -273,8 +273,8 @@ async def test_each_head_has_a_deadline(server: EnforcerProcess) -> None:
 
 async def test_an_idle_connection_is_kept_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Longer than the 60 s of proxies, but not for an hour; each answer begins the time anew."""
-    assert 60 < front.KEEP_ALIVE < 120
-    monkeypatch.setattr(front, "KEEP_ALIVE", 1.5)
+    assert 60 < connection.KEEP_ALIVE < 120
+    monkeypatch.setattr(connection, "KEEP_ALIVE", 1.5)
     health = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
     async with Inside(tmp_path, Time()) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)

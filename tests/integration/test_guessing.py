@@ -44,7 +44,7 @@ def guessed(server: EnforcerProcess, ip: str, times: int = 30) -> None:
 
 
 def shown(server: EnforcerProcess, ip: str, key: str) -> list[httpx.Response]:
-    """The answers to a key, in each way in which one can be shown, on the short path and the long one."""
+    """The answers to a key, in each way in which one can be shown, with a fast answer and without."""
     headers = bearer(key, ip)
     with httpx.Client(base_url=server.url) as http:
         return [
@@ -198,7 +198,7 @@ async def test_each_kind_of_wrong_set_up_is_in_the_log(tmp_path: Path) -> None:
     made = EnforcerProcess(tmp_path / "one", log_format="json", hostnames=["127.0.0.1"], store="memory://")
     with made as server, EnforcerProcess(tmp_path / "other", store="memory://") as other:
         foreign = other.login("alice")["ticket"]
-        for engine in ("direct", "stock"):
+        for engine in ("direct", "polling"):
             async with RawSocket(server, engine, Origin="http://127.0.0.1:9") as page:
                 assert refusal(await page.connect({"ticket": foreign}))["message"] == "ticket-invalid"
                 assert refusal(await page.connect({"room": "alice"}))["message"] == "ticket-required"

@@ -10,18 +10,18 @@ from typing import Any, TypeVar
 import pytest
 
 from enforcer.configuration.settings import Settings
+from enforcer.domain.admission import Login
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import Actor, ActorKind, Decision, EndReason, Snapshot
-from enforcer.domain.policy import Login
 from enforcer.gateway.hub import Hub
 from enforcer.gateway.link import Link
 from enforcer.gateway.socket import News, Refusal
-from enforcer.http.rates import Rates
 from enforcer.process.metrics import Metrics
 from enforcer.process.notices import Notices
 from enforcer.store.base import Decide
 from enforcer.store.memory import MemoryStore
 from enforcer.tickets import TicketOffice
+from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry, new_session_id
 
 T = TypeVar("T")
@@ -63,11 +63,13 @@ class Spoilt(MemoryStore):
 
     away = False
     silent = False
+    reads = 0
     meanwhile: Callable[[], Awaitable[Any]] | None = None
     """What happens before the next commit, which is then not taken."""
 
     async def get(self, session: str) -> Snapshot | None:
         """Unless it is away."""
+        self.reads += 1
         if self.away:
             raise StoreUnavailable("away")
         return await super().get(session)
@@ -100,7 +102,7 @@ class House:
         self.registry = Registry(self.store, self.settings.rules, time.monotonic)
         self.office = TicketOffice(self.settings.authkeys, None)
         notices = Notices(logging.getLogger("enforcer.test"), time.monotonic)
-        self.hub = Hub(self.registry, self.office, self.settings, Metrics(), Rates(30, 5.0), notices)
+        self.hub = Hub(self.registry, self.office, self.settings, Metrics(), Pages(self.registry), notices)
 
     async def login(self, room: str = "alice", **more: Any) -> tuple[str, dict[str, str]]:
         """The session, and the `auth` of its pages."""
@@ -128,6 +130,28 @@ async def test_a_joined_socket_is_told_its_session_once(house: House) -> None:
     assert page.heard == []
     house.hub.welcome(link, snapshot)
     assert page.heard == ["session"]
+
+
+async def test_a_login_costs_a_read_only_for_those_whom_it_concerns() -> None:
+    """The session that was the newest is told that it is no longer; the others' sockets cost nothing."""
+    house = House(max_sessions=50)
+    await house.store.open()
+    pages = []
+    for _ in range(20):
+        _, auth = await house.login()
+        page = Paper()
+        link = house.hub.arrive(page, auth)
+        house.hub.welcome(link, await house.hub.join(link))
+        pages.append(page)
+    await _settled(house.hub)
+    heard, reads = [len(page.heard) for page in pages], house.store.reads
+    await house.login()
+    await _settled(house.hub)
+    assert [len(page.heard) - before for page, before in zip(pages, heard, strict=True)] == [*[0] * 19, 1]
+    assert pages[-1].news[-1].payload["newest"] is False
+    assert house.store.reads - reads == 1
+    house.hub.close()
+    await house.store.close()
 
 
 async def test_a_socket_whose_session_ends_before_it_is_joined_is_refused(house: House) -> None:

@@ -62,7 +62,7 @@ async def test_a_burst_and_then_five_a_second(server: EnforcerProcess, engine: s
 async def test_all_sockets_and_calls_of_a_session_share_its_rate(server: EnforcerProcess, room: str) -> None:
     """Over either engine and over HTTP, where it is 429."""
     login = server.login(room)
-    async with RawSocket(server) as one, RawSocket(server, "stock") as two:
+    async with RawSocket(server) as one, RawSocket(server, "polling") as two:
         await one.join(login["ticket"])
         await two.join(login["ticket"])
         await acks(one, "check", 15)

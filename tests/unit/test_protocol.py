@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enforcer import protocol
-from enforcer.domain.model import Actor, ActorKind, Device, EndReason, Session, Snapshot
+from enforcer.domain.deadlines import merged
+from enforcer.domain.model import Actor, ActorKind, Device, EndReason, Mark, Session, Snapshot
 from tests.unit.rooms import START, phone
 
 LIVE = Session("s", "alice", True, 7, START, START, START, START + 60, START + 600, None, None, device=phone())
@@ -107,10 +108,18 @@ def test_an_ended_record_has_no_time_left_and_is_not_online() -> None:
 def test_the_record_has_all_its_members() -> None:
     """The session record of the HTTP API, member by member."""
     assert list(protocol.record(Snapshot(LIVE, 7), online=True, now=START)) == [
-        *("session", "room", "active", "claimed", "newest", "online", "epoch", "started_at", "last_seen_at"),
-        *("last_active_at", "idle_expires_in", "absolute_expires_in", "device", "entry", "ended_at", "end_reason"),
-        *("ended_by", "delivery"),
+        *("session", "room", "active", "claimed", "newest", "epoch", "started_at", "device", "entry"),
+        *("ended_at", "end_reason", "ended_by", "slot", "exempt", "impersonated_by"),
+        *("online", "last_seen_at", "last_active_at", "idle_expires_in", "absolute_expires_in", "delivery"),
     ]
+
+
+def test_what_is_noticed_moves_only_the_moving_part() -> None:
+    """The rest of a live session's record is the same until a decision changes it."""
+    mark = Mark("s", START + 9, START + 99, START + 9, None, START + 9, START + 99, START + 99, None)
+    noticed = merged(LIVE, mark)
+    assert protocol.still(Snapshot(noticed, 7)) == protocol.still(Snapshot(LIVE, 7))
+    assert protocol.moving(noticed, True, START + 9) != protocol.moving(LIVE, True, START + 9)
 
 
 def test_the_session_payload_has_remaining_milliseconds() -> None:

@@ -1,7 +1,7 @@
 """The direct engine: clients that open a WebSocket at once.
 
-aiohttp routes the request, then one small object is all there is of the connection: no task, queue, timer or reader
-while it is idle. Pings and deadlines of all sockets hang on one timer. `wire` knows the bytes, the hub decides.
+One small object is all there is of a connection: no task, queue, timer or reader while it is idle. Pings and deadlines
+of all sockets hang on one timer. `frames` and `packets` know the bytes, the hub decides.
 """
 
 import asyncio
@@ -10,13 +10,10 @@ import secrets
 from collections.abc import Coroutine
 from typing import Any
 
-from aiohttp import web
-
 from enforcer.configuration.settings import Settings
 from enforcer.gateway import packets
 from enforcer.gateway.direct.frames import CloseCode, text_frame
 from enforcer.gateway.direct.socket import DirectSocket
-from enforcer.gateway.direct.takeover import TakenOver, take_over
 from enforcer.gateway.direct.wheel import PingWheel, WaitingLine
 from enforcer.gateway.hub import Hub
 from enforcer.gateway.limits import CLOSE_WITHIN, Floods, Pace
@@ -48,22 +45,10 @@ class DirectEngine:
         self._timer: asyncio.TimerHandle | None = None
         self._all_gone: asyncio.Future[None] | None = None  # once it is closing
 
-    def open(self, request: web.Request, visitor: Visitor, switching: bytes) -> web.StreamResponse:
-        """Takes the connection of an opening request from aiohttp; `switching` is the answer to it."""
-        if request.transport is None or request.transport.is_closing():  # it went away
-            return web.Response(status=400)
-        socket = DirectSocket(self, visitor)
-        transport, early = take_over(request, socket)
-        self._greet(socket, transport, switching, early)
-        return TakenOver()
-
-    def admit(self, transport: asyncio.Transport, visitor: Visitor, switching: bytes) -> None:
-        """The same for a connection that aiohttp has never seen."""
+    def admit(self, transport: asyncio.Transport, visitor: Visitor, switching: bytes, early: bytes) -> None:
+        """Takes a connection that opens a WebSocket; `switching` is the answer, `early` came in behind the request."""
         socket = DirectSocket(self, visitor)
         transport.set_protocol(socket)
-        self._greet(socket, transport, switching, b"")
-
-    def _greet(self, socket: DirectSocket, transport: asyncio.Transport, switching: bytes, early: bytes) -> None:
         self._places.take(socket.ip)
         self._wheel.add(socket)
         self.await_connect(socket)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import Change
+from enforcer.process.tasks import cancelled
 from enforcer.store.redis.client.line import Line
 from enforcer.store.redis.client.link import Link
 from enforcer.store.redis.keys import BUCKETS, Keys, bucket_of
@@ -70,9 +71,7 @@ class Feed:
         tasks = [*(h.ready for h in self._held.values() if h.ready), *self._comparing.values()]
         if checking is not None:
             tasks.append(checking)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(tasks)
         for held in self._held.values():
             if held.leaving is not None:
                 held.leaving.cancel()
@@ -127,7 +126,8 @@ class Feed:
     async def _begin(self, room: str, held: _Held) -> None:
         """Subscribed first, then read: what comes in between is heard, what was before is read."""
         try:
-            await asyncio.wait_for(asyncio.shield(self._subscribe(room, held)), SUBSCRIBE_WITHIN)
+            async with asyncio.timeout(SUBSCRIBE_WITHIN):
+                await asyncio.shield(self._subscribe(room, held))
         except TimeoutError:
             raise StoreUnavailable("Redis does not confirm a subscription") from None
         loaded = await self._rooms.load(room)
@@ -165,7 +165,7 @@ class Feed:
         held = self._held.get(message.room)
         if held is None or message.origin == self._rooms.origin:
             return
-        change = message.change()
+        change = message.change(whole=held.version == message.before)
         self._follow(held, message.before, message.then, change)
         if change.sessions:
             self._tell(change)
@@ -265,4 +265,4 @@ class Feed:
         held = self._held.get(loaded.room.name)
         if held is not None:
             held.version = loaded.room.version
-            self._tell(Change(loaded.room.name, loaded.room.live))
+            self._tell(Change(loaded.room.name, loaded.room.live, whole=False))

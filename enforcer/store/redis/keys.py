@@ -21,6 +21,8 @@ class Keys:
         self._prefix = prefix
         self._changed = f"changed{db}" if db else "changed"
         self.schema = f"{prefix}:schema"
+        self.log_name = f"{prefix}:audit"
+        """Holds what tells this audit log from any other."""
         self.beat = f"{prefix}:beat"
         self.probe = f"{prefix}:probe"
 

@@ -1,24 +1,28 @@
 """The logs: sessions by their start, audit rows by their number, read in one order from all buckets."""
 
 from collections.abc import AsyncIterator
+from secrets import token_hex
 
 import orjson
 
 from enforcer.domain.model import AuditRow, Snapshot
 from enforcer.store import rows
-from enforcer.store.base import AuditQuery, SessionQuery
+from enforcer.store.base import AuditPart, AuditQuery, SessionQuery
+from enforcer.store.cursors import Cursor
 from enforcer.store.redis.client.link import Link
 from enforcer.store.redis.keys import BUCKETS, Keys, bucket_of, session_and_room
-from enforcer.store.redis.merge import Sessions, Stream, merged, number_of, stamp_of
+from enforcer.store.redis.merge import Sessions, Stream, merged, number_of, place_of, stamp_of
+from enforcer.store.redis.rooms import Rooms
 from enforcer.store.redis.rows import room_of, session_of
-from enforcer.store.redis.scripts import TRIM
+from enforcer.store.redis.scripts import TAIL, TRIM, Command
 
 
-class Logs:
-    """Reads the logs and takes old rows out. Every method raises `StoreUnavailable`."""
+class RedisLogs:
+    """See `store.base.Logs` for what each method promises."""
 
-    def __init__(self, link: Link, keys: Keys) -> None:
+    def __init__(self, link: Link, keys: Keys, rooms: Rooms) -> None:
         self._link = link
+        self._rooms = rooms
         self._keys = keys
 
     # ---- sessions ------------------------------------------------------------------------------
@@ -53,13 +57,7 @@ class Logs:
 
     async def _wanted(self, ids: list[tuple[str, str]], query: SessionQuery) -> list[Snapshot]:
         """The records of these sessions, those that the query wants; one may have been purged meanwhile."""
-        return [
-            snapshot
-            for snapshot in await self._snapshots(ids)
-            if snapshot.session.claimed
-            and (query.open is None or snapshot.session.ended is not query.open)
-            and (query.reason is None or snapshot.session.end_reason is query.reason)
-        ]
+        return [found for found in await self._snapshots(ids) if query.wants(found.session)]
 
     async def _snapshots(self, ids: list[tuple[str, str]]) -> list[Snapshot]:
         by_bucket: dict[int, list[tuple[str, str]]] = {}
@@ -69,14 +67,15 @@ class Logs:
         for b, those in by_bucket.items():
             commands.append(("HMGET", self._keys.of_bucket(b, "rooms"), *(room for _, room in those)))
             commands.append(("HMGET", self._keys.of_bucket(b, "ended"), *(id_ for id_, _ in those)))
+            commands.append(("HMGET", self._keys.of_bucket(b, "beside"), *(room for _, room in those)))
         replies = await self._link.ask(*commands) if commands else []
         found: dict[str, Snapshot] = {}
         for n, those in enumerate(by_bucket.values()):
-            for (id_, name), state, ended in zip(those, replies[2 * n], replies[2 * n + 1], strict=True):
-                home = room_of(name, state)
+            for (id_, name), state, ended, beside in zip(those, *replies[3 * n : 3 * n + 3], strict=True):
+                home = room_of(name, state, beside)
                 session = home.session(id_) or (session_of(ended) if ended else None)
                 if session is not None:
-                    found[id_] = Snapshot(session, home.newest_epoch)
+                    found[id_] = home.snapshot(session)
         return [found[id_] for id_, _ in ids if id_ in found]
 
     async def gone(self, before: float, limit: int) -> list[tuple[str, str]]:
@@ -94,8 +93,11 @@ class Logs:
 
     # ---- audit ---------------------------------------------------------------------------------
 
-    async def audit(self, query: AuditQuery, room: str | None) -> list[AuditRow]:
-        """The audit log of a room, or of all."""
+    async def audit(self, query: AuditQuery) -> list[AuditRow]:
+        """The audit log."""
+        room = query.room
+        if room is None and query.session is not None:  # it is indexed by room
+            room = (await self._rooms.homes([query.session])).get(query.session)
         found: list[AuditRow] = []
         texts = self._all_rows(query) if room is None else self._rows_of(room, query)
         async for number, text in texts:
@@ -129,14 +131,48 @@ class Logs:
                 for id_, (_, text) in reply:
                     yield number_of(stamp_of(id_), bucket), text
 
+    async def audit_after(self, cursor: Cursor | None, limit: int) -> AuditPart | None:
+        """The audit log behind a cursor, which has the stamp of the last row that was read of each bucket."""
+        if cursor is not None and len(cursor.places) != BUCKETS:
+            return None
+        places = [0] * BUCKETS if cursor is None else list(cursor.places)
+        # A share of each bucket, so that little is sent in vain, and not too small for one busy room.
+        count = 0 if cursor is None else min(limit, limit // 16 + 8)
+        _, name, *buckets = await self._link.ask(
+            ("SETNX", self._keys.log_name, token_hex(8)),
+            ("GET", self._keys.log_name),
+            *(self._tail(b, place, count) for b, place in enumerate(places)),
+        )
+        log = name.decode()
+        ends = [int(last or 0) for last, _, _ in buckets]
+        if cursor is None:
+            return AuditPart((), Cursor(log, tuple(ends)))
+        kept = all(
+            int(trimmed or 0) <= place <= end for place, end, (_, trimmed, _) in zip(places, ends, buckets, strict=True)
+        )
+        if cursor.log != log or not kept:
+            return None
+        found = [(number_of(stamp_of(id_), b), text) for b, (*_, part) in enumerate(buckets) for id_, (_, text) in part]
+        behind = []
+        for number, text in sorted(found)[:limit]:
+            stamp, b = place_of(number)
+            places[b] = stamp
+            behind.append((rows.audit_of((number, *orjson.loads(text))), Cursor(log, tuple(places))))
+        return AuditPart(tuple(behind), Cursor(log, tuple(places)))
+
+    def _tail(self, bucket: int, after: int, count: int) -> Command:
+        keys = [self._keys.of_bucket(bucket, name) for name in ("audit", "stamp", "trimmed")]
+        return TAIL.call(keys, [after, count])
+
     async def trim(self, before: float, limit: int) -> None:
         """Forgets audit rows older than `before`, about `limit` of them at most."""
         part = limit // BUCKETS + 1
         high = f"({max(1, int(before * 1e6))}-0"
         streams = [self._keys.of_bucket(b, "audit") for b in range(BUCKETS)]
         replies = await self._link.ask(*(("XRANGE", stream, "-", high, "COUNT", part) for stream in streams))
-        for stream, reply in zip(streams, replies, strict=True):
+        for b, (stream, reply) in enumerate(zip(streams, replies, strict=True)):
             if reply:
                 rooms = {orjson.loads(text)[3] for _, (_, text) in reply}
                 trails = [self._keys.trail(room) for room in rooms]
-                await self._link.run(TRIM.call([stream, *trails], [stamp_of(reply[-1][0]) + 1]))
+                trimmed = self._keys.of_bucket(b, "trimmed")
+                await self._link.run(TRIM.call([stream, trimmed, *trails], [stamp_of(reply[-1][0]) + 1]))

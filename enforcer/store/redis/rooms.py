@@ -2,7 +2,7 @@
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -183,6 +183,7 @@ class Rooms:
             k.answer(room, "" if remember is None else remember.request_id),
             k.of_room(room, "stamp"),
             k.channel(room),
+            k.of_room(room, "beside"),
             *(k.home(i) for i in p.fresh),
         ]
         told = Change(room, p.told)
@@ -195,8 +196,27 @@ class Rooms:
 
     def _loading(self, room: str, asked: Sequence[str], request_id: str | None) -> Command:
         k = self._keys
-        keys = [k.of_room(room, "rooms"), k.of_room(room, "ended"), k.answer(room, request_id or "")]
+        keys = [
+            *(k.of_room(room, name) for name in ("rooms", "ended")),
+            k.answer(room, request_id or ""),
+            k.of_room(room, "beside"),
+        ]
         return LOAD.call(keys, [room, *asked])
 
     def _loaded(self, wanted: tuple[str, Sequence[str]], reply: Sequence[Any], started: float) -> Loaded:
         return rows.loaded_of(wanted[0], reply, self._clock.heard(reply[0], started), wanted[1])
+
+
+def by_room(homes: dict[str, str]) -> dict[str, list[str]]:
+    """The sessions of each room."""
+    rooms: dict[str, list[str]] = {}
+    for session, room in homes.items():
+        rooms.setdefault(room, []).append(session)
+    return rooms
+
+
+def parts(rooms: dict[str, list[str]], size: int) -> Iterator[dict[str, list[str]]]:
+    """The same, so many rooms at a time."""
+    names = list(rooms)
+    for start in range(0, len(names), size):
+        yield {name: rooms[name] for name in names[start : start + size]}

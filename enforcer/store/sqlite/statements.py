@@ -46,12 +46,13 @@ class Kind(IntEnum):
     TOLD = 8
 
 
-VALUES = 20
+VALUES = 23
 """Of a row: as many as the widest kind has."""
 ROWS_AT_ONCE = 512
 """In one statement; SQLite allows 32,766 values. Always a power of two: so only ten statements are ever compiled."""
 
 _session_columns = COLUMNS.split(", ")
+_audit_columns = AUDIT_COLUMNS.split(", ")
 
 
 def _new(values: int) -> str:
@@ -75,7 +76,7 @@ _STATEMENTS = {
             last_seen_at = new.v1, seen_until = new.v2, ended_at = new.v3, end_reason = new.v4, ended_by = new.v5
         WHERE id = new.v0
     """,
-    Kind.AUDIT: f"INSERT INTO audit ({AUDIT_COLUMNS}) VALUES ({_new(9)})",
+    Kind.AUDIT: f"INSERT INTO audit ({AUDIT_COLUMNS}) VALUES ({_new(len(AUDIT_COLUMNS.split(', ')))})",
     Kind.ANSWER: f"""
         INSERT INTO answers (room, {ANSWER_COLUMNS}) VALUES ({_new(5)})
         ON CONFLICT (room, request_id) DO UPDATE SET

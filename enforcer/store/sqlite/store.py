@@ -11,11 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-import orjson
-
 from enforcer.domain.errors import StartError, StoreUnavailable
 from enforcer.domain.model import (
-    AuditRow,
     Change,
     Decision,
     Mark,
@@ -25,18 +22,17 @@ from enforcer.domain.model import (
     Snapshot,
     in_order,
 )
-from enforcer.domain.policy import REMEMBER_FOR
 from enforcer.process.cores import usable_cores
 from enforcer.store import rows
 from enforcer.store.ahead import Ahead
-from enforcer.store.base import AuditQuery, Decide, SessionQuery
+from enforcer.store.base import Decide
 from enforcer.store.recent import Recent
-from enforcer.store.sqlite import logs as sqlite_logs
 from enforcer.store.sqlite.checkpoints import Checkpoints
 from enforcer.store.sqlite.lock import take_lock
-from enforcer.store.sqlite.logs import SESSION, SNAPSHOT, snapshot_of
+from enforcer.store.sqlite.logs import NAMED, SESSION, SNAPSHOT, SQLiteLogs, snapshot_of
 from enforcer.store.sqlite.schema import migrate
-from enforcer.store.sqlite.statements import WERE_PRESENT, Row, decision_rows, mark_rows
+from enforcer.store.sqlite.statements import Row, decision_rows, mark_rows
+from enforcer.store.sqlite.upkeep import EMPTY_ROOM, SQLiteUpkeep
 from enforcer.store.sqlite.writer import LOCK_WAIT, Settle, Work, Writer
 
 T = TypeVar("T")
@@ -45,8 +41,8 @@ MARKS_AT_ONCE = 50
 """Marks in one transaction: no login waits for all of them."""
 CACHE_KB = 32_768
 """Of each connection: the pages of the indexes that logins touch at random stay in it."""
-RECENT = 4096
-"""Sessions that are kept as they were read or committed last. The reading connection loses its cache at each commit."""
+CACHED_BYTES = 1_024
+"""Of memory that a session takes that is kept because somebody asked for it."""
 
 _ROOM = (
     f"SELECT r.epoch, r.waiting, {SESSION} FROM (SELECT ? AS room) q LEFT JOIN rooms r ON r.room = q.room "
@@ -54,16 +50,12 @@ _ROOM = (
 )
 _BY_ID = f"SELECT {rows.COLUMNS} FROM sessions WHERE id = ?"
 _ANSWER = f"SELECT {rows.ANSWER_COLUMNS} FROM answers WHERE room = ? AND request_id = ?"
-_EMPTY_ROOM = (
-    "DELETE FROM rooms WHERE room = ?1 AND waiting = '[]' AND NOT EXISTS (SELECT 1 FROM sessions WHERE room = ?1)"
-)
-"""Forgets a room that nothing is known of any more."""
 
 
 class SQLiteStore:
     """See `store.base.Store` for what each method promises."""
 
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float], cache_mb: int = 32) -> None:
         self._path = path
         self._clock = clock
         self._lock: IO[str] | None = None
@@ -73,18 +65,26 @@ class SQLiteStore:
         self._writer: Writer | None = None
         self._checkpoints: Checkpoints | None = None
         self._listeners: list[Callable[[Change], None]] = []
-        self._recent = Recent(RECENT)
+        self._recent = Recent(cache_mb * 2**20 // CACHED_BYTES)
         self._ahead = Ahead()
-        self._present: set[int] = set()
-        """Shares that were noted with somebody in them."""
+        self._logs = SQLiteLogs(self._read)
+        self._upkeep = SQLiteUpkeep(self._read, self._run, clock, self._recent.clear)
 
     @property
     def shared(self) -> None:
         return None
 
     @property
-    def presence_log(self) -> "SQLiteStore":
-        return self
+    def presence_log(self) -> SQLiteUpkeep:
+        return self._upkeep
+
+    @property
+    def logs(self) -> SQLiteLogs:
+        return self._logs
+
+    @property
+    def upkeep(self) -> SQLiteUpkeep:
+        return self._upkeep
 
     def now(self) -> float:
         return self._clock()
@@ -106,6 +106,7 @@ class SQLiteStore:
                 writing.execute("PRAGMA temp_store = MEMORY")
                 writing.execute("PRAGMA wal_autocheckpoint = 0")  # `sqlite_checkpoints` does it
                 migrate(writing, str(self._path))
+                writing.execute(NAMED)
                 self._reader = self._connect()
                 self._reader.execute("PRAGMA query_only = ON")
                 self._reader.execute(f"PRAGMA cache_size = -{CACHE_KB}")
@@ -194,118 +195,38 @@ class SQLiteStore:
 
     async def _mark(self, marks: Sequence[Mark]) -> None:
         def committed(_: None) -> None:
-            self._recent.forget(m.session for m in marks)
+            self._recent.marked(marks)
 
         await self._writing.write(mark_rows(marks), committed)
 
     async def get(self, session: str) -> Snapshot | None:
-        return self._get(session)
+        return self._recent.get(session) or self._snapshot(session)
 
     def at_hand(self, session: str) -> Snapshot | None:
-        try:
-            return self._get(session)
-        except StoreUnavailable:
-            return None
+        known = self._recent.get(session)
+        if known is None:
+            try:
+                known = self._snapshot(session)
+            except StoreUnavailable:
+                return None
+            if known is not None:
+                self._recent.asked(known)
+        return known
 
-    def _get(self, session: str) -> Snapshot | None:
-        if self._reader is not None and (recent := self._recent.get(session)) is not None:
-            return recent
+    def _snapshot(self, session: str) -> Snapshot | None:
         found = self._read(f"{SNAPSHOT} WHERE s.id = ?", session)
-        if not found:
-            return None
-        snapshot = snapshot_of(found[0])
-        self._recent.read(snapshot)
-        return snapshot
+        return snapshot_of(found[0]) if found else None
 
     async def room(self, room: str) -> RoomState:
         return self._room(room)
-
-    async def due(self, now: float, limit: int, absolute_only: bool = False) -> list[str]:
-        deadline = "absolute_at" if absolute_only else "due_at"
-        found = self._read(
-            f"SELECT room FROM sessions WHERE ended_at IS NULL AND {deadline} <= ? ORDER BY {deadline} LIMIT ?",
-            now,
-            limit,
-        )
-        return list(dict.fromkeys(room for (room,) in found))
-
-    async def sessions(self, query: SessionQuery) -> list[Snapshot]:
-        return sqlite_logs.sessions(self._read, query)
-
-    async def audit(self, query: AuditQuery) -> list[AuditRow]:
-        return sqlite_logs.audit(self._read, query)
 
     async def forget(self, room: str, sessions: Collection[str]) -> None:
         def work(connection: sqlite3.Connection) -> None:
             ids = [(session,) for session in sessions]
             connection.executemany("DELETE FROM sessions WHERE id = ? AND ended_at IS NOT NULL", ids)
-            connection.execute(_EMPTY_ROOM, (room,))
+            connection.execute(EMPTY_ROOM, (room,))
 
         await self._run(work)
-
-    async def purge(self, before: float, limit: int) -> int:
-        forgotten = self._clock() - REMEMBER_FOR
-
-        def work(connection: sqlite3.Connection) -> int:
-            gone = connection.execute(
-                "DELETE FROM sessions WHERE id IN "
-                "(SELECT id FROM sessions WHERE ended_at IS NOT NULL AND ended_at < ? ORDER BY ended_at LIMIT ?) "
-                "RETURNING room",
-                (before, limit),
-            ).fetchall()
-            connection.execute(
-                "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at < ? ORDER BY at LIMIT ?)",
-                (before, 4 * limit),
-            )
-            connection.execute("DELETE FROM answers WHERE at <= ?", (forgotten,))
-            connection.executemany(_EMPTY_ROOM, list(dict.fromkeys(gone)))
-            return len(gone)
-
-        count: int = await self._run(work)
-        return count
-
-    async def present(self, share: int, sessions: Collection[str], now: float) -> None:
-        if not sessions and share not in self._present:
-            return
-        self._present.add(share) if sessions else self._present.discard(share)
-        row = (share, now, orjson.dumps(list(sessions)).decode())
-        await self._run(lambda c: c.execute("INSERT OR REPLACE INTO presence VALUES (?, ?, ?)", row))
-
-    async def take_presence(self, alive_window: float) -> None:
-        noted = self._read("SELECT at, sessions FROM presence")
-        if not noted:
-            return
-
-        def work(connection: sqlite3.Connection) -> None:
-            for at, sessions in noted:
-                connection.execute(WERE_PRESENT, (at, at + alive_window, sessions, at))
-            connection.execute("DELETE FROM presence")
-
-        await self._run(work, lambda _: self._recent.clear())
-
-    async def beat(self, now: float) -> None:
-        await self._run(lambda c: c.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('beat', ?)", (now,)))
-
-    async def last_beat(self) -> float | None:
-        found = self._read("SELECT value FROM meta WHERE name = 'beat'")
-        return float(found[0][0]) if found else None
-
-    async def postpone(
-        self, seconds: float, since: float, skip: Collection[str], after: str | None, limit: int
-    ) -> str | None:
-        def work(connection: sqlite3.Connection) -> str | None:
-            ids = connection.execute(
-                "SELECT id FROM sessions WHERE id > ? AND ended_at IS NULL AND last_active_at <= ? ORDER BY id LIMIT ?",
-                (after or "", since, limit),
-            ).fetchall()
-            connection.executemany(
-                "UPDATE sessions SET idle_at = idle_at + ?, lost_at = lost_at + ? WHERE id = ?",
-                [(seconds, seconds, i) for (i,) in ids if i not in skip],
-            )
-            return ids[-1][0] if len(ids) == limit else None
-
-        last: str | None = await self._run(work, lambda _: self._recent.clear())
-        return last
 
     def listen(self, listener: Callable[[Change], None]) -> None:
         self._listeners.append(listener)

@@ -12,6 +12,7 @@ from typing import Any
 from redis import exceptions
 from redis.asyncio.connection import AbstractConnection
 
+from enforcer.process.tasks import cancelled
 from enforcer.store.redis.client.wire import Wire
 from enforcer.store.redis.scripts import Command
 
@@ -67,8 +68,7 @@ class Batches:
         """Nobody waits any more."""
         opening, self._opening = self._opening, None
         if opening is not None:
-            opening.cancel()
-            await asyncio.gather(opening, return_exceptions=True)
+            await cancelled([opening])
         self._hang_up(exceptions.ConnectionError("the store is closed"))
 
     # ---- how -----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from enforcer.domain.errors import StoreUnavailable
+from enforcer.process.tasks import cancelled
 from enforcer.store.redis.client.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -40,8 +41,7 @@ class Line:
     async def close(self) -> None:
         """Ends it; nobody waits for a channel any more."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled([self._task])
         for future in self._channels.values():
             future.cancel()
 
@@ -84,7 +84,8 @@ class Line:
             over: asyncio.Future[Exception] = loop.create_future()
             try:
                 wire = Wire(self._connect(), self._said, over.set_result)
-                await asyncio.wait_for(wire.open(), CONNECT_WITHIN)
+                async with asyncio.timeout(CONNECT_WITHIN):
+                    await wire.open()
                 self._wire, self._spoke_at, wait = wire, loop.time(), RETRY_FROM
                 self._send(*(("SSUBSCRIBE", channel) for channel in self._channels))
                 log.debug("the subscription is interrupted: %s", await self._end(over))

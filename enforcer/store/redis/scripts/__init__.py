@@ -24,9 +24,10 @@ class Script:
 LOAD = Script("load.lua")
 COMMIT = Script("commit.lua")
 TRIM = Script("trim.lua")
+TAIL = Script("tail.lua")
 BEAT = Script("beat.lua")
 
-_TEXTS = {script.name: script.text for script in (LOAD, COMMIT, TRIM, BEAT)}
+_TEXTS = {script.name: script.text for script in (LOAD, COMMIT, TRIM, TAIL, BEAT)}
 
 
 def with_text(command: Command) -> Command:

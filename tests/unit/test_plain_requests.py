@@ -10,17 +10,17 @@ from aiohttp.http_parser import HttpRequestParser
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from enforcer.http.plain_requests import MAX_HEAD, opening_request, whole_request
+from enforcer.http.plain_requests import MAX_HEAD, may_go_on, opening_request, whole_request
 
 PLAIN = b"POST /notify HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
 def test_a_plain_request() -> None:
-    """All that the short path needs of it."""
+    """All that a fast answer needs of it."""
     request = whole_request(PLAIN.replace(b"Host: a", b"Host: a\r\nAUTHORIZATION:  Bearer key \t"))
     assert request is not None
     assert (request.method, request.path, request.body) == ("POST", "/notify", b"{}")
-    assert request.headers == ("Bearer key", "application/json", 2, "a", None, None)
+    assert request.headers == ("Bearer key", "application/json", 2, "a", None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,17 @@ def test_a_plain_opening() -> None:
     opening = opening_request(OPENING)
     assert opening is not None
     assert (opening.path, opening.query) == ("/socket.io/", "EIO=4&transport=websocket")
-    assert opening.fields["connection"] == "Upgrade"
+    assert dict(opening.fields)["connection"] == "Upgrade"
+
+
+def test_an_opening_as_browsers_and_proxies_send_it() -> None:
+    """Long cookies, fields that come twice, escapes in the query."""
+    more = b"Cookie: \xc3\xa9\r\nX-Forwarded-For: 1\r\nX-Forwarded-For: 2\r\nX: " + b"x" * 60_000
+    opening = opening_request(OPENING.replace(b"Host: a", b"Host: a\r\n" + more).replace(b"EIO=4", b"EIO=4&t=%20!"))
+    assert opening is not None
+    assert opening.query == "EIO=4&t=%20!&transport=websocket"
+    assert [value for name, value in opening.fields if name == "x-forwarded-for"] == ["1", "2"]
+    assert dict(opening.fields)["cookie"] == "é"
 
 
 @pytest.mark.parametrize(
@@ -81,18 +91,46 @@ def test_a_plain_opening() -> None:
         OPENING[:-1],
         OPENING + b"x",
         OPENING.replace(b"GET", b"POST"),
-        OPENING.replace(b"websocket HTTP", b"web%73ocket HTTP"),
         OPENING.replace(b"Upgrade: websocket", b"Upgrade: h2c"),
         OPENING.replace(b"Host: a", b"Host: a\r\nHost: a"),
         OPENING.replace(b"Host: a", b"Host: a\r\nContent-Length: 0"),
         OPENING.replace(b"Host: a", b"Host: a\r\nTransfer-Encoding: chunked"),
-        OPENING.replace(b"Host: a", b"Host: a\r\nX: " + b"x" * MAX_HEAD),
+        OPENING.replace(b"Host: a", b"Host: a\r\nConnection: Upgrade"),
+        OPENING.replace(b"Host: a", b"Host: a\r\nX: \x00"),
+        OPENING.replace(b"transport", b'"'),
         PLAIN,
     ],
 )
 def test_an_opening_that_is_not_plain_is_left_alone(data: bytes) -> None:
     """As with requests."""
     assert opening_request(data) is None
+
+
+@given(data=st.data())
+def test_every_piece_of_a_head_may_go_on(data: st.DataObject) -> None:
+    """However it is cut."""
+    head = data.draw(st.sampled_from([OPENING, PLAIN[:-2]]))
+    known = 0
+    for end in sorted(data.draw(st.sets(st.integers(1, len(head)), min_size=1))):
+        assert may_go_on(head[:end], known)
+        known = end
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x16\x03\x01",
+        b"\r\n",
+        b"get / HTTP/1.1\r\n",
+        b"GET /\r\n",
+        b"GET / HTTP/2\r\n",
+        b"GET / HTTP/1.1\nHost: a\n\n",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 64])
+def test_what_cannot_become_a_head_is_not_waited_for(data: bytes, size: int) -> None:
+    """Nor when it comes byte by byte."""
+    assert not all(may_go_on(data[: known + size], known) for known in range(0, len(data), size))
 
 
 TOKEN = st.text(string.ascii_letters + string.digits + "-_!#", min_size=1, max_size=12)
@@ -159,7 +197,7 @@ def test_no_opening_is_understood_otherwise_than_by_the_full_parser(data: st.Dat
         return
     ((message, body),) = parsed(bytes(raw), upgrade=True)
     assert (message.method, message.path) == ("GET", f"{opening.path}?{opening.query}")
-    assert {name.lower(): value for name, value in message.headers.items()} == opening.fields
+    assert [(name.lower(), value) for name, value in message.headers.items()] == list(opening.fields)
     assert body == b""
 
 

@@ -1,13 +1,16 @@
-"""The short path of HTTP: the same answers as the long one, in the order of the requests, whatever comes how."""
+"""Connections: fast answers are those of aiohttp, in the order of the requests, whatever comes how."""
 
 import asyncio
 import json
 import re
+import socket
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.frames import TEXT, masked
 from tests.running import EnforcerProcess
 
 
@@ -48,7 +51,7 @@ class Connection:
 
 
 def get(server: EnforcerProcess, session: str, *, query: str = "", **headers: str) -> bytes:
-    """A validation. With a query it takes the long way."""
+    """A validation. With a query it is aiohttp's."""
     return request(server, "GET", f"/v1/sessions/{session}{query}", None, headers)
 
 
@@ -73,34 +76,34 @@ def still(document: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("session", ["known", "ended", "unknown"])
-async def test_both_ways_answer_alike(shared: EnforcerProcess, room: str, session: str) -> None:
+async def test_fast_answers_are_those_of_the_handlers(shared: EnforcerProcess, room: str, session: str) -> None:
     """Status, headers and body of a validation."""
     if session != "unknown":
         session = shared.login(room)["session"]
     if session == "ended":
         shared.call("DELETE", f"/v1/sessions/{session}")
-    async with Connection(shared) as short, Connection(shared) as long:
-        await short.send(get(shared, session))
-        await long.send(get(shared, session, query=f"?room={room}"))
-        short_answer, long_answer = await short.answer(), await long.answer()
-    assert short_answer[0] == long_answer[0] == (404 if session == "unknown" else 200)
-    assert short_answer[1] == long_answer[1]
+    async with Connection(shared) as fast, Connection(shared) as full:
+        await fast.send(get(shared, session))
+        await full.send(get(shared, session, query=f"?room={room}"))
+        fast_answer, full_answer = await fast.answer(), await full.answer()
+    assert fast_answer[0] == full_answer[0] == (404 if session == "unknown" else 200)
+    assert fast_answer[1] == full_answer[1]
     if session != "unknown":  # where the question names the room, the answer does
-        assert still(short_answer[2]) == still(long_answer[2])
+        assert still(fast_answer[2]) == still(full_answer[2])
 
 
 async def test_logins_are_refused_alike(shared: EnforcerProcess, room: str) -> None:
-    """What the registry refuses is the same problem; a chunked body takes the long way."""
+    """What the registry refuses is the same problem; a chunked body is for aiohttp."""
     mine = shared.login(room)["session"]
     body = {"room": f"{room}-2", "session": mine}
-    async with Connection(shared) as short, Connection(shared) as long:
-        await short.send(post(shared, body))
+    async with Connection(shared) as fast, Connection(shared) as full:
+        await fast.send(post(shared, body))
         raw = json.dumps(body).encode()
         head = request(
             shared, "POST", "/notify", None, {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
         )
-        await long.send(head + f"{len(raw):x}\r\n".encode() + raw + b"\r\n0\r\n\r\n")
-        assert await short.answer() == await long.answer()
+        await full.send(head + f"{len(raw):x}\r\n".encode() + raw + b"\r\n0\r\n\r\n")
+        assert await fast.answer() == await full.answer()
 
 
 @pytest.mark.parametrize("size", [1, 7, 64])
@@ -155,7 +158,7 @@ async def test_a_client_that_leaves_at_once_has_logged_in(shared: EnforcerProces
 async def test_a_connection_ends_when_it_is_asked_to(
     shared: EnforcerProcess, room: str, header: dict[str, str]
 ) -> None:
-    """`Connection: close` is for the long way, which knows how."""
+    """`Connection: close` is for aiohttp, which knows how."""
     session = shared.login(room)["session"]
     async with Connection(shared) as connection:
         await connection.send(get(shared, session))
@@ -165,7 +168,7 @@ async def test_a_connection_ends_when_it_is_asked_to(
         assert await connection.ended()
 
 
-async def test_the_key_in_the_path_is_refused_on_both_ways(shared: EnforcerProcess) -> None:
+async def test_the_key_in_the_path_is_refused(shared: EnforcerProcess) -> None:
     """An id that is the key would be in logs."""
     async with Connection(shared) as connection:
         await connection.send(get(shared, shared.authkey))
@@ -176,7 +179,7 @@ async def test_the_key_in_the_path_is_refused_on_both_ways(shared: EnforcerProce
 # ---- sockets ----------------------------------------------------------------------------------------
 
 
-async def open_socket(server: EnforcerProcess, query: str, *fields: str) -> tuple[int, bytes]:
+async def open_socket(server: EnforcerProcess, way: str, query: str, *fields: str) -> tuple[int, bytes]:
     """Opens a WebSocket by hand; the status, and what came behind the head of the answer."""
     lines = [
         f"GET /socket.io/?{query} HTTP/1.1",
@@ -184,36 +187,54 @@ async def open_socket(server: EnforcerProcess, query: str, *fields: str) -> tupl
         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
         *fields,
     ]
+    opening = "\r\n".join([*lines, "", ""]).encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write("\r\n".join([*lines, "", ""]).encode())
     async with asyncio.timeout(10):
+        if before := BEFORE.get(way):
+            writer.write(before.replace(b"KEY", server.authkey.encode()))
+            await reader.readuntil(b"}")
+        for start in range(0, len(opening), size := 50 if way == "in pieces" else len(opening)):
+            writer.write(opening[start : start + size])
+            await writer.drain()
+            await asyncio.sleep(0)
+        if way == "with early bytes":
+            writer.write(masked(TEXT, b"40/nowhere,"))
         head = await reader.readuntil(b"\r\n\r\n")
         behind = await reader.read(2 if b" 101 " in head else 4096)
+        if b" 101 " in head and way == "with early bytes":
+            await reader.readuntil(b"44/nowhere,")
     writer.close()
     await writer.wait_closed()
     return int(head.split()[1]), behind
 
 
-@pytest.mark.parametrize("way", ["short", "long"])
+BEFORE = {
+    "after a plain request": b"GET /v1/sessions/x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer KEY\r\n\r\n",
+    "after another request": b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+}
+"""What came on the same connection, as proxies do that keep connections: one is ours still, the other is aiohttp's."""
+
+
+@pytest.mark.parametrize("way", ["at once", "in pieces", "with early bytes", *BEFORE])
 @pytest.mark.parametrize(
     ("query", "fields", "status"),
     [
         ("EIO=4&transport=websocket", (), 101),
-        ("EIO=4&transport=websocket", ("Origin: http://127.0.0.1:9",), 101),
+        ("EIO=4&transport=websocket&x=%20", (), 101),
+        ("EIO=4&transport=websocket", ("Origin: http://127.0.0.1:9", "Cookie: é", "Cookie: b"), 101),
         ("EIO=4&transport=websocket", ("Origin: http://evil.example",), 403),
         ("EIO=4&transport=websocket&ticket=x", (), 400),
         ("EIO=3&transport=websocket", (), 400),
         ("EIO=4&transport=websocket&sid=unknown", (), 400),
         ("EIO=4&transport=polling", (), 400),
-        ("EIO=4&transport=websocket", ("Sec-WebSocket-Protocol: chat",), 101),
+        ("EIO=4&transport=websocket", ("Sec-WebSocket-Protocol: chat", "X: " + "x" * 40_000), 101),
     ],
 )
-async def test_sockets_open_alike_on_both_ways(
+async def test_sockets_open_alike_on_all_ways(
     shared: EnforcerProcess, way: str, query: str, fields: tuple[str, ...], status: int
 ) -> None:
-    """A percent sign in the query is enough for the long way."""
-    long = "&x=%20" if way == "long" else ""
-    got, behind = await open_socket(shared, query + long, *fields)
+    """However the request comes, and whatever came before it on the connection."""
+    got, behind = await open_socket(shared, way, query, *fields)
     assert got == status
     if status == 101:
         assert behind[0] == 0x81, "a text frame: the greeting"
@@ -230,3 +251,26 @@ async def test_a_connection_that_says_nothing_does_not_hinder_a_stop(tmp_path: P
             started = asyncio.get_running_loop().time()
             assert await asyncio.to_thread(server.stop) == 0
             assert asyncio.get_running_loop().time() - started < 5
+
+
+def test_clients_that_leave_at_once_leave_no_traceback(tmp_path: Path) -> None:
+    """By a reset or an orderly end, with the request, half of it, or something else just on its way."""
+    with EnforcerProcess(tmp_path / "enforcer", store="memory://") as server:
+        health = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+        half = {"Content-Length": "9", "Content-Type": "application/json"}
+        requests = [
+            health,
+            request(server, "POST", "/v1/sessions", None, half) + b"{",
+            b"GET / HTTP/1.1\r\nHost: a\r\nX: \x00\r\n\r\n",
+            b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n",
+        ]
+        for n, (before, last, reset) in enumerate([*product([b"", health], requests, [False, True])] * 20):
+            with socket.create_connection(("127.0.0.1", server.port)) as connection:
+                if before:
+                    connection.sendall(before)
+                    assert connection.recv(10), n
+                connection.sendall(last)
+                if reset:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        assert server.call("GET", "/healthz").status_code == 200
+        assert "Traceback" not in server.read_log()
