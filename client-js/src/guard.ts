@@ -49,13 +49,11 @@ export function createGuard(options: SessionGuardOptions, environment: () => Env
       run?.reportActivity();
     },
     logout: async (scope) => started().logout(scope),
-    report: async (note) => {
-      await call("report", { note });
-    },
+    report: (note) => call("report", { note }) as Promise<void>,
     devices: {
-      list: async () => (await call("devices")) as DeviceList,
-      end: async (session, { ticket } = {}) => (await call("devices/end", { session }, ticket)) as Ended,
-      endOthers: async ({ ticket } = {}) => (await call("devices/end", { others: true }, ticket)) as Ended,
+      list: () => call("devices") as Promise<DeviceList>,
+      end: (session, options) => call("devices/end", { session }, options?.ticket) as Promise<Ended>,
+      endOthers: (options) => call("devices/end", { others: true }, options?.ticket) as Promise<Ended>,
     },
   };
 }
