@@ -124,7 +124,6 @@ PATTERNS: dict[str, tuple[str, ...]] = {
     "enforcer.protocol:_SESSION_ID": ("{a}!", "{a}"),
     "enforcer.protocol:_SLOT": ("{a}!", "{a}"),
     "enforcer.gateway.polling:_MESSAGE": ("4{4}", "{4}x"),
-    "enforcer.api.fast_answers:_VALIDATE": ("/v1/sessions/{a}/", "{/v1/sessions/}"),
     "enforcer.configuration.settings:_WEB_ORIGIN": ("https://{a.}!", "http://[{:}", "https://{a}:{1}"),
     "enforcer.configuration.settings:_APP_ORIGIN": ("{a}", "{a+}://", "a://{a.}/", "a://{a}:{1}"),
     "enforcer.configuration.settings:_DURATION": ("{1}", "{1}.{1}", "{1s}x", "{1.1}", "{1s1m}.x"),
