@@ -17,9 +17,9 @@ from redis.asyncio import Redis
 
 from bench.rivals import RESULTS, redis_server
 from bench.store import claims, percentile
-from enforcer.domain.deadlines import Rules
+from enforcer.domain.admission import Login
 from enforcer.domain.model import Device
-from enforcer.domain.policy import Login
+from enforcer.domain.rules import Rules
 from enforcer.process.garbage import settle
 from enforcer.store.redis.address import redis_address
 from enforcer.store.redis.store import RedisStore

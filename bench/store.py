@@ -19,8 +19,9 @@ from pathlib import Path
 
 import uvloop
 
-from enforcer.domain.deadlines import IDLE_SLACK, Rules
-from enforcer.domain.policy import Login
+from enforcer.domain.admission import Login
+from enforcer.domain.deadlines import IDLE_SLACK
+from enforcer.domain.rules import Rules
 from enforcer.process import garbage
 from enforcer.store.base import Store
 from enforcer.store.by_url import make_store

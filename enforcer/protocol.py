@@ -36,14 +36,18 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "ticket-invalid": (401, "The ticket is not valid"),
     "ticket-expired": (401, "The ticket has expired"),
     "origin-not-allowed": (403, "Pages of this origin may not connect"),
+    "elevation-required": (403, "The user must prove again who it is"),
+    "not-allowed": (403, "This is not allowed here"),
     "not-found": (404, "There is nothing here"),
     "session-unknown": (404, "There is no such session"),
     "method-not-allowed": (405, "This method is not for this address"),
     "too-slow": (408, "The request took too long to arrive"),
     "session-limit": (409, "The user is logged in elsewhere"),
+    "session-live": (409, "The session is live"),
     "session-conflict": (409, "The session id belongs to another room"),
     "request-id-reused": (409, "The request id was used for another request"),
     "session-ended": (410, "The session has ended"),
+    "too-late": (410, "It is too late for that"),
     "too-large": (413, "The request is too large"),
     "unsupported-media-type": (415, "The body must be application/json, not encoded"),
     "invalid-request": (422, "Something in the request is not as it must be"),
@@ -81,6 +85,7 @@ ASKED_REASONS = (
 JSON = dict[str, Any]
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9._~\-:=+]{1,256}")
+_SLOT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def valid_room(room: object) -> TypeGuard[str]:
@@ -100,6 +105,11 @@ def room_text(room: object) -> object:
 def valid_session(session: object) -> TypeGuard[str]:
     """1 to 256 of `A–Z a–z 0–9 . _ ~ - : = +`, but not `.` or `..`, which proxies would fold away."""
     return isinstance(session, str) and _SESSION_ID.fullmatch(session) is not None and session not in (".", "..")
+
+
+def valid_slot(slot: object) -> TypeGuard[str]:
+    """1 to 64 of `A–Z a–z 0–9 . _ -`."""
+    return isinstance(slot, str) and _SLOT.fullmatch(slot) is not None
 
 
 def iso(at: float | None) -> str | None:
@@ -201,6 +211,35 @@ def still(snapshot: Snapshot) -> JSON:
         "ended_at": iso(s.ended_at),
         "end_reason": s.end_reason,
         "ended_by": actor_json(s.ended_by),
+        "slot": s.slot,
+        "exempt": s.exempt,
+        "impersonated_by": s.impersonated_by,
+    }
+
+
+def other(session: Session, online: bool) -> JSON:
+    """A session that is in a login's way, or that ends for it, for app servers."""
+    return {
+        "session": session.id,
+        "device": device_json(session.device),
+        "started_at": iso(session.started_at),
+        "last_seen_at": iso(session.last_seen_at),
+        "online": online,
+    }
+
+
+def device_entry(session: Session, current: bool, online: bool) -> JSON:
+    """A session for the pages of its user. Of one that support has opened they see that and no device."""
+    support = session.impersonated_by is not None
+    return {
+        "session": session.id,
+        "current": current,
+        "device": None if support else page_device(session.device),
+        "slot": session.slot,
+        "started_at": iso(session.started_at),
+        "last_seen_at": iso(session.last_seen_at),
+        "online": online,
+        **({"support": True} if support else {}),
     }
 
 
@@ -230,6 +269,9 @@ def audit_record(row: AuditRow) -> JSON:
         "epoch": e.epoch,
         "by": actor_json(e.by),
         "device": device_json(e.device),
+        "slot": e.slot,
+        "impersonated_by": e.impersonated_by,
+        "note": e.note,
     }
 
 

@@ -39,6 +39,12 @@ class Ticket:
     session: str
     issued_at: float
     expires_at: float | None
+    elevated_until: float | None = None
+    """Until then its user counts as having just shown the password again; no clock differs from ours in that."""
+
+    def elevated(self, now: float) -> bool:
+        """Whether it is good for what needs the password again; without leeway."""
+        return self.elevated_until is not None and now < self.elevated_until
 
     def expired(self, now: float) -> bool:
         """Whether `exp` passed `LEEWAY` or longer ago; `now` in UTC seconds."""
@@ -65,11 +71,21 @@ class TicketKeys:
     def __init__(self, authkeys: Sequence[str]) -> None:
         self._keys = [hmac.new(derive_key(k), digestmod="sha256") for k in authkeys]
 
-    def sign(self, audience: str, room: str, session: str, now: float, expires_at: float | None) -> str:
-        """A ticket for `session` of `room`; `audience` is `PAGE` or `PROXY`, `expires_at` UTC seconds or never."""
+    def sign(
+        self,
+        audience: str,
+        room: str,
+        session: str,
+        now: float,
+        expires_at: float | None,
+        elevated_until: float | None = None,
+    ) -> str:
+        """A ticket for `session` of `room`; `audience` is `PAGE` or `PROXY`, the times UTC seconds or never."""
         claims: dict[str, object] = {"iss": "enforcer", "aud": audience, "sub": room, "sid": session, "iat": int(now)}
         if expires_at is not None:
             claims["exp"] = int(expires_at)
+        if elevated_until is not None:
+            claims["elv"] = round(elevated_until, 3)
         signed = _HEADER + b"." + _encode(orjson.dumps(claims))
         signature = _signature(self._keys[0], signed)
         return (signed + b"." + _encode(signature)).decode()
@@ -128,6 +144,10 @@ class TicketOffice:
         page = self._keys.sign(PAGE, room, session, now, expires_at)
         return IssuedTickets(page, self._keys.sign(PROXY, room, session, now, expires_at), expires_at)
 
+    def elevated(self, room: str, session: str, absolute_at: float | None, now: float, until: float) -> str:
+        """A page ticket that is elevated until then (OWASP ASVS 5.0, 7.5.2); after that it is a plain one."""
+        return self._keys.sign(PAGE, room, session, now, self.expires_at(absolute_at, now), until)
+
     def check(self, token: str, audience: str) -> Ticket:
         """What the ticket says, expired or not; raises as `TicketKeys.verify`."""
         return self._keys.verify(token, audience)
@@ -161,7 +181,10 @@ def _read(claims: object, audience: str) -> Ticket:
         raise TicketInvalid("the ticket lacks sub, sid or iat")
     if expires_at is not None and not _is_date(expires_at):
         raise TicketInvalid("the ticket's exp is not a number")
-    return Ticket(room, session, issued_at, expires_at)
+    elevated_until = claims.get("elv")
+    if elevated_until is not None and not _is_date(elevated_until):
+        raise TicketInvalid("the ticket's elv is not a number")
+    return Ticket(room, session, issued_at, expires_at, elevated_until)
 
 
 def _is_date(claim: object) -> TypeGuard[float]:

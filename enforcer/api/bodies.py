@@ -5,6 +5,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import orjson
@@ -21,13 +22,16 @@ from pydantic import (
     PrivateAttr,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
 from enforcer import protocol
+from enforcer.configuration.settings import LONGEST, duration
 from enforcer.domain import devices
-from enforcer.domain.model import Device, EndReason
+from enforcer.domain.model import FOREVER, NO_TERMS, Device, EndReason, Terms
 from enforcer.http.problems import Problem, invalid
 
 MAX_BODY = 16 * 1024
@@ -81,6 +85,34 @@ AppRoom = Annotated[
     WithJsonSchema({"anyOf": [_APP_ROOM_SCHEMA, _INTEGER_SCHEMA]}),
 ]
 SessionId = Annotated[str, AfterValidator(_session), WithJsonSchema(_SESSION_SCHEMA)]
+
+
+def _slot(value: str) -> str:
+    if not protocol.valid_slot(value):
+        raise ValueError("1 to 64 of A-Z a-z 0-9 . _ -")
+    return value
+
+
+def _own_duration(value: object) -> float:
+    """Seconds, `FOREVER` for "none": null is "not given" here."""
+    if isinstance(value, str) and value.strip().lower() == "none":
+        return FOREVER
+    seconds = duration(value)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 1 <= seconds <= LONGEST:
+        raise ValueError('seconds from 1 on, as a number or a text like "15m"; or "none"')
+    return float(seconds)
+
+
+SlotName = Annotated[
+    str, AfterValidator(_slot), WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9._-]{1,64}$"})
+]
+Person = Annotated[str, AfterValidator(_room), WithJsonSchema(_ROOM_SCHEMA)]
+"""Somebody's name: what a room may be."""
+OwnDuration = Annotated[
+    float,
+    PlainValidator(_own_duration),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 1}, {"type": "string", "examples": ["15m", "none"]}]}),
+]
 SessionIdInQuery = Annotated[
     str,
     BeforeValidator(lambda text: text.replace(" ", "+")),  # no id has a space: a + was not encoded
@@ -149,8 +181,8 @@ class DeviceBody(Strict):
         return Device(self.label, self.class_, self.id, self.user_agent, self.ip)
 
 
-class LoginBody(Strict):
-    """A user has just logged in."""
+class ClaimBody(Strict):
+    """A login, as it is decided about."""
 
     room: AppRoom
     session: SessionId | None = None
@@ -159,7 +191,15 @@ class LoginBody(Strict):
     entry: Annotated[
         str | None, Field(json_schema_extra={"description": f"{devices.ENTRY_LIMIT} characters are kept"})
     ] = None
-    request_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    slot: SlotName | None = None
+    max_sessions: Annotated[int, Field(ge=1, le=1000)] | None = None
+    policy: Literal["displace", "reject"] | None = None
+    idle_timeout: OwnDuration | None = None
+    absolute_timeout: OwnDuration | None = None
+    warn_before: OwnDuration | None = None
+    exempt: bool | None = None
+    impersonated_by: Person | None = None
+    ends: Annotated[list[SessionId], Field(max_length=100)] | None = None
 
     _changes: tuple[str, ...] = PrivateAttr(())
 
@@ -175,6 +215,13 @@ class LoginBody(Strict):
             body._changes = tuple(changes)
         return body
 
+    @field_validator("impersonated_by")
+    @classmethod
+    def _are_exempt(cls, person: str | None, info: ValidationInfo) -> str | None:
+        if person is not None and info.data.get("exempt") is False:
+            raise ValueError("who acts for a user is exempt; leave `exempt` out")
+        return person
+
     @property
     def changes(self) -> tuple[str, ...]:
         """A sentence for each member that only describes and is not kept as it came."""
@@ -182,8 +229,35 @@ class LoginBody(Strict):
 
     def fingerprint(self) -> str:
         """Equal for two bodies that ask for the same thing; the key does not count."""
-        members = self.model_dump(mode="json", exclude={"key"}, exclude_none=True)
+        members = self.model_dump(mode="json", exclude={"key", "ends"}, exclude_none=True)
+        if self.ends:
+            members["ends"] = self.terms().ends
         return hashlib.sha256(orjson.dumps(members, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    def terms(self) -> Terms:
+        """What it asks for itself, as the domain knows it."""
+        if not _TERMS & self.model_fields_set:
+            return NO_TERMS
+        return Terms(
+            self.slot,
+            self.max_sessions,
+            self.policy,
+            self.idle_timeout,
+            self.absolute_timeout,
+            self.warn_before,
+            self.exempt,
+            self.impersonated_by,
+            tuple(sorted(set(self.ends or ()))),
+        )
+
+
+_TERMS = frozenset(Terms._fields)
+
+
+class LoginBody(ClaimBody):
+    """A user has just logged in."""
+
+    request_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
 
 
 class NotifyBody(LoginBody):
@@ -220,6 +294,39 @@ class PageLogoutBody(Strict):
     everywhere: bool = False
 
 
+class TicketBody(Strict):
+    """For how many seconds an elevated ticket is to be good, if one is wanted."""
+
+    elevate_for: Annotated[float, Field(ge=1, le=3600)] | None = None
+
+
+class LogoutAllBody(Strict):
+    """Log everybody out: those who started before a time, those of one slot ("" is the common one)."""
+
+    reason: Reason | None = None
+    before: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    slot: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$")] | None = None
+
+
+class DeviceEndBody(Strict):
+    """One session of the user by its id, or all others."""
+
+    session: SessionId | None = None
+    others: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.session is not None) == self.others:
+            raise ValueError("give either `session` or `others`: true")
+        return self
+
+
+class ReportBody(Strict):
+    """What the user has to say, if anything; 500 characters are kept."""
+
+    note: str | None = None
+
+
 class NoBody(Strict):
     """A call that takes no members."""
 
@@ -251,6 +358,23 @@ class NoQuery(Strict):
 def json_schema(kind: Any) -> dict[str, Any]:
     """The JSON Schema of one value."""
     return TypeAdapter(kind).json_schema()
+
+
+def moment(name: str, text: str | None) -> float | None:
+    """ISO 8601 with an offset or Z, as UTC seconds.
+
+    Raises:
+        Problem: `invalid-request`.
+    """
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text.replace(" ", "+"))  # a + that was not encoded arrives as a space
+        if at.tzinfo is None:
+            raise ValueError
+        return at.timestamp()
+    except (ValueError, OverflowError):
+        raise invalid([(name, "must be a time like 2026-11-21T08:30:00Z")]) from None
 
 
 M = TypeVar("M", bound=BaseModel)

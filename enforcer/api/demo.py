@@ -14,8 +14,8 @@ from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.sessions import json
 from enforcer.api.site import static_file
+from enforcer.domain.admission import Login
 from enforcer.domain.model import Device, Session
-from enforcer.domain.policy import Login
 from enforcer.http.origins import block_of
 from enforcer.http.problems import rate_limited
 from enforcer.store.base import SessionQuery

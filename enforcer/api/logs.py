@@ -7,7 +7,6 @@ import io
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -61,6 +60,9 @@ SESSION_COLUMNS = (
     "ended_by.device.user_agent",
     "ended_by.device.ip",
     "delivery",
+    "slot",
+    "exempt",
+    "impersonated_by",
 )
 AUDIT_COLUMNS = (
     "seq",
@@ -82,6 +84,9 @@ AUDIT_COLUMNS = (
     "device.id",
     "device.user_agent",
     "device.ip",
+    "slot",
+    "impersonated_by",
+    "note",
 )
 
 
@@ -93,6 +98,8 @@ class SessionLogQuery(bodies.Strict):
     reason: Annotated[EndReason, Field(strict=False)] | None = None
     since: When | None = None
     until: When | None = None
+    slot: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$")] | None = None
+    device: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     limit: Limit = 100
     cursor: str | None = None
 
@@ -116,10 +123,12 @@ async def session_log(request: web.Request, context: Context) -> web.StreamRespo
         room=asked.room,
         open=None if asked.open is None else asked.open == "true",
         reason=asked.reason,
-        since=_time("since", asked.since),
-        until=_time("until", asked.until),
+        since=bodies.moment("since", asked.since),
+        until=bodies.moment("until", asked.until),
         after=_session_cursor(asked.cursor),
         limit=asked.limit + 1,
+        slot=asked.slot,
+        device=asked.device,
     )
 
     async def pages() -> AsyncIterator[list[Snapshot]]:
@@ -154,8 +163,8 @@ async def audit_log(request: web.Request, context: Context) -> web.StreamRespons
     query = AuditQuery(
         room=asked.room,
         session=asked.session,
-        since=_time("since", asked.since),
-        until=_time("until", asked.until),
+        since=bodies.moment("since", asked.since),
+        until=bodies.moment("until", asked.until),
         after=_audit_cursor(asked.cursor),
         limit=asked.limit + 1,
     )
@@ -181,19 +190,6 @@ def _audit_documents(rows: list[AuditRow]) -> list[protocol.JSON]:
 
 
 # ---- parameters --------------------------------------------------------------------------------
-
-
-def _time(name: str, text: str | None) -> float | None:
-    """ISO 8601 with an offset or Z, as UTC seconds."""
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text.replace(" ", "+"))  # a + that was not encoded arrives as a space
-        if at.tzinfo is None:
-            raise ValueError
-        return at.timestamp()
-    except (ValueError, OverflowError):
-        raise invalid([(name, "must be a time like 2026-11-21T08:30:00Z")]) from None
 
 
 def _encoded(place: Any) -> str:

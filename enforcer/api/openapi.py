@@ -58,6 +58,9 @@ class SessionRecord(BaseModel):
     end_reason: EndReason | None
     ended_by: ActorRecord | None
     delivery: Delivery | None
+    slot: str | None
+    exempt: bool
+    impersonated_by: str | None
 
 
 class LoginRecord(BaseModel):
@@ -75,11 +78,78 @@ class LoginRecord(BaseModel):
 
 
 class TicketsRecord(BaseModel):
-    """New tickets for a live session."""
+    """New tickets for a live session; the elevated one if it was asked for."""
 
     ticket: str | None
     proxy_ticket: str | None
     ticket_expires_in: float | None
+    elevated_ticket: str | None = None
+    elevated_expires_in: float | None = None
+
+
+class OtherRecord(BaseModel):
+    """A session that counts for a login's limit."""
+
+    session: str
+    device: DeviceRecord | None
+    started_at: Time
+    last_seen_at: Time
+    online: bool
+
+
+class EndingRecord(OtherRecord):
+    """A session that would end for a login."""
+
+    reason: EndReason
+
+
+class ExplanationRecord(BaseModel):
+    """What a login would do now, and why. `max_sessions` is null for an exempt one."""
+
+    outcome: Literal["admitted", "refused"]
+    code: Annotated[str | None, Field(json_schema_extra={"examples": ["session-limit", "session-ended"]})]
+    room: str
+    slot: str | None
+    policy: Literal["displace", "reject"]
+    max_sessions: int | None
+    counted: list[OtherRecord]
+    would_end: list[EndingRecord]
+    why: list[str]
+
+
+class CountRecord(BaseModel):
+    """How many sessions were ended."""
+
+    ended: int
+
+
+class PageDevice(BaseModel):
+    """What pages are told of a device."""
+
+    label: str | None
+    class_: Annotated[str | None, Field(alias="class")]
+
+
+class DeviceSession(BaseModel):
+    """A live session of the page's user. `support` is there and true where somebody else acts for the user."""
+
+    session: str
+    current: bool
+    device: PageDevice | None
+    slot: str | None
+    started_at: Time
+    last_seen_at: Time
+    online: bool
+    support: Literal[True] | None = None
+
+
+class DeviceList(BaseModel):
+    """The live sessions of the page's user, last seen first, 100 at most; `more` are not shown."""
+
+    sessions: list[DeviceSession]
+    more: int
+    max_sessions: int
+    may_end: bool
 
 
 class RoomRecord(BaseModel):
@@ -114,6 +184,9 @@ class AuditRecord(BaseModel):
     epoch: int | None
     by: ActorRecord | None
     device: DeviceRecord | None
+    slot: str | None
+    impersonated_by: str | None
+    note: str | None
 
 
 class AuditLogPage(BaseModel):
@@ -196,6 +269,10 @@ OPERATIONS = (
         (*_APP, 408, 409, 413, 415), body=bodies.LoginBody,
     ),
     Operation(
+        "post", "/v1/sessions/explain", "What would a login do, and why?", {200: ExplanationRecord},
+        (*_APP, 408, 413, 415), body=bodies.ClaimBody,
+    ),
+    Operation(
         "get", "/v1/sessions", "The session log", {200: SessionLogPage}, _APP, query=logs.SessionLogQuery, streams=True,
     ),
     Operation("get", "/v1/audit", "The audit log", {200: AuditLogPage}, _APP, query=logs.AuditLogQuery, streams=True),
@@ -214,7 +291,7 @@ OPERATIONS = (
     ),
     Operation(
         "post", "/v1/sessions/{session}/ticket", "New tickets for a live session", {200: TicketsRecord},
-        (*_APP, 404, 408, 410, 413, 415), body=bodies.NoBody, body_optional=True,
+        (*_APP, 404, 408, 410, 413, 415), body=bodies.TicketBody, body_optional=True,
     ),
     Operation("get", "/v1/users/{room}/sessions", "The live sessions of a user", {200: RoomRecord}, _APP),
     Operation(
@@ -225,6 +302,10 @@ OPERATIONS = (
         "post", "/v1/users/logout", "Log a user out everywhere (room in the body)", {200: EndedRecord},
         (*_APP, 408, 413, 415), body=bodies.LogoutUserBody,
     ),
+    Operation(
+        "post", "/v1/logout-all", "Log everybody out", {202: CountRecord}, (*_APP, 408, 413, 415),
+        body=bodies.LogoutAllBody, body_optional=True,
+    ),
     Operation("get", "/session/status", "Is my session alive?", {200: PageSession}, _PAGE, caller="page"),
     Operation(
         "post", "/session/activity", "The human did something", {200: PageSession}, (*_PAGE, 408, 413, 415),
@@ -233,6 +314,15 @@ OPERATIONS = (
     Operation(
         "post", "/session/logout", "The human logs out", {204: None}, (*_PAGE, 408, 413, 415),
         body=bodies.PageLogoutBody, body_optional=True, caller="page",
+    ),
+    Operation("get", "/session/devices", "The user's live sessions", {200: DeviceList}, _PAGE, caller="page"),
+    Operation(
+        "post", "/session/devices/end", "End another session of the user, or all others", {200: EndedRecord},
+        (*_PAGE, 403, 404, 408, 413, 415), body=bodies.DeviceEndBody, caller="page",
+    ),
+    Operation(
+        "post", "/session/report", "It wasn't me", {204: None}, (*_PAGE, 408, 409, 410, 413, 415),
+        body=bodies.ReportBody, body_optional=True, caller="page",
     ),
     Operation("get", "/healthz", "Does the process serve?", {200: Health}, (400,), caller="anyone"),
     Operation("get", "/readyz", "Does the store answer?", {200: Health}, (400, 503), caller="anyone"),

@@ -11,6 +11,7 @@ from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.guard import Handler, bearer, host_of
 from enforcer.api.sessions import json
+from enforcer.domain.deadlines import warn_before
 from enforcer.domain.errors import SessionEnded, SessionUnknown, TicketExpired, TicketInvalid
 from enforcer.domain.model import Snapshot
 from enforcer.http.problems import problem_of, rate_limited, unauthorized
@@ -25,13 +26,16 @@ _KINDS = {
     "activity": protocol.EVENT_ACTIVITY,
     "logout": protocol.EVENT_LOGOUT,
 }
-"""The events that mean the same: they share a rate."""
+"""The events that mean the same: they share a rate. Of any other call the name is its kind."""
 
 PageHandler = Callable[[web.Request, Context, Ticket], Awaitable[web.Response]]
 
 
-def page_call(handler: PageHandler) -> Handler:
-    """A call that needs a page ticket. For a page, every refusal of its session or ticket is 401."""
+def page_call(handler: PageHandler, *, ended: bool = False) -> Handler:
+    """A call that needs a page ticket. For a page, every refusal of its session or ticket is 401.
+
+    With `ended` it is for sessions that have ended, whose tickets may have expired.
+    """
 
     @functools.wraps(handler)
     async def guarded(request: web.Request) -> web.StreamResponse:
@@ -42,12 +46,12 @@ def page_call(handler: PageHandler) -> Handler:
         bodies.query(bodies.NoQuery, request)
         try:
             ticket = context.office.check(token, PAGE)
-            kind = _KINDS[request.path.removeprefix(PREFIX)]
-            wait = context.pages.wait(ticket.session, kind)
+            call = request.path.removeprefix(PREFIX)
+            wait = context.pages.wait(ticket.session, _KINDS.get(call, call))
             if wait is not None:
                 raise rate_limited(wait, "this session's pages ask too often", retry_ms=math.ceil(wait * 1000))
             now = context.registry.now()
-            if ticket.expired(now):
+            if ticket.expired(now) and not ended:
                 await context.registry.live(ticket.session, ticket.room)  # that it has ended is the better answer
                 ticket.judge_life(now)
             return await handler(request, context, ticket)
@@ -128,12 +132,13 @@ async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
 def _answer(context: Context, ticket: Ticket, snapshot: Snapshot) -> web.Response:
     now = context.registry.now()
     fresh = context.office.renewed(ticket, snapshot.session.absolute_at, now)
-    return json(protocol.session_payload(snapshot, context.settings.warn_before, now, fresh))
+    warning = warn_before(snapshot.session, context.registry.rules)
+    return json(protocol.session_payload(snapshot, warning, now, fresh))
 
 
 ROUTES = (
     web.get("/session/status", status, allow_head=False),
     web.post("/session/activity", activity),
     web.post("/session/logout", logout),
-    web.options("/session/{call:status|activity|logout}", preflight),
+    web.options("/session/{call:status|activity|logout|devices|devices/end|report}", preflight),
 )

@@ -1,5 +1,6 @@
 """The calls of app servers: logins, validation, ends."""
 
+import difflib
 from typing import Any
 
 import orjson
@@ -9,10 +10,10 @@ from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.guard import app_call, bearer, judge_key
-from enforcer.domain.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
+from enforcer.domain.admission import Login
+from enforcer.domain.errors import Refused, SessionEnded, SessionLimit, SessionUnknown, StoreUnavailable
 from enforcer.domain.model import EndReason, LoginAnswer, Snapshot
-from enforcer.domain.policy import Login
-from enforcer.http.problems import ended, invalid, unauthorized
+from enforcer.http.problems import ended, invalid, limit, unauthorized
 from enforcer.usecases.registry import by_app, new_session_id
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -64,15 +65,7 @@ async def log_in(context: Context, body: bodies.LoginBody) -> protocol.JSON:
     """A login and what it is answered; raises as `Registry.login`."""
     for change in body.changes:
         context.notices.warn(change, f"a login is taken, but {change}", room=body.room)
-    login = Login(
-        new_id=new_session_id(),
-        session=body.session,
-        replaces=body.replaces,
-        device=None if body.device is None else await context.describer.described(body.device.device()),
-        entry=body.entry,
-        request_id=body.request_id,
-        fingerprint=body.fingerprint() if body.request_id is not None else "",
-    )
+    login = await _login_of(context, body, body.request_id)
     logins = context.metrics.logins
     try:
         answer = await context.registry.login(body.room, login)
@@ -83,9 +76,53 @@ async def log_in(context: Context, body: bodies.LoginBody) -> protocol.JSON:
         logins[e.code].inc()
         if isinstance(e, SessionEnded):
             raise ended(e, 409) from None  # for a login it is a conflict: the id cannot be used again
+        if isinstance(e, SessionLimit):
+            raise limit(e, context.registry.online_anywhere) from None
         raise
     logins["pending" if answer.session is None else "created" if answer.created else "renewed"].inc()
     return login_answer(context, body.room, answer)
+
+
+async def _login_of(context: Context, body: bodies.ClaimBody, request_id: str | None = None) -> Login:
+    """The login as the domain knows it. Raises `invalid-request` for a slot that there is not."""
+    slots = context.registry.rules.slots
+    if body.slot is not None and slots and body.slot not in slots:
+        close = difflib.get_close_matches(body.slot, slots, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(sorted(slots))}"
+        raise invalid([("slot", f"{body.slot!r} is not a configured slot{hint}")])
+    return Login(
+        new_id=new_session_id(),
+        session=body.session,
+        replaces=body.replaces,
+        device=None if body.device is None else await context.describer.described(body.device.device()),
+        entry=body.entry,
+        request_id=request_id,
+        fingerprint=body.fingerprint() if request_id is not None else "",
+        terms=body.terms(),
+    )
+
+
+@app_call
+async def explain(request: web.Request, context: Context) -> web.Response:
+    """`POST /v1/sessions/explain`: what a login would do now, and why; nothing is changed."""
+    members = await bodies.read_json(request)
+    bodies.query(bodies.NoQuery, request)
+    body = bodies.validated(bodies.ClaimBody, members)
+    told = await context.registry.explain(body.room, await _login_of(context, body))
+    online = context.registry.online_anywhere
+    return json(
+        {
+            "outcome": "admitted" if told.code is None else "refused",
+            "code": told.code,
+            "room": body.room,
+            "slot": told.slot,
+            "policy": told.policy,
+            "max_sessions": told.max_sessions,
+            "counted": [protocol.other(s, online(s)) for s in told.counted],
+            "would_end": [{**protocol.other(s, online(s)), "reason": reason} for s, reason in told.would_end],
+            "why": list(told.why),
+        }
+    )
 
 
 def login_answer(context: Context, room: str, answer: LoginAnswer) -> protocol.JSON:
@@ -98,7 +135,7 @@ def login_answer(context: Context, room: str, answer: LoginAnswer) -> protocol.J
 
 
 def _tickets(context: Context, room: str, session: str | None, absolute_at: float | None) -> protocol.JSON:
-    if session is None or context.settings.rules.open:
+    if session is None or context.settings.join == "open":
         return {"ticket": None, "proxy_ticket": None, "ticket_expires_in": None}
     now = context.registry.now()
     issued = context.office.issue(room, session, absolute_at, now)
@@ -147,12 +184,30 @@ async def activity(request: web.Request, context: Context) -> web.Response:
 
 @app_call
 async def ticket(request: web.Request, context: Context) -> web.Response:
-    """`POST /v1/sessions/{id}/ticket`: new tickets for a live session; never claims, never extends."""
+    """`POST /v1/sessions/{id}/ticket`: new tickets for a live session, an elevated one if asked; never claims, never
+    extends."""
     members = await bodies.read_json(request, optional=True)
     bodies.query(bodies.NoQuery, request)
-    bodies.validated(bodies.NoBody, members)
+    body = bodies.validated(bodies.TicketBody, members)
     session = (await context.registry.live(_session_id(request))).session
-    return json(_tickets(context, session.room, session.id, session.absolute_at))
+    document = _tickets(context, session.room, session.id, session.absolute_at)
+    if body.elevate_for is not None:
+        now = context.registry.now()
+        until = now + body.elevate_for
+        elevated = context.office.elevated(session.room, session.id, session.absolute_at, now, until)
+        document |= {"elevated_ticket": elevated, "elevated_expires_in": protocol.remaining_s(until, now)}
+    return json(document)
+
+
+@app_call
+async def end_everybody(request: web.Request, context: Context) -> web.Response:
+    """`POST /v1/logout-all`: ends every live session, or those of before a time or of a slot, and then answers."""
+    members = await bodies.read_json(request, optional=True)
+    bodies.query(bodies.NoQuery, request)
+    body = bodies.validated(bodies.LogoutAllBody, members)
+    before = bodies.moment("before", body.before)
+    reason = body.reason or EndReason.ADMIN
+    return json({"ended": await context.registry.end_everybody(reason, before, body.slot)}, 202)
 
 
 @app_call
@@ -209,11 +264,13 @@ def _room(request: web.Request) -> str:
 ROUTES = (
     web.post("/notify", notify),
     web.post("/v1/sessions", create),
+    web.post("/v1/sessions/explain", explain),
     web.post("/v1/sessions/validate", validate_by_body),
     web.get("/v1/sessions/{session}", validate, allow_head=False),
     web.delete("/v1/sessions/{session}", end),
     web.post("/v1/sessions/{session}/activity", activity),
     web.post("/v1/sessions/{session}/ticket", ticket),
+    web.post("/v1/logout-all", end_everybody),
     web.post("/v1/users/logout", end_user_by_body),
     web.get("/v1/users/{room}/sessions", list_user, allow_head=False),
     web.delete("/v1/users/{room}/sessions", end_user),

@@ -233,4 +233,5 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "sessions": _on_server(console.sessions),
     "log": _on_server(console.audit),
     "end": _on_server(console.end),
+    "explain": _on_server(console.explain),
 }

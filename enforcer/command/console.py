@@ -27,10 +27,14 @@ from enforcer.process.terminal import plain, plain_json
 TIMEOUT = 10.0
 """Seconds to wait for the server."""
 PAGE = 1000
+PORTION = 500
+"""Sessions that are ended between two movements of the bar."""
 ROWS = 1000
 """Rows of a table unless `--limit` says otherwise."""
 LOOK_BACK, FURTHER = 15.0, 4
 """Seconds in which the newest rows are looked for first, and how much further each time they are too few."""
+NARROW = 6
+"""Characters of a column that a narrow terminal leaves."""
 FOLLOW_EVERY = 1.0
 """Seconds between two looks at what is new."""
 LATE = 5.0
@@ -51,15 +55,15 @@ class Console:
         self._url = (url or local_url(settings.ipaddr, settings.port)).rstrip("/")
         self._key = settings.authkeys[0]
 
-    def call(self, method: str, path: str, parameters: Parameters) -> Any:
+    def call(self, method: str, path: str, parameters: Parameters, body: Row | None = None) -> Any:
         """The answer as JSON; raises as `open`."""
-        with self.open(method, path, parameters) as answer:
-            body = answer.read()
-        return json.loads(body) if body else None
+        with self.open(method, path, parameters, body=body) as answer:
+            told = answer.read()
+        return json.loads(told) if told else None
 
     @contextmanager
     def open(
-        self, method: str, path: str, parameters: Parameters, accept: str = "application/json"
+        self, method: str, path: str, parameters: Parameters, accept: str = "application/json", body: Row | None = None
     ) -> Iterator[http.client.HTTPResponse]:
         """The answer while it arrives.
 
@@ -72,7 +76,11 @@ class Console:
         if not url.startswith(("http://", "https://")):
             raise EnforcerError(f"{self._url} is not an http(s) address")
         headers = {"Authorization": f"Bearer {self._key}", "Accept": accept}
-        request = urllib.request.Request(url, method=method, headers=headers)  # noqa: S310
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body).encode()
+        request = urllib.request.Request(url, data, method=method, headers=headers)  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
                 yield answer
@@ -132,6 +140,8 @@ def sessions(console: Console, arguments: argparse.Namespace) -> int:
         "room": arguments.room,
         "open": {"open": "true", "ended": "false"}.get(arguments.state),
         "reason": arguments.reason,
+        "slot": arguments.slot,
+        "device": arguments.device,
         "since": _moment("--since", arguments.since, now),
         "until": _moment("--until", arguments.until, now),
     }
@@ -162,9 +172,16 @@ def audit(console: Console, arguments: argparse.Namespace) -> int:
 
 
 def end(console: Console, arguments: argparse.Namespace) -> int:
-    """`enforcer end`: one session, or all of a room."""
-    if (arguments.session is None) == (arguments.room is None):
-        raise EnforcerError("name one SESSION, or --room ROOM for all of a user's sessions")
+    """`enforcer end`: one session, all of a room, or all."""
+    if (arguments.session is not None) + (arguments.room is not None) + arguments.everybody != 1:
+        raise EnforcerError("name one SESSION, or --room ROOM for all of a user's sessions, or --all")
+    if not arguments.everybody and (arguments.before, arguments.slot) != (None, None):
+        raise EnforcerError("--before and --slot go with --all")
+    if arguments.everybody:
+        if arguments.keep is not None:
+            raise EnforcerError("--except goes with --room")
+        before = _moment("--before", arguments.before, time.time())
+        return end_everybody(console, arguments.reason, before, arguments.slot, sure=arguments.yes)
     reason: Parameters = {"reason": arguments.reason}
     if arguments.session is not None:
         console.call("DELETE", f"/v1/sessions/{urllib.parse.quote(arguments.session, safe='')}", reason)
@@ -176,6 +193,45 @@ def end(console: Console, arguments: argparse.Namespace) -> int:
         print(f"{plain(session)} has ended")
     if not answer["ended"]:
         print("no session was open")
+    return 0
+
+
+def end_everybody(console: Console, reason: str, before: str | None, slot: str | None, *, sure: bool) -> int:
+    """`enforcer end --all`: asks, then ends a portion after the other, oldest first, with a bar on a terminal."""
+    chosen = {"open": "true", "slot": slot, "until": before}
+    found = [(row["started_at"], row["room"]) for row in console.rows("/v1/sessions", chosen)]
+    users = len({room for _, room in found})
+    if not sure:
+        if not sys.stdin.isatty():
+            raise EnforcerError(f"this would end {len(found)} session(s) of {users} user(s); add --yes if it is meant")
+        answer = input(f"End {len(found):,} session(s) of {users:,} user(s)? [y/N] ")
+        if answer.strip().lower() not in ("y", "yes"):
+            print("nobody was logged out")
+            return 1
+    bounds = [*(at for at, _ in found[PORTION::PORTION]), before]
+    ended = 0
+    for number, bound in enumerate(bounds, 1):
+        body = {"reason": reason, "before": bound, "slot": slot}
+        ended += console.call("POST", "/v1/logout-all", {}, body)["ended"]
+        if sys.stdout.isatty():
+            done = number / len(bounds)
+            print(f"\r[{'#' * round(40 * done):40}] {done:4.0%} {ended:,}", end="", flush=True)
+    if sys.stdout.isatty():
+        print()
+    print(f"{ended} session(s) have ended")
+    return 0
+
+
+def explain(console: Console, arguments: argparse.Namespace) -> int:
+    """`enforcer explain`: what a login would do now, and why."""
+    body: Row = {"room": arguments.room, "slot": arguments.slot, "session": arguments.session}
+    if arguments.device_class is not None:
+        body["device"] = {"class": arguments.device_class}
+    told = console.call("POST", "/v1/sessions/explain", {}, body)
+    where = "" if told["slot"] is None else f" in slot {told['slot']}"
+    print(plain(f"A login of {arguments.room}{where} would be {told['outcome']}."))
+    for sentence in told["why"]:
+        print(plain(f"- {sentence}"))
     return 0
 
 
@@ -239,7 +295,7 @@ def _follow(console: Console, parameters: Parameters, arguments: argparse.Namesp
 
 # ---- what is printed ---------------------------------------------------------------------------
 
-_SESSIONS = ("STARTED", "SESSION", "ROOM", "STATE", "LAST SEEN", "ENDED", "DELIVERY", "DEVICE")
+_SESSIONS = ("STARTED", "SESSION", "ROOM", "STATE", "LAST SEEN", "ENDED", "DELIVERY", "SLOT", "DEVICE")
 _AUDIT = ("AT", "EVENT", "ROOM", "SESSION", "REASON", "BY", "DEVICE")
 
 
@@ -252,6 +308,7 @@ def _session_cells(row: Row) -> Sequence[str]:
         row["last_seen_at"],
         row["ended_at"] or "",
         row["delivery"] or "",
+        row["slot"] or "",
         (row["device"] or {}).get("label", ""),
     )
 
@@ -303,11 +360,29 @@ def _some(rows: Iterable[Any], arguments: argparse.Namespace) -> Iterable[Any]:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     shown = [head, *([plain(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[i]) for row in shown) for i in range(len(head))]
+    widths = _fitting([max(len(row[i]) for row in shown) for i in range(len(head))])
     for row in shown:
         _line(row, widths)
 
 
+def _terminal_width() -> int | None:
+    """Of what is printed to; None if it is no terminal."""
+    return shutil.get_terminal_size((200, 24)).columns if sys.stdout.isatty() else None
+
+
+def _fitting(widths: Sequence[int]) -> list[int]:
+    """The widths of columns so that all are seen on a terminal: the widest give way first."""
+    fitted, wide = list(widths), _terminal_width()
+    while wide is not None and sum(fitted) + 2 * (len(fitted) - 1) > wide and max(fitted) > NARROW:
+        fitted[fitted.index(max(fitted))] -= 1
+    return fitted
+
+
 def _line(cells: Sequence[str], widths: Sequence[int]) -> None:
-    wide = shutil.get_terminal_size((200, 24)).columns if sys.stdout.isatty() else None
-    print("  ".join(plain(cell).ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()[:wide])
+    shown = [_cut(plain(cell), width).ljust(width) for cell, width in zip(cells, widths, strict=True)]
+    print("  ".join(shown).rstrip()[: _terminal_width()])
+
+
+def _cut(text: str, width: int) -> str:
+    """A column of no width is the last of a line, and as long as it is."""
+    return text if not width or len(text) <= width or not sys.stdout.isatty() else f"{text[: width - 1]}…"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from enforcer.configuration.reading import did_you_mean
 from enforcer.configuration.settings import ENV_PREFIX, Settings
+from enforcer.domain.rules import Limits
 from enforcer.process.cores import usable_cores
 from enforcer.process.listening import try_to_listen, why_not_listening
 from enforcer.store.redis.address import is_redis, redis_address
@@ -44,11 +45,14 @@ def _environment(environ: Mapping[str, str]) -> Iterator[str]:
 
 def _contradictions(s: Settings) -> Iterator[str]:
     """Settings of which one takes the meaning of another away."""
-    timeouts = [t for t in (s.idle_timeout, s.absolute_timeout) if t is not None]
-    if timeouts and s.warn_before < SHORTEST_WARNING:
-        yield f"warn_before {s.warn_before:.15g} s is shorter than the {SHORTEST_WARNING:g} s that WCAG 2.2.1 asks for"
-    if timeouts and s.warn_before >= min(timeouts):
-        yield f"warn_before {s.warn_before:.15g} s is not shorter than the time-out of {min(timeouts):.15g} s"
+    yield from _about_warning(s.rules, "")
+    for name, limits in s.rules.slots.items():
+        own = s.slots[name].model_fields_set
+        if own & {"idle_timeout", "absolute_timeout", "warn_before"}:
+            yield from _about_warning(limits, f"slots.{name}.")
+        idle, absolute = limits.idle_timeout, limits.absolute_timeout
+        if own & {"idle_timeout", "absolute_timeout"} and idle and absolute and idle >= absolute:
+            yield f"slots.{name}: idle_timeout is not shorter than absolute_timeout, so no session in it ends as idle"
     later = (
         ("idle_timeout", s.idle_timeout, "absolute_timeout", s.absolute_timeout, "no session ends as idle"),
         ("idle_timeout", s.idle_timeout, "lost_timeout", s.lost_timeout, "closed browsers end as lost before it"),
@@ -73,6 +77,16 @@ def _contradictions(s: Settings) -> Iterator[str]:
         )
     if s.workers > usable_cores():
         yield f"workers {s.workers} is more than the {usable_cores()} processors that this process may use"
+
+
+def _about_warning(limits: Limits, where: str) -> Iterator[str]:
+    timeouts = [t for t in (limits.idle_timeout, limits.absolute_timeout) if t is not None]
+    warn_before = limits.warn_before or 0.0
+    if timeouts and warn_before < SHORTEST_WARNING:
+        told = f"is shorter than the {SHORTEST_WARNING:g} s that WCAG 2.2.1 asks for"
+        yield f"{where}warn_before {warn_before:.15g} s {told}"
+    if timeouts and warn_before >= min(timeouts):
+        yield f"{where}warn_before {warn_before:.15g} s is not shorter than the time-out of {min(timeouts):.15g} s"
 
 
 def _doors(s: Settings) -> Iterator[str]:

@@ -29,11 +29,13 @@ from enforcer.configuration.settings import (
     SAMPLE_AUTHKEY,
     Settings,
     Several,
+    SlotSettings,
 )
 from enforcer.domain.errors import ConfigError
 from enforcer.store.redis.address import is_redis
 
-_JSON_FLAGS = frozenset({"origins", "hostnames", "trusted_proxies", "redirects"})
+_ALL = "the configuration"
+_JSON_FLAGS = frozenset({"origins", "hostnames", "trusted_proxies", "redirects", "slots", "forward_auth"})
 
 
 def load(
@@ -54,6 +56,10 @@ def load(
     settings = _with_keys(settings, path, problems, refused)
     if not refused & {"workers", "store"} and settings.workers > 1 and not is_redis(settings.store):
         problems.append("workers: more than one process needs a store that they can share; set `store` to a Redis")
+    if settings.slots and settings.join == "open":
+        problems.append('slots: with `join` "open" a page names no more than its room; use tickets, or leave slots out')
+    if settings.forward_auth is not None and settings.join == "open":
+        problems.append('forward_auth: with `join` "open" there are no tickets that a proxy could show')
     if settings.event_name in RESERVED_EVENTS:
         problems.append(f"event_name: {settings.event_name!r} is taken by the protocol; choose another")
     if problems:
@@ -207,8 +213,11 @@ def _sentences(error: ValidationError) -> list[str]:
     """Each validation error as one sentence; never the value, which may be a key."""
     sentences = []
     for e in error.errors(include_url=False, include_input=False):
-        name = str(e["loc"][0]) if e["loc"] else "the configuration"
-        if e["type"] == "extra_forbidden":
+        name = ".".join(map(str, e["loc"])) if e["loc"][:1] == ("slots",) else str(e["loc"][0] if e["loc"] else _ALL)
+        if e["type"] == "extra_forbidden" and len(e["loc"]) > 1:
+            close = did_you_mean(str(e["loc"][-1]), SlotSettings.model_fields)
+            sentences.append(f"{name}: {str(e['loc'][-1])!r} is not a member of a slot{close}")
+        elif e["type"] == "extra_forbidden":
             sentences.append(f"{name!r} is not a setting{did_you_mean(name, Settings.model_fields)}")
         else:
             cause = e.get("ctx", {}).get("error")

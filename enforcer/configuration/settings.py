@@ -11,13 +11,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     SettingsConfigDict,
 )
 
-from enforcer.domain.deadlines import Rules
+from enforcer import protocol
+from enforcer.domain.rules import Limits, Rules
 from enforcer.process.cores import usable_cores
 from enforcer.store.redis.address import is_redis, redis_address
 
@@ -46,7 +47,7 @@ def _raise_all(sentences: Iterable[str]) -> None:
         raise Several(found)
 
 
-def _duration(value: object) -> object:
+def duration(value: object) -> object:
     """Seconds from a number, a digit string or "1h30m"."""
     if isinstance(value, bool):
         raise ValueError('a duration is a number of seconds or a text like "15m"')
@@ -61,8 +62,8 @@ def _duration(value: object) -> object:
 
 
 def _optional_duration(value: object) -> object:
-    """As `_duration`; from the environment and flags, "none" stands for `null`."""
-    return None if isinstance(value, str) and value.strip().lower() in {"none", "null", ""} else _duration(value)
+    """As `duration`; from the environment and flags, "none" stands for `null`."""
+    return None if isinstance(value, str) and value.strip().lower() in {"none", "null", ""} else duration(value)
 
 
 def _keys(value: object) -> object:
@@ -152,6 +153,12 @@ def _redirects(value: object) -> object:
     return value
 
 
+def _login_url(value: str | None) -> str | None:
+    if value is not None:
+        _redirects({"login_url": value})
+    return value
+
+
 def _workers(value: object) -> object:
     """A number, or `auto`: one for each processor that this process may use."""
     if value == "auto":
@@ -176,9 +183,49 @@ def _store(value: object) -> object:
     return value
 
 
-_Seconds = Annotated[float, Field(ge=1, le=10 * 365 * 86400)]
-Duration = Annotated[_Seconds, BeforeValidator(_duration)]
+LONGEST = 10 * 365 * 86400.0
+"""Seconds of the longest duration; the shortest is one."""
+_Seconds = Annotated[float, Field(ge=1, le=LONGEST)]
+Duration = Annotated[_Seconds, BeforeValidator(duration)]
 OptionalDuration = Annotated[_Seconds | None, BeforeValidator(_optional_duration)]
+
+
+class SlotSettings(BaseModel):
+    """What holds in one slot; a member that is left out is as the setting of its name."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
+
+    max_sessions: Annotated[int, Field(ge=1, le=1000, strict=True)] = 1
+    policy: Literal["displace", "reject"] = "displace"
+    idle_timeout: OptionalDuration = None
+    absolute_timeout: OptionalDuration = None
+    warn_before: Duration = 120.0
+
+
+def _slots(value: object) -> object:
+    if value is None or value == "null":
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError('an object like {"mobile": {"max_sessions": 1}}')
+    _raise_all(
+        f"{name!r} is not a name for a slot: 1 to 64 of A-Z a-z 0-9 . _ -"
+        for name in value
+        if not protocol.valid_slot(name)
+    )
+    return value
+
+
+class ForwardAuth(BaseModel):
+    """How a reverse proxy may ask whether a request's session is live."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+    cookie: Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")] = "enforcer_proxy"
+    """the cookie with the proxy ticket"""
+    activity: bool = False
+    """whether a request that comes through counts as activity of the human"""
+    login_url: Annotated[str | None, AfterValidator(_login_url)] = None
+    """where to send visitors without a live session that has an `entry`"""
 
 
 class Settings(BaseSettings):
@@ -215,6 +262,8 @@ class Settings(BaseSettings):
     """displace: the newest login stays; reject: while others are alive a login is refused"""
     max_sessions: Annotated[int, Field(ge=1, le=1000)] = 1
     """live logins of one user"""
+    slots: Annotated[dict[str, SlotSettings], BeforeValidator(_slots)] = Field(default_factory=dict)
+    """groups of sessions that compete only with each other, by name, each with limits of its own"""
     idle_timeout: OptionalDuration = None
     """ends a session after so long without human activity"""
     warn_before: Duration = 120.0
@@ -253,10 +302,14 @@ class Settings(BaseSettings):
     """bytes of the head of a request"""
     cache_mb: Annotated[int, Field(ge=1, le=100_000)] = 32
     """memory for sessions that app servers have asked about"""
+    forward_auth: ForwardAuth | None = None
+    """answers reverse proxies at /forward-auth"""
     event_name: Annotated[str, Field(min_length=1, max_length=64)] = "force-logout"
     """the name of the event that ends a page"""
     log_format: Literal["text", "json"] = "text"
     """lines of the log on stderr"""
+    device_ends: Literal["elevated", "ticket", "off"] = "elevated"
+    """what a page shows to end other sessions of its user: elevated, an elevated ticket; ticket, its own; off, never"""
     demo: bool = False
     """serves the demo page"""
 
@@ -283,13 +336,13 @@ class Settings(BaseSettings):
     @property
     def rules(self) -> Rules:
         """The part of the settings that decides about sessions."""
+        usual = {name: getattr(self, name) for name in SlotSettings.model_fields}
+        slots = {name: Limits(**usual | slot.model_dump(exclude_unset=True)) for name, slot in self.slots.items()}
         return Rules(
+            **usual,
             join=self.join,
             login_window=self.login_window,
-            policy=self.policy,
-            max_sessions=self.max_sessions,
-            idle_timeout=self.idle_timeout,
-            absolute_timeout=self.absolute_timeout,
             lost_timeout=self.lost_timeout,
             alive_window=self.alive_window,
+            slots={} if self.join == "open" else slots,
         )

@@ -4,9 +4,8 @@ Pure: `now` is an argument (UTC seconds). Three different things are kept apart:
 `lost_at`) comes from sockets and calls; human activity alone moves the idle deadline; nothing moves the absolute one.
 """
 
-from dataclasses import dataclass
-
-from enforcer.domain.model import EndReason, Mark, Session
+from enforcer.domain.model import FOREVER, EndReason, Mark, Session
+from enforcer.domain.rules import Rules, chosen
 
 IDLE_SLACK = 2.0
 """Seconds after the idle deadline before it is acted on: activity is flushed once a second, maybe on another node."""
@@ -18,32 +17,6 @@ well within it, and a closed browser does not keep its user out for the whole of
 LOST_STEP = 0.02
 """Share of a session's lost time-out by which its lost deadline moves at least: it is indexed, and signs of life are
 many. So a session may be given up too early by that; from when its last socket is closed it is exact."""
-
-FOREVER = 9e15
-"""Later than any time: stands for "no deadline" where a number is needed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The settings that decide. Durations in seconds, `None` means never.
-
-    `grace` is true for a while after a start or an outage: then idle and lost deadlines count as not passed.
-    """
-
-    join: str = "ticket"
-    login_window: float = 30.0
-    policy: str = "displace"
-    max_sessions: int = 1
-    idle_timeout: float | None = None
-    absolute_timeout: float | None = None
-    lost_timeout: float | None = 30 * 86400.0
-    alive_window: float = 60.0
-    grace: bool = False
-
-    @property
-    def open(self) -> bool:
-        """The original way: pages join a room by its name."""
-        return self.join == "open"
 
 
 def lost_deadline(claimed: bool, now: float, rules: Rules) -> float | None:
@@ -59,6 +32,16 @@ def lost_due(session: Session, now: float, rules: Rules) -> float:
     if later is None or session.lost_at is None:
         return FOREVER
     return session.lost_at - (1 - LOST_STEP) * (later - now)
+
+
+def idle_timeout(session: Session, rules: Rules) -> float | None:
+    """Seconds without human activity after which the session ends: its own, else its slot's; None is never."""
+    return chosen(session.idle_timeout, rules.limits(session.slot).idle_timeout)
+
+
+def warn_before(session: Session, rules: Rules) -> float:
+    """Seconds before an end by time from which on its pages warn; 0 if they are not to."""
+    return chosen(session.warn_before, rules.limits(session.slot).warn_before) or 0.0
 
 
 def due_at(session: Session) -> float:
@@ -87,9 +70,10 @@ def expiry(session: Session, now: float, rules: Rules) -> EndReason | None:
 def active_mark(session: Session, active_at: float, now: float, rules: Rules) -> Mark:
     """Human activity at `active_at` (at most `now`) moves the idle deadline, never backwards; unclaimed have none."""
     at = max(session.last_active_at, min(active_at, now))
+    timeout = idle_timeout(session, rules)
     return seen_mark(session, now, rules)._replace(
         last_active_at=at,
-        idle_at=None if rules.idle_timeout is None or not session.claimed else at + rules.idle_timeout,
+        idle_at=None if timeout is None or not session.claimed else at + timeout,
     )
 
 

@@ -10,6 +10,10 @@ EnforcerError
     ├── SessionEnded          the session has ended; carries its record
     ├── SessionConflict       the id belongs to another room
     ├── SessionLimit          policy `reject`: enough others are alive; carries them
+    ├── SessionLive           a session that is live cannot be reported
+    ├── TooLate               a session that ended long ago cannot be reported any more
+    ├── ElevationRequired     the page's ticket does not say that the user has shown the password again
+    ├── NotAllowed            the settings do not let pages do this
     ├── RequestIdReused       the same request id came with another body
     └── TooManyConnections    a limit on sockets or unclaimed sessions
 
@@ -88,13 +92,42 @@ class SessionConflict(Refused):
 
 
 class SessionLimit(Refused):
-    """Policy `reject`: as many others as are allowed are alive; `sessions` are they, oldest login first."""
+    """Policy `reject`: as many others as are allowed are alive; `sessions` are they, oldest login first.
+
+    `slot` and `max_sessions` are those that the login was judged by.
+    """
 
     code = "session-limit"
 
-    def __init__(self, message: str, sessions: Sequence[Session]) -> None:
+    def __init__(self, message: str, sessions: Sequence[Session], slot: str | None, max_sessions: int) -> None:
         super().__init__(message)
         self.sessions = tuple(sessions)
+        self.slot = slot
+        self.max_sessions = max_sessions
+
+
+class SessionLive(Refused):
+    """What was asked for is for ended sessions, and this one is live."""
+
+    code = "session-live"
+
+
+class TooLate(Refused):
+    """The session ended longer ago than it can be reported."""
+
+    code = "too-late"
+
+
+class ElevationRequired(Refused):
+    """To end other sessions a page shows an elevated ticket, which its app gets once the user has proved who it is."""
+
+    code = "elevation-required"
+
+
+class NotAllowed(Refused):
+    """The settings do not let pages do this."""
+
+    code = "not-allowed"
 
 
 class RequestIdReused(Refused):

@@ -11,6 +11,9 @@ from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
+FOREVER = 9e15
+"""Later or longer than any time: stands for "none" where a number is needed."""
+
 
 class EndReason(StrEnum):
     """Why a session ended. Stable public names."""
@@ -44,6 +47,7 @@ class AuditEvent(StrEnum):
     CLAIMED = "claimed"
     ENDED = "ended"
     LOGIN_REFUSED = "login_refused"
+    REPORTED = "reported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,9 @@ class Session(NamedTuple):
     `idle_at`, `absolute_at`, `lost_at` and `window_at` are deadlines, `None` where there is none:
     without human activity; whatever happens; without being seen; and, for an unclaimed session, without a login.
     `online_until` is how long a live socket of it is known of, in whichever process.
+    `slot` is the one in which it competes, None the common one; an `exempt` one competes with nobody.
+    `impersonated_by` names who really acts. `idle_timeout` and `warn_before` are its own (seconds, `FOREVER`: none),
+    None where the settings hold. `reported_at` is when its user has said "it wasn't me".
     """
 
     id: str
@@ -97,10 +104,21 @@ class Session(NamedTuple):
     acked_at: float | None = None
     refused_at: float | None = None
     online_until: float = 0.0
+    slot: str | None = None
+    exempt: bool = False
+    impersonated_by: str | None = None
+    idle_timeout: float | None = None
+    warn_before: float | None = None
+    reported_at: float | None = None
 
     @property
     def ended(self) -> bool:
         return self.ended_at is not None
+
+    @property
+    def claimed_again(self) -> bool:
+        """Whether its latest claim may be another than its first, with which it started."""
+        return self.epoch > int(self.started_at * 1e6)
 
     @property
     def passing(self) -> bool:
@@ -109,7 +127,7 @@ class Session(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """A session as it was read, and the highest epoch among the live sessions of its room then."""
+    """A session as it was read, and the highest epoch among those that competed with it then (`newest_epoch`)."""
 
     session: Session
     newest_epoch: int
@@ -117,7 +135,33 @@ class Snapshot(NamedTuple):
     @property
     def newest(self) -> bool:
         s = self.session
-        return s.claimed and not s.ended and s.epoch == self.newest_epoch
+        return s.claimed and not s.ended and not s.exempt and s.epoch == self.newest_epoch
+
+
+def newest_epoch(live: Iterable[Session], slot: str | None) -> int:
+    """The highest epoch among the live sessions of a slot that are not exempt; 0 if there is none."""
+    return max((s.epoch for s in live if s.slot == slot and not s.exempt), default=0)
+
+
+class Terms(NamedTuple):
+    """What a login asks for itself; None where it asks for nothing, and then the settings hold.
+
+    `max_sessions` and `policy` are for this login's decision alone. Time-outs are seconds, `FOREVER` stands for none.
+    `ends` are ids of sessions of the room that are to end for it.
+    """
+
+    slot: str | None = None
+    max_sessions: int | None = None
+    policy: str | None = None
+    idle_timeout: float | None = None
+    absolute_timeout: float | None = None
+    warn_before: float | None = None
+    exempt: bool | None = None
+    impersonated_by: str | None = None
+    ends: tuple[str, ...] = ()
+
+
+NO_TERMS = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +172,7 @@ class WaitingLogin:
     device: Device | None = None
     entry: str | None = None
     replaces: str | None = None
+    terms: Terms = NO_TERMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +216,7 @@ class RoomState(NamedTuple):
 
 
 class AuditEntry(NamedTuple):
-    """One transition, as the audit log keeps it."""
+    """One transition, as the audit log keeps it. `note` is what a user has written who reported a session."""
 
     at: float
     event: AuditEvent
@@ -181,6 +226,9 @@ class AuditEntry(NamedTuple):
     epoch: int | None = None
     by: Actor | None = None
     device: Device | None = None
+    slot: str | None = None
+    impersonated_by: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +304,10 @@ class Change:
         """Whether a live session that is not here, with this epoch, may have become the newest, or no longer be it."""
         if not self.whole:
             return True
-        return any(s.epoch > epoch and s.ended is not newest for s in self.sessions)
+        later = [s for s in self.sessions if s.epoch > epoch]
+        if newest:
+            return any(not s.ended for s in later)
+        return any(s.ended or s.claimed_again for s in later)  # one that claims again may have left its slot
 
 
 class Mark(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Any
 
 from enforcer import protocol
 from enforcer.configuration.settings import Settings
+from enforcer.domain.deadlines import warn_before
 from enforcer.domain.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
 from enforcer.domain.model import Change, Session, Snapshot
 from enforcer.gateway.identity import REMEDIES, identify, why_not_end_others
@@ -86,7 +87,7 @@ class Hub:
             Refusal: goes out as CONNECT_ERROR.
         """
         try:
-            room, session, ticket = identify(auth, self._office, by_name=self._settings.rules.open)
+            room, session, ticket = identify(auth, self._office, by_name=self._settings.join == "open")
             self._check_limits(socket, room)
         except Refusal as refusal:
             self._metrics.connects[refusal.code].inc()
@@ -398,7 +399,7 @@ class Hub:
                 link.ticket = None
             else:
                 self._plan_renewal(link, half_spent_at - now)
-        return protocol.session_payload(snapshot, self._settings.warn_before, now, fresh)
+        return protocol.session_payload(snapshot, warn_before(snapshot.session, self._registry.rules), now, fresh)
 
     def _plan_renewal(self, link: Link, wait: float) -> None:
         """A page that only listens gets its fresh ticket too, when the old one is half spent, in `wait` seconds."""

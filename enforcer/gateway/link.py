@@ -16,6 +16,7 @@ class View(NamedTuple):
     newest: bool
     epoch: int
     absolute_at: float | None
+    warn_before: float | None
 
 
 class Link:
@@ -73,4 +74,4 @@ class Link:
 def view_of(snapshot: Snapshot) -> View:
     """What is told of it."""
     s = snapshot.session
-    return View(s.claimed, snapshot.newest, s.epoch, s.absolute_at)
+    return View(s.claimed, snapshot.newest, s.epoch, s.absolute_at, s.warn_before)

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from enforcer import protocol
 from enforcer.domain.errors import Refused, SessionEnded, SessionLimit, StoreUnavailable
+from enforcer.domain.model import Session
 
 log = logging.getLogger(__name__)
 
@@ -82,17 +83,14 @@ def ended(error: SessionEnded, status: int) -> Problem:
     return Problem(error.code, str(error), status=status, members=members)
 
 
-def _limit(error: SessionLimit) -> Problem:
-    sessions = [
-        {
-            "session": s.id,
-            "device": protocol.device_json(s.device),
-            "started_at": protocol.iso(s.started_at),
-            "last_seen_at": protocol.iso(s.last_seen_at),
-        }
-        for s in error.sessions
-    ]
-    return Problem(error.code, str(error), members={"sessions": sessions})
+def limit(error: SessionLimit, online: Callable[[Session], bool]) -> Problem:
+    """The limit is reached: with the sessions in the way, and which of them are online."""
+    members = {
+        "slot": error.slot,
+        "max_sessions": error.max_sessions,
+        "sessions": [protocol.other(s, online(s)) for s in error.sessions],
+    }
+    return Problem(error.code, str(error), members=members)
 
 
 def problem_of(error: Exception) -> Problem | None:
@@ -102,8 +100,6 @@ def problem_of(error: Exception) -> Problem | None:
             return error
         case SessionEnded():
             return ended(error, 410)
-        case SessionLimit():
-            return _limit(error)
         case Refused():
             return Problem(error.code, str(error))
         case StoreUnavailable():

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from enforcer.domain.model import AuditRow, Change, Decision, EndReason, Mark, RoomState, Snapshot
+from enforcer.domain.model import AuditRow, Change, Decision, EndReason, Mark, RoomState, Session, Snapshot
 from enforcer.store.cursors import Cursor
 
 T = TypeVar("T")
@@ -17,7 +17,8 @@ class SessionQuery:
     """Rows of the session log, oldest start first.
 
     `since` (included) and `until` (excluded) bound `started_at`; `after` is the (`started_at`, id) of the last row
-    of the page before; `limit` is at least 1.
+    of the page before; `limit` is at least 1. `slot` is a slot's name, empty for the common one; `device` the label,
+    class or id of a device, exactly.
     """
 
     room: str | None = None
@@ -27,6 +28,22 @@ class SessionQuery:
     until: float | None = None
     after: tuple[float, str] | None = None
     limit: int = 100
+    slot: str | None = None
+    device: str | None = None
+
+    def wants(self, session: Session) -> bool:
+        """Whether a record is one of those that are asked for, wherever it stands in the log."""
+        d = session.device
+        return (
+            session.claimed
+            and (self.room is None or session.room == self.room)
+            and (self.open is None or session.ended is not self.open)
+            and (self.reason is None or session.end_reason is self.reason)
+            and (self.since is None or session.started_at >= self.since)
+            and (self.until is None or session.started_at < self.until)
+            and (self.slot is None or session.slot == (self.slot or None))
+            and (self.device is None or (d is not None and self.device in (d.label, d.class_, d.id)))
+        )
 
 
 @dataclass(frozen=True, slots=True)

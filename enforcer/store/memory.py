@@ -19,6 +19,7 @@ from enforcer.domain.model import (
     Snapshot,
     WaitingLogin,
     in_order,
+    newest_epoch,
 )
 from enforcer.domain.policy import REMEMBER_FOR
 from enforcer.store.base import AuditPart, AuditQuery, Decide, SessionQuery
@@ -154,7 +155,7 @@ class MemoryStore:
         rows: list[Snapshot] = []
         for _, session_id in itertools.islice(self._by_start, start, None):
             session = self._sessions[session_id]
-            if _matches(session, query):
+            if query.wants(session):
                 rows.append(self._snapshot(session))
                 if len(rows) == query.limit:
                     break
@@ -241,15 +242,4 @@ class MemoryStore:
     def _snapshot(self, session: Session) -> Snapshot:
         held = self._rooms.get(session.room)
         live = held.live.values() if held is not None else ()
-        return Snapshot(session, max((s.epoch for s in live), default=0))
-
-
-def _matches(session: Session, query: SessionQuery) -> bool:
-    return (
-        session.claimed
-        and (query.room is None or session.room == query.room)
-        and (query.open is None or session.ended is not query.open)
-        and (query.reason is None or session.end_reason is query.reason)
-        and (query.since is None or session.started_at >= query.since)
-        and (query.until is None or session.started_at < query.until)
-    )
+        return Snapshot(session, newest_epoch(live, session.slot))

@@ -7,7 +7,7 @@ its room: whoever commits to the room forgets them all.
 from collections.abc import Iterable, Sequence
 
 from enforcer.domain.deadlines import merged
-from enforcer.domain.model import Mark, RoomState, Session, Snapshot
+from enforcer.domain.model import Mark, RoomState, Session, Snapshot, newest_epoch
 
 COMMITTED = 4096
 """Sessions that are kept because they were committed last: their pages will be here in a moment."""
@@ -34,10 +34,9 @@ class Recent:
     def committed(self, after: RoomState, changed: Sequence[Session]) -> None:
         """A decision was committed, and is the latest about its room: the room after it, and what it changed. What was
         known of the room is forgotten already."""
-        newest = max((s.epoch for s in after.sessions), default=0)
         for session in changed:
             if not session.ended:
-                _put(self._committed, COMMITTED, Snapshot(session, newest))
+                _put(self._committed, COMMITTED, Snapshot(session, newest_epoch(after.sessions, session.slot)))
 
     def marked(self, marks: Iterable[Mark]) -> None:
         """These marks were merged into what is committed."""

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 
 from enforcer.domain.model import (
+    NO_TERMS,
     Actor,
     ActorKind,
     AuditEntry,
@@ -15,16 +16,18 @@ from enforcer.domain.model import (
     LoginAnswer,
     RememberedAnswer,
     Session,
+    Terms,
     WaitingLogin,
 )
 
 COLUMNS = (
     "id, room, claimed, epoch, started_at, last_seen_at, last_active_at, seen_until, idle_at, absolute_at, lost_at, "
-    "window_at, device, entry, ended_at, end_reason, ended_by, acked_at, refused_at, online_until"
+    "window_at, device, entry, ended_at, end_reason, ended_by, acked_at, refused_at, online_until, "
+    "slot, exempt, particulars"
 )
-"""Of a session, in the order of `Session`'s fields."""
+"""Of a session, in the order of `Session`'s fields; `particulars` are those that few sessions have."""
 
-AUDIT_COLUMNS = "operation, at, event, room, session, reason, epoch, actor, device"
+AUDIT_COLUMNS = "operation, at, event, room, session, reason, epoch, actor, device, slot, impersonated_by, note"
 
 ANSWER_COLUMNS = "request_id, fingerprint, at, answer"
 
@@ -51,6 +54,9 @@ def session_row(s: Session) -> tuple[Any, ...]:
         s.acked_at,
         s.refused_at,
         s.online_until,
+        s.slot,
+        int(s.exempt),
+        _particulars_text(s),
     )
 
 
@@ -66,7 +72,8 @@ def only_ended(before: Session | None, after: Session) -> bool:
 
 
 def session_of(row: tuple[Any, ...]) -> Session:
-    """From the first columns of a row, as `COLUMNS` names them."""
+    """From the first columns of a row, as `COLUMNS` names them; the version before wrote none behind `online_until`."""
+    slot, exempt, particulars = row[20:23] if len(row) > 20 else _NO_MORE
     return Session(
         row[0],
         row[1],
@@ -88,26 +95,50 @@ def session_of(row: tuple[Any, ...]) -> Session:
         row[17],
         row[18],
         row[19],
+        slot,
+        bool(exempt),
+        *(_NO_PARTICULARS if particulars is None else orjson.loads(particulars)),
     )
+
+
+_NO_MORE = (None, 0, None)
+_NO_PARTICULARS = (None, None, None, None)
+
+
+def has_particulars(s: Session) -> bool:
+    """Whether a session has any of what few have."""
+    return _particulars(s) != _NO_PARTICULARS
+
+
+def _particulars(s: Session) -> tuple[Any, ...]:
+    return s.impersonated_by, s.idle_timeout, s.warn_before, s.reported_at
+
+
+def _particulars_text(s: Session) -> str | None:
+    return orjson.dumps(_particulars(s)).decode() if has_particulars(s) else None
 
 
 def audit_row(operation: str, e: AuditEntry) -> tuple[Any, ...]:
     by, device = actor_text(e.by), _device_text(e.device)
-    return operation, e.at, str(e.event), e.room, e.session, value_of(e.reason), e.epoch, by, device
+    more = e.slot, e.impersonated_by, e.note
+    return operation, e.at, str(e.event), e.room, e.session, value_of(e.reason), e.epoch, by, device, *more
 
 
 def audit_of(row: tuple[Any, ...]) -> AuditRow:
-    """From `seq` and `AUDIT_COLUMNS`."""
-    seq, operation, at, event, room, session, reason, epoch, by, device = row
+    """From `seq` and `AUDIT_COLUMNS`; the version before wrote none behind `device`."""
+    seq, operation, at, event, room, session, reason, epoch, by, device, *more = row
     why = None if reason is None else EndReason(reason)
-    entry = AuditEntry(at, AuditEvent(event), room, session, why, epoch, _actor(by), _device(device))
+    entry = AuditEntry(at, AuditEvent(event), room, session, why, epoch, _actor(by), _device(device), *more)
     return AuditRow(seq, operation, entry)
 
 
 def waiting_text(waiting: tuple[WaitingLogin, ...]) -> str:
     if not waiting:  # nearly always
         return "[]"
-    rows = [[w.at, _device_list(w.device), w.entry, w.replaces] for w in waiting]
+    rows = [
+        [w.at, _device_list(w.device), w.entry, w.replaces, *([] if w.terms == NO_TERMS else [tuple(w.terms)])]
+        for w in waiting
+    ]
     return orjson.dumps(rows).decode()
 
 
@@ -115,9 +146,14 @@ def waiting_of(text: str) -> tuple[WaitingLogin, ...]:
     if text == "[]":
         return ()
     return tuple(
-        WaitingLogin(at, None if device is None else Device(*device), entry, replaces)
-        for at, device, entry, replaces in orjson.loads(text)
+        WaitingLogin(at, None if device is None else Device(*device), entry, replaces, *map(_terms, terms))
+        for at, device, entry, replaces, *terms in orjson.loads(text)
     )
+
+
+def _terms(row: list[Any]) -> Terms:
+    *members, ends = row
+    return Terms._make((*members, tuple(ends)))
 
 
 def answer_row(kept: RememberedAnswer) -> tuple[Any, ...]:

@@ -60,6 +60,8 @@ class Journal:
             match row.event:
                 case AuditEvent.STARTED | AuditEvent.CLAIMED:
                     members = {"room": room, "session": row.session, "event": row.event, "epoch": row.epoch}
+                    if row.impersonated_by is not None:
+                        members["impersonated_by"] = row.impersonated_by
                     log.info("login", extra={**members, "displaced": displaced})
                     if displaced:
                         self._taken_over(room)
@@ -67,6 +69,8 @@ class Journal:
                     log.info("ended", extra={"room": room, "session": row.session, "reason": row.reason, **_by(row)})
                 case AuditEvent.LOGIN_REFUSED:
                     log.info("login refused", extra={"room": room, "session": row.session})
+                case AuditEvent.REPORTED:
+                    log.warning("reported by its user", extra={"room": room, "session": row.session})
 
     def _taken_over(self, room: str) -> None:
         times = self._take_overs.another(room, self._elapsed())

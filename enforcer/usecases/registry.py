@@ -7,14 +7,15 @@ read here sees what is not flushed yet.
 
 import asyncio
 import logging
+import math
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from enforcer.domain.admission import Login
 from enforcer.domain.deadlines import (
     LOST_STEP,
-    Rules,
     active_mark,
     expiry,
     left_mark,
@@ -25,6 +26,7 @@ from enforcer.domain.deadlines import (
     seen_mark,
 )
 from enforcer.domain.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
+from enforcer.domain.explaining import Explanation, explain_login
 from enforcer.domain.model import (
     Actor,
     ActorKind,
@@ -38,8 +40,18 @@ from enforcer.domain.model import (
     RoomState,
     Session,
     Snapshot,
+    newest_epoch,
 )
-from enforcer.domain.policy import Login, decide_end, decide_end_all, decide_expire, decide_join, decide_login
+from enforcer.domain.policy import (
+    decide_end,
+    decide_end_all,
+    decide_end_some,
+    decide_expire,
+    decide_join,
+    decide_login,
+    decide_report,
+)
+from enforcer.domain.rules import Rules
 from enforcer.store.base import AuditQuery, Decide, SessionQuery, Store
 from enforcer.usecases.outages import Outages
 from enforcer.usecases.presence import Presence
@@ -50,6 +62,8 @@ Committed = Callable[[str, Decision[Any], float], None]
 
 log = logging.getLogger(__name__)
 
+READ_AT_ONCE, END_AT_ONCE = 250, 25
+"""Where everybody is logged out: sessions that are looked up at once, and rooms that a login may have to wait for."""
 EXPIRE_BATCH = 500
 """Due sessions looked at in one round of expiry."""
 SEEN_EVERY = 20
@@ -167,6 +181,19 @@ class Registry:
             raise outcome
         return outcome
 
+    async def explain(self, room: str, login: Login) -> Explanation:
+        """What `login` would do with this login now, and why. Nothing is changed, not even what is due by time."""
+        alive = frozenset(self._presence.in_room(room))
+        login = replace(login, alive=alive)
+
+        def decide(state: RoomState, now: float) -> Decision[Explanation]:
+            found = {i: self._overlaid(s) for i, s in state.found.items()}
+            return Decision(explain_login(state._replace(found=found), login, self.rules, now))
+
+        return await self._transact(
+            room, decide, sessions=[i for i in (login.session, login.replaces) if i is not None]
+        )
+
     async def get(self, session: str, room: str | None = None) -> Snapshot:
         """The session as it stands now, live or ended; counts as a sign of life, never as activity.
 
@@ -212,8 +239,8 @@ class Registry:
         if any(_over(s, now, rules) for s in sessions):
             await self._transact(room, lambda state, now: decide_expire(state, self.rules, now))
             sessions = [self._overlaid(s) for s in (await self._store.room(room)).sessions]
-        newest = max((s.epoch for s in sessions), default=0)
-        return [Snapshot(s, newest) for s in reversed(sessions)]
+        newest = {slot: newest_epoch(sessions, slot) for slot in {s.slot for s in sessions}}
+        return [Snapshot(s, newest[s.slot]) for s in reversed(sessions)]
 
     async def activity(self, session: str, room: str | None = None, idle_for: float = 0.0) -> Snapshot:
         """A human was active `idle_for` seconds ago: moves the idle deadline. Raises as `live`."""
@@ -244,6 +271,58 @@ class Registry:
     async def end_all(self, room: str, reason: EndReason, by: Actor, keep: str | None = None) -> tuple[str, ...]:
         """Log out everywhere: ends every live session of the room but `keep`; their ids."""
         return await self._transact(room, lambda state, now: decide_end_all(state, keep, reason, by, self.rules, now))
+
+    async def end_others(self, session: Session) -> tuple[str, ...]:
+        """A page ends the other sessions of its room, exempt ones excepted; their ids."""
+        by = Actor(ActorKind.PAGE, session.id, session.device)
+
+        def another(s: Session) -> bool:
+            return s.id != session.id and not s.exempt
+
+        return await self._transact(
+            session.room,
+            lambda state, now: decide_end_some(state, another, EndReason.LOGOUT, by, self.rules, now),
+        )
+
+    async def end_everybody(self, reason: EndReason, before: float | None = None, slot: str | None = None) -> int:
+        """Ends every live session that started before `before` (default: by now), of all slots or of one (empty: the
+        common one), as an administrator; how many. It goes a few rooms at a time, so that logins get their turn."""
+        until = math.nextafter(self.now(), math.inf) if before is None else before
+        query = SessionQuery(open=True, until=until, slot=slot, limit=READ_AT_ONCE)
+        count = 0
+        while True:
+            found = [snapshot.session for snapshot in await self._store.logs.sessions(query)]
+            rooms = list(dict.fromkeys(s.room for s in found))
+            for first in range(0, len(rooms), END_AT_ONCE):
+                portion = rooms[first : first + END_AT_ONCE]
+                ended = await asyncio.gather(*(self._end_older(room, query, reason) for room in portion))
+                count += sum(map(len, ended))
+            if len(found) < READ_AT_ONCE:
+                return count
+            query = replace(query, after=(found[-1].started_at, found[-1].id))
+
+    async def _end_older(self, room: str, query: SessionQuery, reason: EndReason) -> tuple[str, ...]:
+        by = Actor(ActorKind.ADMIN)
+        return await self._transact(
+            room, lambda state, now: decide_end_some(state, query.wants, reason, by, self.rules, now)
+        )
+
+    async def report(self, session: str, room: str, note: str | None) -> Session:
+        """The user of an ended session says "it wasn't me"; a second report changes nothing. Its record.
+
+        Raises:
+            SessionUnknown: as `get`.
+            SessionLive: it has not ended.
+            TooLate: it ended longer ago than `REPORT_WITHIN`.
+        """
+        outcome = await self._transact(
+            room, lambda state, now: decide_report(state, session, note, self.rules, now), sessions=(session,)
+        )
+        if outcome is None:
+            raise SessionUnknown(f"session {session!r} is not known in room {room!r}")
+        if isinstance(outcome, Refused):
+            raise outcome
+        return outcome
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
         """Rows of the session log."""

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from enforcer.domain.deadlines import LEFT_FOR, Rules
-from enforcer.domain.policy import Login
+from enforcer.domain.admission import Login
+from enforcer.domain.deadlines import LEFT_FOR
+from enforcer.domain.rules import Rules
 from enforcer.store.base import SessionQuery, Store
 from enforcer.store.by_url import make_store
 from enforcer.usecases.registry import SEEN_EVERY, Registry

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from enforcer.domain.deadlines import Rules
-from enforcer.domain.policy import Login
+from enforcer.domain.admission import Login
+from enforcer.domain.rules import Rules
 from enforcer.store.redis.address import redis_address
 from enforcer.store.redis.keys import BUCKETS
 from enforcer.store.redis.store import FEWEST_ROOMS, MOST_PARTS, RedisStore

@@ -1,14 +1,17 @@
 """Several processes on one Redis: what each hears of the others, and what they do to each other's commits."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 
+import orjson
 import pytest
 
-from enforcer.domain.deadlines import Rules
-from enforcer.domain.errors import StoreUnavailable
-from enforcer.domain.model import Change, Decision, RoomState, Session
-from enforcer.domain.policy import Login
+from enforcer.domain.admission import Login
+from enforcer.domain.errors import SessionLimit, StoreUnavailable
+from enforcer.domain.model import Change, Decision, LoginAnswer, RoomState, Session, Terms
+from enforcer.domain.rules import Rules
+from enforcer.store.base import SessionQuery
 from enforcer.store.redis.address import redis_address
 from enforcer.store.redis.keys import Keys
 from enforcer.store.redis.rooms import Outcome, Rooms
@@ -229,6 +232,33 @@ async def test_nobody_there_is_unavailable_within_a_bounded_time() -> None:
     await store.close()
 
 
+async def test_a_node_of_the_version_before_takes_no_slot_away(redis: RedisServer | RedisCluster) -> None:
+    """It knows 20 values of a session and writes no more, for all sessions of a room in which it commits anything."""
+    store = RedisStore(redis_address(redis.url))
+    await store.open()
+    phone = session("phone", slot="mobile", idle_timeout=60.0, impersonated_by="support-7", exempt=True)
+    await put(store, phone, session("plain"))
+    room = "alice"
+    keys = Keys("enf")
+    (text,) = await store._link.ask(("HGET", keys.of_room(room, "rooms"), room))
+    _, epoch, waiting, live = orjson.loads(text)
+    old = orjson.dumps([[["by the old one", START]], epoch, waiting, [row[:20] for row in live]])
+    await store._link.run(
+        ("HSET", keys.of_room(room, "rooms"), room, old),
+        ("HSET", keys.of_room(room, "versions"), room, "by the old one"),
+    )
+    assert set((await store.room(room)).sessions) == {phone, session("plain")}
+    assert [s.session for s in await store.logs.sessions(SessionQuery(slot="mobile"))] == [phone]
+    await put(store, ended(phone))
+    assert (await store.room(room)).sessions == (session("plain"),)
+    found = await store.get("phone")
+    assert found is not None
+    assert found.session == ended(phone)
+    (beside,) = await store._link.ask(("HGET", keys.of_room(room, "beside"), room))
+    assert beside is None, "nothing is left of it where nobody needs it"
+    await store.close()
+
+
 async def test_an_outage_is_made_up_for_once(redis: RedisServer | RedisCluster) -> None:
     """Two nodes notice at the same moment that nobody looked after the sessions: one moves the deadlines."""
     clock = Clock()
@@ -258,6 +288,27 @@ async def test_a_note_that_comes_late_is_none(nodes: list[RedisStore]) -> None:
     with pytest.raises(StoreUnavailable):
         await here.upkeep.beat(now - 5)
     assert await here.upkeep.last_beat() == now
+
+
+async def test_logins_that_choose_are_decided_once(nodes: list[RedisStore]) -> None:
+    """Twenty on two nodes at the same time name the one session that is in the way: one of them is admitted."""
+    registries = [Registry(store, Rules(policy="reject"), time.monotonic) for store in nodes]
+    await registries[0].login("alice", Login("old"))
+    terms = Terms(ends=("old",))
+
+    async def log_in(number: int) -> LoginAnswer | SessionLimit:
+        try:
+            return await registries[number % 2].login("alice", Login(f"new-{number}", terms=terms))
+        except SessionLimit as refusal:
+            return refusal
+
+    outcomes = await asyncio.gather(*(log_in(number) for number in range(20)))
+    (admitted,) = [outcome for outcome in outcomes if isinstance(outcome, LoginAnswer)]
+    assert admitted.displaced == ("old",)
+    refused = [outcome for outcome in outcomes if isinstance(outcome, SessionLimit)]
+    assert {s.id for refusal in refused for s in refusal.sessions} == {admitted.session}
+    for registry in registries:
+        assert [s.session.id for s in await registry.list_room("alice")] == [admitted.session]
 
 
 async def test_a_lease_is_held_by_one(nodes: list[RedisStore]) -> None:

@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from enforcer.domain.deadlines import IDLE_SLACK, Rules
-from enforcer.domain.errors import RequestIdReused, SessionConflict, SessionEnded
-from enforcer.domain.model import Actor, ActorKind, EndReason
-from enforcer.domain.policy import Login
+from enforcer.domain.admission import Login
+from enforcer.domain.deadlines import IDLE_SLACK
+from enforcer.domain.errors import RequestIdReused, SessionConflict, SessionEnded, SessionLimit
+from enforcer.domain.model import NO_TERMS, Actor, ActorKind, EndReason, Terms
+from enforcer.domain.rules import Limits, Rules
 from enforcer.store.base import AuditQuery, SessionQuery
 from enforcer.store.by_url import make_store
 from enforcer.usecases.outages import TICK_SLACK
@@ -29,8 +30,27 @@ from tests.contract.conftest import STORES, Clock, Fresh, fresh_store
 
 ROOMS = ("alice", "bob")
 MAX, IDLE, ABSOLUTE = 2, 100.0, 400.0
-RULES = Rules(max_sessions=MAX, idle_timeout=IDLE, absolute_timeout=ABSOLUTE)
+MOST = {None: MAX, "mobile": 1, "desktop": 2}
+OWN_IDLE = 40.0
+RULES = Rules(
+    max_sessions=MAX,
+    idle_timeout=IDLE,
+    absolute_timeout=ABSOLUTE,
+    slots={
+        "mobile": Limits(max_sessions=1, idle_timeout=IDLE, absolute_timeout=ABSOLUTE),
+        "desktop": Limits(max_sessions=2, policy="reject", idle_timeout=IDLE, absolute_timeout=ABSOLUTE),
+    },
+)
 APP = Actor(ActorKind.APP)
+names = st.integers(0, 12).map(lambda n: f"s{n}")
+any_terms = st.fixed_dictionaries(
+    {
+        "slot": st.none() | st.sampled_from(["mobile", "desktop"]),
+        "exempt": st.sampled_from([None, None, True, False]),
+        "idle_timeout": st.sampled_from([None, OWN_IDLE]),
+        "ends": st.lists(names, max_size=3).map(tuple),
+    }
+).map(lambda members: Terms(**members))
 
 
 @dataclass
@@ -43,6 +63,9 @@ class Expected:
     idle_at: float
     absolute_at: float
     reason: EndReason | None = None
+    slot: str | None = None
+    exempt: bool = False
+    idle: float = IDLE
 
 
 class RegistryMachine(RuleBasedStateMachine):
@@ -93,41 +116,83 @@ class RegistryMachine(RuleBasedStateMachine):
             elif e.reason is None and self.clock.now >= e.idle_at + IDLE_SLACK:
                 e.reason = EndReason.IDLE
 
-    def claimed(self, room: str, name: str, replaces: str | None) -> list[str]:
+    def competing(self, room: str, slot: str | None) -> list[str]:
+        """Those of a slot that count, oldest login first."""
+        return [n for n in self.live(room) if self.expected[n].slot == slot and not self.expected[n].exempt]
+
+    def claimed(self, room: str, name: str, replaces: str | None, terms: Terms = NO_TERMS) -> list[str]:
         """The model's login; whom it displaces."""
         now = self.clock.now
         self.made += 1
         known = self.expected.get(name)
-        self.expected[name] = Expected(
-            room, self.made, now, now + IDLE, now + ABSOLUTE if known is None else known.absolute_at
-        )
+        e = Expected(room, self.made, now, 0, now + ABSOLUTE if known is None else known.absolute_at)
+        e.slot = terms.slot if terms.slot is not None or known is None else known.slot
+        e.exempt = terms.exempt if terms.exempt is not None else known is not None and known.exempt
+        e.idle = terms.idle_timeout or (IDLE if known is None else known.idle)
+        e.idle_at = now + e.idle
+        going = [n for n in self.live(room) if n in terms.ends and n not in (name, replaces)]
+        going = [n for n in going if not self.expected[n].exempt]
+        self.expected[name] = e
         if replaces in self.expected and replaces != name and self.expected[replaces].reason is None:
             self.expected[replaces].reason = EndReason.REPLACED  # in whichever room it is
-        others = [n for n in self.live(room) if n != name]
-        displaced = others[: max(0, len(others) + 1 - MAX)]
-        for n in displaced:
+        if not e.exempt:
+            others = [n for n in self.competing(room, e.slot) if n != name and n not in going]
+            going += others[: max(0, len(others) + 1 - MOST[e.slot])]
+        for n in going:
             self.expected[n].reason = EndReason.DISPLACED
-        return displaced
+        return going
+
+    def refused(self, room: str, name: str, replaces: str | None, terms: Terms) -> list[str] | None:
+        """Who is in the way of the model's login, where it is refused. In this model everybody is alive."""
+        known = self.expected.get(name)
+        slot = terms.slot if terms.slot is not None or known is None else known.slot
+        exempt = terms.exempt if terms.exempt is not None else known is not None and known.exempt
+        if slot != "desktop" or exempt:
+            return None
+        others = [n for n in self.competing(room, slot) if n not in (name, replaces, *terms.ends)]
+        return others if len(others) >= MOST[slot] else None
+
+    def everybody_is_seen(self) -> None:
+        """Who is not alive is in nobody's way; in this model a validation has just asked about each."""
+        for name, e in self.expected.items():
+            if e.reason is None:
+                self.run(self.registry.get(name))
 
     # ---- what happens --------------------------------------------------------------------------
 
-    @rule(room=st.sampled_from(ROOMS), which=st.integers(0, 12), replaces=st.none() | st.integers(0, 12))
-    def login(self, room: str, which: int, replaces: int | None) -> None:
-        """A login with an id that is new, live, ended or another room's."""
-        name = f"s{which}"
-        old = None if replaces is None else f"s{replaces}"
-        known = self.expected.get(name)
-        login = Login("unused", session=name, replaces=old)
+    @rule(room=st.sampled_from(ROOMS), which=names, replaces=st.none() | names, terms=any_terms)
+    def login(self, room: str, which: str, replaces: str | None, terms: Terms) -> None:
+        """A login with an id that is new, live, ended or another room's. It is explained first, and comes so."""
+        known = self.expected.get(which)
+        login = Login("unused", session=which, replaces=replaces, terms=terms)
+        self.everybody_is_seen()
+        told = self.run(self.registry.explain(room, login))
+        ends = [(s.id, reason) for s, reason in told.would_end]
+        in_the_way = self.refused(room, which, replaces, terms)
         if known is not None and known.room != room:
             with pytest.raises(SessionConflict):
                 self.run(self.registry.login(room, login))
+            assert (told.code, ends) == ("session-conflict", [])
         elif known is not None and known.reason is not None:
             with pytest.raises(SessionEnded):
                 self.run(self.registry.login(room, login))
+            assert (told.code, ends) == ("session-ended", [])
+        elif in_the_way is not None:
+            with pytest.raises(SessionLimit) as refusal:
+                self.run(self.registry.login(room, login))
+            assert [s.id for s in refusal.value.sessions] == in_the_way == [s.id for s in told.counted]
+            assert (told.code, ends) == ("session-limit", [])
         else:
+            was_live = {n for n, e in self.expected.items() if e.reason is None}
             answer = self.run(self.registry.login(room, login))
             assert answer.created is (known is None)
-            assert list(answer.displaced) == self.claimed(room, name, old)
+            displaced = self.claimed(room, which, replaces, terms)
+            assert list(answer.displaced) == displaced
+            replaced = [replaces] if replaces != which and replaces in was_live else []
+            assert told.code is None
+            assert sorted(ends) == sorted(
+                [(n, EndReason.DISPLACED) for n in displaced] + [(str(n), EndReason.REPLACED) for n in replaced]
+            )
             self.started += known is None
 
     @rule(room=st.sampled_from(ROOMS), request=st.sampled_from(("r1", "r2")), body=st.sampled_from(("x", "y")))
@@ -161,7 +226,7 @@ class RegistryMachine(RuleBasedStateMachine):
             return
         self.run(self.registry.activity(name, idle_for=idle_for))
         e.active_at = max(e.active_at, self.clock.now - idle_for)
-        e.idle_at = max(e.idle_at, e.active_at + IDLE)
+        e.idle_at = max(e.idle_at, e.active_at + e.idle)
 
     @precondition(lambda self: self.expected)
     @rule(data=st.data(), reason=st.sampled_from((EndReason.LOGOUT, EndReason.ADMIN)))
@@ -218,9 +283,13 @@ class RegistryMachine(RuleBasedStateMachine):
             assert session.end_reason is e.reason, f"{name}: {session}"
         for room in ROOMS:
             live = self.live(room)
-            assert len(live) <= MAX
-            listed = [s.session.id for s in self.run(self.registry.list_room(room))]
-            assert listed == live[::-1]
+            listed = self.run(self.registry.list_room(room))
+            assert [s.session.id for s in listed] == live[::-1]
+            for slot, most in MOST.items():
+                competing = self.competing(room, slot)
+                assert len(competing) <= most
+                newest = [s.session.id for s in listed if s.newest and s.session.slot == slot]
+                assert newest == competing[-1:]
         self.each_transition_is_logged_once()  # after the reads, which commit what expired
         self.the_log_and_each_read_agree()
 

@@ -4,10 +4,10 @@ from typing import Any, cast
 
 import pytest
 
-from enforcer.domain.deadlines import Rules
+from enforcer.domain.admission import Login
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import EndReason
-from enforcer.domain.policy import Login
+from enforcer.domain.rules import Rules
 from enforcer.store.base import AuditQuery, Store
 from enforcer.usecases.registry import Registry
 from tests.contract.conftest import Clock

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from enforcer.domain.errors import StartError, StoreUnavailable
-from enforcer.domain.model import AuditEntry, AuditEvent, Change, Decision, Device, Mark, RoomState
+from enforcer.domain.model import AuditEntry, AuditEvent, Change, Decision, Device, Mark, RoomState, WaitingLogin
 from enforcer.process.cores import usable_cores
 from enforcer.store.base import AuditQuery, SessionQuery
 from enforcer.store.sqlite import checkpoints as sqlite_checkpoints
@@ -221,6 +221,32 @@ async def test_a_new_file_gets_the_newest_schema(store: SQLiteStore, path: Path)
     """`user_version` counts the migrations."""
     await store.close()
     assert version(path) == len(MIGRATIONS)
+
+
+async def test_what_the_version_before_wrote_reads_as_it_was(path: Path) -> None:
+    """Sessions, waiting logins and audit rows of a schema without slots; and they can be written again."""
+    with sqlite3.connect(path) as old:
+        old.executescript(";".join(MIGRATIONS[:3]) + ";PRAGMA user_version = 3")
+        old.execute("INSERT INTO rooms VALUES ('alice', 7, ?, 'op')", (f'[[{START},null,"sso","old"]]',))
+        old.execute(
+            "INSERT INTO sessions VALUES ('s', 'alice', 1, 7, ?1, ?1, ?1, ?1 + 60, ?1 + 900, NULL, NULL, NULL,"
+            """ '["Phone","mobile",null,null,null]', 'sso', NULL, NULL, NULL, NULL, NULL, 0)""",
+            (START,),
+        )
+        old.execute("INSERT INTO audit VALUES (1, 'op', ?, 'started', 'alice', 's', NULL, 7, NULL, NULL)", (START,))
+    old.close()
+    store = SQLiteStore(path, Clock())
+    await store.open()
+    was = session("s", epoch=7, idle_at=START + 900, device=Device("Phone", "mobile"), entry="sso")
+    state = await store.room("alice")
+    assert (state.sessions, state.waiting) == ((was,), (WaitingLogin(START, None, "sso", "old"),))
+    assert [row.entry for row in await store.logs.audit(AuditQuery())] == [
+        AuditEntry(START, AuditEvent.STARTED, "alice", "s", None, 7)
+    ]
+    now = was._replace(slot="mobile", impersonated_by="support-7", exempt=True)
+    await put(store, now)
+    assert (await store.room("alice")).sessions == (now,)
+    await store.close()
 
 
 async def test_a_file_of_a_newer_version_is_refused(store: SQLiteStore, path: Path) -> None:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from enforcer.domain.deadlines import FOREVER, IDLE_SLACK, due_at, merged, postponed
+from enforcer.domain.deadlines import IDLE_SLACK, due_at, merged, postponed
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import (
+    FOREVER,
     AuditEntry,
     AuditEvent,
     Change,
@@ -21,6 +22,7 @@ from enforcer.domain.model import (
     RememberedAnswer,
     RoomState,
     Session,
+    Terms,
     WaitingLogin,
 )
 from enforcer.domain.policy import REMEMBER_FOR
@@ -43,6 +45,12 @@ FULL = session(
     online_until=START + 5.5,
     device=DEVICE,
     entry="sso",
+    slot="mobile",
+    exempt=True,
+    impersonated_by="support – 7 👩",
+    idle_timeout=12.5,
+    warn_before=FOREVER,
+    reported_at=START + 9,
 )
 
 
@@ -96,7 +104,8 @@ async def test_the_room_has_its_live_sessions_oldest_claim_first(store: Store) -
 
 async def test_epoch_and_waiting_stay_until_they_are_changed(store: Store) -> None:
     """`None` in a decision means unchanged; an empty tuple of waiting logins means none wait any more."""
-    waiting = (WaitingLogin(START, DEVICE, "sso", "old"), WaitingLogin(START + 1))
+    terms = Terms("mobile", 2, "reject", 1.5, FOREVER, None, True, "support-7", ("a", "b"))
+    waiting = (WaitingLogin(START, DEVICE, "sso", "old"), WaitingLogin(START + 1), WaitingLogin(START + 2, terms=terms))
     await store.transact("alice", deciding(Decision(None, epoch=5, waiting=waiting)))
     await put(store, session("s"))
     state = await store.room("alice")
@@ -122,6 +131,10 @@ async def test_the_newest_epoch_is_that_of_the_live_sessions(store: Store) -> No
     await put(store, ended(session("b", epoch=2)))
     newest = {i: s.newest for i in "ab" if (s := await store.get(i))}
     assert newest == {"a": True, "b": False}
+    await put(store, session("m", epoch=3, slot="mobile"), session("n", epoch=4, slot="mobile", exempt=True))
+    newest = {i: s.newest for i in "amn" if (s := await store.get(i))}
+    assert newest == {"a": True, "m": True, "n": False}, "each slot has its own, and an exempt one is none"
+    assert newest == {s.session.id: s.newest for s in await store.logs.sessions(SessionQuery(open=True, room="alice"))}
 
 
 async def test_decide_is_given_the_stores_time(store: Store, clock: Clock) -> None:
@@ -404,9 +417,9 @@ async def test_due_is_what_the_domain_says(store: Store, deadlines: list[Any], a
 
 
 LOG = [
-    session("a", started_at=START),
-    ended(session("b", started_at=START + 1), reason=EndReason.DISPLACED),
-    session("c", "bob", started_at=START + 1),
+    session("a", started_at=START, slot="mobile"),
+    ended(session("b", started_at=START + 1, slot="mobile"), reason=EndReason.DISPLACED),
+    session("c", "bob", started_at=START + 1, device=DEVICE),
     ended(session("d", "bob", started_at=START + 2), reason=EndReason.IDLE),
     session("e", started_at=START + 3),
 ]
@@ -423,6 +436,12 @@ LOG = [
         (SessionQuery(reason=EndReason.IDLE), "d"),
         (SessionQuery(since=START + 1), "bcde"),
         (SessionQuery(until=START + 1), "a"),
+        (SessionQuery(slot="mobile"), "ab"),
+        (SessionQuery(slot=""), "cde"),
+        (SessionQuery(device="desktop"), "c"),
+        (SessionQuery(device=DEVICE.label), "c"),
+        (SessionQuery(device="d-1"), "c"),
+        (SessionQuery(device="Mozilla/5.0"), ""),
         (SessionQuery(since=START + 1, until=START + 3), "bcd"),
         (SessionQuery(room="bob", open=False, reason=EndReason.DISPLACED), ""),
         (SessionQuery(limit=2), "ab"),
@@ -463,7 +482,8 @@ async def test_the_audit_log(store: Store, clock: Clock) -> None:
         AuditEntry(START, AuditEvent.STARTED, "alice", "a", None, 1, None, DEVICE),
         AuditEntry(START + 1, AuditEvent.LOGIN_REFUSED, "alice", None),
         AuditEntry(START + 2, AuditEvent.ENDED, "alice", "a", EndReason.DISPLACED, 1, ended(session("a")).ended_by),
-        AuditEntry(START + 3, AuditEvent.STARTED, "bob", "b", None, 1),
+        AuditEntry(START + 3, AuditEvent.STARTED, "bob", "b", None, 1, slot="mobile", impersonated_by="support-7"),
+        AuditEntry(START + 4, AuditEvent.REPORTED, "bob", "b", note="it wasn’t me"),
     ]
     for e in entries:
         clock.now = e.at

@@ -49,7 +49,18 @@ def console(server: EnforcerProcess, *arguments: str, status: int = 0) -> str:
 def test_sessions_as_a_table(server: EnforcerProcess) -> None:
     """A row a session; what somebody wrote into a name does not reach the terminal as an order."""
     head, *rows = console(server, "sessions").splitlines()
-    assert head.split() == ["STARTED", "SESSION", "ROOM", "STATE", "LAST", "SEEN", "ENDED", "DELIVERY", "DEVICE"]
+    assert head.split() == [
+        "STARTED",
+        "SESSION",
+        "ROOM",
+        "STATE",
+        "LAST",
+        "SEEN",
+        "ENDED",
+        "DELIVERY",
+        "SLOT",
+        "DEVICE",
+    ]
     assert [row.split()[1:4] for row in rows] == [
         ["a-1", "alice", "displaced"],
         ["a-2", "alice", "open"],
@@ -119,6 +130,11 @@ def test_end_all_of_a_user_but_one(server: EnforcerProcess) -> None:
     ("arguments", "sentence"),
     [
         (["end"], "name one SESSION, or --room ROOM"),
+        (["end", "--all", "--room", "x"], "name one SESSION, or --room ROOM"),
+        (["end", "--all", "--except", "x"], "--except goes with --room"),
+        (["end", "a-1", "--slot", "x"], "--before and --slot go with --all"),
+        (["end", "--all"], "this would end 2 session(s) of 2 user(s); add --yes if it is meant"),
+        (["end", "--all", "--before", "soon"], "--before: "),
         (["end", "nobody"], "session 'nobody' is not known (404)"),
         (["log", "--since", "tomorrow"], "--since: a time is written as 1h, 2d, today"),
         (["sessions", "--url", "http://127.0.0.1:1"], "http://127.0.0.1:1 cannot be reached"),
@@ -132,6 +148,36 @@ def test_what_cannot_be_done_is_one_line(server: EnforcerProcess, arguments: lis
     assert line.startswith("enforcer: ")
     assert sentence in line
     assert len(line.splitlines()) == 1
+
+
+def test_end_everybody(server: EnforcerProcess) -> None:
+    """Those of a slot, or all; on a terminal it asks, and shows how far it is."""
+    server.login("carol", session="c-1", slot="mobile")
+    assert console(server, "end", "--all", "--slot", "mobile", "--yes") == "1 session(s) have ended\n"
+    assert "End 2 session(s) of 2 user(s)? [y/N]" in on_a_terminal(server, "end", "--all", typed="no\n", status=1)
+    assert server.record("a-2")["active"]
+    shown = on_a_terminal(server, "end", "--all", "--reason", "security", typed="y\n")
+    assert f"[{'#' * 40}] 100% 2" in shown
+    assert "2 session(s) have ended" in shown
+    assert server.record("b-1")["end_reason"] == "security"
+
+
+def test_explain_says_what_would_happen(server: EnforcerProcess) -> None:
+    """In sentences."""
+    head, *why = console(server, "explain", "alice").splitlines()
+    assert head == "A login of alice would be admitted."
+    assert why[0] == "- max_sessions is 1 (from the settings), and 1 other session counts"
+    assert "a-2" in why[1]
+    assert console(server, "explain", "alice", "--slot", "tv").splitlines()[-1] == "- nobody would end"
+    assert "would be refused" in console(server, "explain", "alice", "--session", "a-1")
+
+
+def test_a_table_fits_the_terminal(server: EnforcerProcess) -> None:
+    """Every column is seen; the widest give way."""
+    server.login("d" * 200, session="d-1", device={"label": "L" * 100, "class": "tv"}, slot="salon")
+    for line in on_a_terminal(server, "sessions", "--slot", "salon", columns=100).splitlines():
+        assert len(line) <= 100
+        assert "DEVICE" in line or "LL" in line
 
 
 def test_a_reader_that_has_seen_enough(server: EnforcerProcess) -> None:
@@ -271,20 +317,24 @@ def test_the_log_is_followed(server: EnforcerProcess, form: str) -> None:
 # ---- a terminal -------------------------------------------------------------------------------------
 
 
-def on_a_terminal(server: EnforcerProcess, *arguments: str) -> str:
-    """What the command writes to a terminal."""
+def on_a_terminal(
+    server: EnforcerProcess, *arguments: str, typed: str = "", columns: int = 400, status: int | None = None
+) -> str:
+    """What the command writes to a terminal, at which somebody has typed this."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "enforcer", *arguments, "--config", str(server.config)],
-        cwd=ROOT, stdout=theirs, stderr=theirs, env={**os.environ, "COLUMNS": "400"},
+        cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "COLUMNS": str(columns)},
     ) as process:  # fmt: skip
         os.close(theirs)
+        os.write(ours, typed.encode())
         written = b""
         with contextlib.suppress(OSError):  # EIO: the other end is closed
             while data := os.read(ours, 65536):
                 written += data
         process.wait(10)
     os.close(ours)
+    assert status in (None, process.returncode)
     return written.decode()
 
 

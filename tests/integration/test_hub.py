@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import pytest
 
 from enforcer.configuration.settings import Settings
+from enforcer.domain.admission import Login
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import Actor, ActorKind, Decision, EndReason, Snapshot
-from enforcer.domain.policy import Login
 from enforcer.gateway.hub import Hub
 from enforcer.gateway.link import Link
 from enforcer.gateway.socket import News, Refusal

@@ -3,13 +3,16 @@
 from collections.abc import Collection
 from typing import Any, TypeVar
 
-from enforcer.domain.deadlines import Rules, active_mark, left_mark, merged, seen_mark
+from enforcer.domain.admission import Login
+from enforcer.domain.deadlines import active_mark, left_mark, merged, seen_mark
 from enforcer.domain.errors import Refused
+from enforcer.domain.explaining import Explanation, explain_login
 from enforcer.domain.model import (
     Actor,
     ActorKind,
     AuditEntry,
     AuditEvent,
+    Change,
     Decision,
     Device,
     EndReason,
@@ -17,23 +20,27 @@ from enforcer.domain.model import (
     RememberedAnswer,
     RoomState,
     Session,
+    Snapshot,
+    Terms,
     WaitingLogin,
+    newest_epoch,
 )
 from enforcer.domain.policy import (
     MAX_UNCLAIMED,
     MAX_WAITING,
-    Login,
     decide_end,
     decide_end_all,
     decide_expire,
     decide_join,
     decide_login,
 )
+from enforcer.domain.rules import Rules
 
 T = TypeVar("T")
 
 START = 1_700_000_000.0
 APP = Actor(ActorKind.APP)
+SLOTS = ("mobile", "desktop")
 
 
 class Room:
@@ -50,16 +57,32 @@ class Room:
         self.audit: list[AuditEntry] = []
         self.online: set[str] = set()
         self._made = 0
+        self._most: dict[str | None, int] = {}
 
     # ---- what may happen ---------------------------------------------------------------------------
 
     def login(self, session: str | None = None, **more: Any) -> LoginAnswer | Refused:
         """`POST /notify`; `more` are members of `Login`."""
+        login = self._login(session, more)
         self._made += 1
-        more.setdefault("alive", frozenset(self.online & self.live_ids))
-        login = Login(f"made-{self._made}", session, **more)
+        if login.terms.max_sessions is not None:
+            for slot in (None, *SLOTS):
+                self._most[slot] = max(self._most.get(slot, 0), login.terms.max_sessions)
         state = self.state((session,) if session else (), login.request_id)
         return self.commit(decide_login(state, login, self.rules, self.now))
+
+    def explain(self, session: str | None = None, **more: Any) -> Explanation:
+        """What `login` with the same would do now."""
+        login = self._login(session, more)
+        named = [i for i in (session, login.replaces) if i is not None]
+        return explain_login(self.state(named), login, self.rules, self.now)
+
+    def _login(self, session: str | None, more: dict[str, Any]) -> Login:
+        """Members of `Terms` are taken as members of the login."""
+        terms = Terms(**{name: value for name, value in more.items() if name in Terms._fields})
+        rest = {name: value for name, value in more.items() if name not in Terms._fields}
+        rest.setdefault("alive", frozenset(self.online & self.live_ids))
+        return Login(f"made-{self._made}", session, terms=terms, **rest)
 
     def join(self, session: str, alive: Collection[str] = ()) -> Session | Refused:
         """A page joins by the room's name (`join: "open"`), and its socket stays."""
@@ -126,6 +149,10 @@ class Room:
         """Ids of the live claimed sessions, oldest claim first."""
         return [s.id for s in self.live if s.claimed]
 
+    def competing(self, slot: str | None) -> list[str]:
+        """Ids of those that compete in a slot, oldest claim first."""
+        return [s.id for s in self.live if s.claimed and s.slot == slot and not s.exempt]
+
     @property
     def unclaimed(self) -> list[str]:
         return [s.id for s in self.live if not s.claimed]
@@ -144,14 +171,15 @@ class Room:
     def commit(self, decision: Decision[T]) -> T:
         """Applies a decision. Whatever it is, these hold of every one."""
         transitions = [t for s in decision.changed for t in _transitions(self.records.get(s.id), s)]
-        told = [(e.event, e.session) for e in decision.audit if e.event is not AuditEvent.LOGIN_REFUSED]
+        aside = (AuditEvent.LOGIN_REFUSED, AuditEvent.REPORTED)
+        told = [(e.event, e.session) for e in decision.audit if e.event not in aside]
         assert sorted(told, key=str) == sorted(transitions, key=str), "one audit entry per transition"
         assert len({s.id for s in decision.changed}) == len(decision.changed), "one record per session"
         for s in decision.changed:
             before = self.records.get(s.id)
             assert s.room == self.name
             assert before is None or before.room == self.name, "an id never changes its room"
-            assert before is None or not before.ended, "an ended id never comes back"
+            assert before is None or not before.ended or before == s._replace(reported_at=None), "what ended stays so"
             assert not (s.ended and before is None), "a session begins before it ends"
         new_epochs = [s.epoch for s in decision.changed if s.claimed and not s.ended]
         assert all(e > self.epoch for e in new_epochs), "a claim raises the epoch"
@@ -164,13 +192,25 @@ class Room:
             self.waiting = decision.waiting
         if decision.remember is not None:
             self.answers[decision.remember.request_id] = decision.remember
+        before_it = self.live
         self.records |= {s.id: s for s in decision.changed}
+        self._whoever_is_newest_hears_of_it(before_it, decision.changed)
         self.audit += decision.audit
         self.online &= self.live_ids
         assert len(self.unclaimed) <= MAX_UNCLAIMED
         assert len(self.waiting) <= MAX_WAITING
-        assert len(self.claimed) <= self.rules.max_sessions
+        for slot in {s.slot for s in self.live if s.claimed}:
+            most = max(self.rules.limits(slot).max_sessions, self._most.get(slot, 0))
+            assert len(self.competing(slot)) <= most
         return decision.result
+
+    def _whoever_is_newest_hears_of_it(self, before: Collection[Session], changed: tuple[Session, ...]) -> None:
+        """The change concerns each session that has become the newest of its slot by it, or is no longer."""
+        change, ids = Change(self.name, changed), {s.id for s in changed}
+        for s in self.live:
+            if s in before and s.id not in ids:
+                was, is_now = (Snapshot(s, newest_epoch(live, s.slot)).newest for live in (before, self.live))
+                assert was == is_now or change.may_concern(s.epoch, was), "its pages must be told"
 
     def _mark(self, session: str, mark: Any) -> None:
         self.records[session] = merged(self.records[session], mark)
@@ -183,7 +223,7 @@ def _transitions(before: Session | None, after: Session) -> list[tuple[AuditEven
         found.append((AuditEvent.STARTED, after.id))
     elif before is not None and after.epoch > before.epoch:
         found.append((AuditEvent.CLAIMED, after.id))
-    if after.ended and not after.passing:
+    if after.ended and not after.passing and (before is None or not before.ended):
         found.append((AuditEvent.ENDED, after.id))
     return found
 

@@ -27,7 +27,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 SEPARATE = {("api", "gateway"), ("gateway", "api"), ("process/jobs", "api"), ("process/jobs", "gateway")}
 """Neighbours that must not know each other."""
 PURE = (
-    *("domain/model", "domain/errors", "domain/deadlines", "domain/devices", "domain/policy", "http/authkeys"),
+    *("domain/model", "domain/errors", "domain/rules", "domain/deadlines", "domain/devices", "domain/draft"),
+    *("domain/admission", "domain/policy", "domain/explaining", "http/authkeys"),
     *("http/origins", "http/plain_requests", "http/rates", "configuration/text", "process/terminal", "command/moments"),
     *("protocol", "tickets", "usecases/unwritten", "usecases/presence", "store/ahead", "store/cursors"),
     "store/recent",
@@ -144,9 +145,11 @@ def private_names(tree: ast.Module) -> set[str]:
                 own.add(name)
             case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name) if _PRIVATE.fullmatch(name):
                 inherited.add(name)
-            case ast.Attribute(attr=name) if (
-                _PRIVATE.fullmatch(name) and name != "_replace"
-            ):  # a NamedTuple's is public
+            case ast.Attribute(attr=name) if _PRIVATE.fullmatch(name) and name not in (
+                "_replace",
+                "_make",
+                "_fields",
+            ):  # a NamedTuple's are public
                 foreign.add(name)
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 own.add(name)

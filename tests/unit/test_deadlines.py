@@ -7,11 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enforcer.domain.deadlines import (
-    FOREVER,
     IDLE_SLACK,
     LEFT_FOR,
     LOST_STEP,
-    Rules,
     active_mark,
     due_at,
     expiry,
@@ -23,7 +21,8 @@ from enforcer.domain.deadlines import (
     postponed,
     seen_mark,
 )
-from enforcer.domain.model import EndReason, Mark, Session
+from enforcer.domain.model import FOREVER, EndReason, Mark, Session
+from enforcer.domain.rules import Rules
 from tests.unit.rooms import START
 
 RULES = Rules(idle_timeout=600, absolute_timeout=3600, lost_timeout=7200)

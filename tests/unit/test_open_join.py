@@ -2,10 +2,10 @@
 
 import pytest
 
-from enforcer.domain.deadlines import Rules
 from enforcer.domain.errors import SessionConflict, SessionEnded, SessionLimit, TooManyConnections
 from enforcer.domain.model import AuditEvent, EndReason, LoginAnswer
 from enforcer.domain.policy import MAX_UNCLAIMED, MAX_WAITING
+from enforcer.domain.rules import Rules
 from tests.unit.rooms import Room, phone
 
 OPEN = Rules(join="open")

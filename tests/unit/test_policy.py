@@ -2,10 +2,10 @@
 
 import pytest
 
-from enforcer.domain.deadlines import Rules
 from enforcer.domain.errors import RequestIdReused, SessionConflict, SessionEnded, SessionLimit
 from enforcer.domain.model import ActorKind, AuditEvent, EndReason, LoginAnswer
 from enforcer.domain.policy import REMEMBER_FOR
+from enforcer.domain.rules import Rules
 from tests.unit.rooms import START, Room, phone
 
 ONE = Rules()

@@ -1,10 +1,11 @@
 """Random histories of a room: whatever happens in whatever order, the promises hold."""
 
+from typing import Any
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from enforcer.domain.deadlines import Rules
 from enforcer.domain.errors import (
     Refused,
     RequestIdReused,
@@ -13,14 +14,24 @@ from enforcer.domain.errors import (
     SessionLimit,
     TooManyConnections,
 )
-from enforcer.domain.model import EndReason, LoginAnswer
-from tests.unit.rooms import Room
+from enforcer.domain.explaining import Explanation
+from enforcer.domain.model import FOREVER, AuditEvent, Device, EndReason, LoginAnswer, Session
+from enforcer.domain.rules import Limits, Rules
+from tests.unit.rooms import SLOTS, Room
 
 NAMES = tuple(f"s{n}" for n in range(8))
 ids = st.sampled_from(NAMES)
 maybe_ids = st.none() | ids
+any_ids = maybe_ids | st.just("theirs")
 seconds = st.sampled_from([0.001, 1.0, 5.0, 20.0, 31.0, 61.0, 400.0])
 
+limits = st.builds(
+    Limits,
+    policy=st.sampled_from(["displace", "reject"]),
+    max_sessions=st.integers(1, 3),
+    idle_timeout=st.sampled_from([None, 200.0]),
+    absolute_timeout=st.sampled_from([None, 600.0]),
+)
 any_rules = st.builds(
     Rules,
     join=st.sampled_from(["ticket", "open"]),
@@ -29,6 +40,21 @@ any_rules = st.builds(
     idle_timeout=st.sampled_from([None, 300.0]),
     absolute_timeout=st.sampled_from([None, 1000.0]),
     lost_timeout=st.sampled_from([None, 500.0]),
+    slots=st.dictionaries(st.sampled_from(SLOTS), limits),
+)
+any_terms = st.fixed_dictionaries(
+    {},
+    optional={
+        "slot": st.sampled_from(SLOTS),
+        "max_sessions": st.integers(1, 3),
+        "policy": st.sampled_from(["displace", "reject"]),
+        "idle_timeout": st.sampled_from([50.0, FOREVER]),
+        "absolute_timeout": st.sampled_from([100.0, FOREVER]),
+        "exempt": st.booleans(),
+        "impersonated_by": st.just("support-7"),
+        "ends": st.lists(ids | st.just("theirs"), max_size=3).map(tuple),
+        "device": st.sampled_from([Device(class_="mobile"), Device(label="x")]),
+    },
 )
 
 
@@ -42,45 +68,86 @@ class RoomMachine(RuleBasedStateMachine):
         self.dead: set[str] = set()
         self.newest: str | None = None
 
-    @rule(session=maybe_ids | st.just("theirs"), replaces=maybe_ids, sockets=st.booleans())
-    def log_in(self, session: str | None, replaces: str | None, sockets: bool) -> None:
-        """A POST, with or without a session."""
+    @rule(
+        session=maybe_ids | st.just("theirs"),
+        replaces=maybe_ids | st.just("theirs"),
+        more=any_terms,
+        sockets=st.booleans(),
+    )
+    def log_in(self, session: str | None, replaces: str | None, more: dict[str, Any], sockets: bool) -> None:
+        """A POST, with or without a session. First it is explained, and then it must come so."""
         room = self.room
         room.expire()
         before = {s.id: s for s in room.live}
-        claims = room.claimed
-        unclaimed = set(room.unclaimed)
-        waiting = len(room.waiting)
-        alive = {s for s in claims if before[s].seen_until > room.now or s in room.online}
-        outcome = room.login(session, replaces=replaces)
+        waiting, logged = room.waiting, len(room.audit)
+        alive = {s for s in room.claimed if before[s].seen_until > room.now or s in room.online}
+        told = room.explain(session, replaces=replaces, **more)
+        assert ({s.id: s for s in room.live}, room.waiting, len(room.audit)) == (before, waiting, logged)
+
+        outcome = room.login(session, replaces=replaces, **more)
+
+        own_room = [(s.id, reason) for s, reason in told.would_end if s.room == room.name]
+        ended = [(row.session, row.reason) for row in room.audit[logged:] if row.event is AuditEvent.ENDED]
+        assert own_room == ended
+        assert told.why
         if isinstance(outcome, Refused):
+            assert told.code == outcome.code
+            assert own_room == []
             assert {s.id: s for s in room.live} == before, "a refusal changes nothing"
-            self._refused(outcome, session, alive - {session, replaces})
+            self._refused(outcome, session, alive, told)
             return
+        assert told.code is None
         assert isinstance(outcome, LoginAnswer)
         if outcome.session is None:
             assert room.rules.open
             assert session is None
             assert {s.id: s for s in room.live} == before, "nobody ends while a login waits"
-            assert len(room.waiting) == min(waiting + 1, 8)
+            assert len(room.waiting) == min(len(waiting) + 1, 8)
             return
-        self._claimed(outcome.session)
-        if session is not None:
-            assert outcome.session == session
-        elif room.rules.open:
-            assert outcome.session in unclaimed
-        assert outcome.created == (outcome.session not in claims)
-        assert set(outcome.displaced) == {s for s in before if room.why(s) is EndReason.DISPLACED}
-        if replaces in before and replaces != outcome.session:
-            assert room.why(replaces) is EndReason.REPLACED
-        stayed = [s for s in claims if s not in (outcome.session, replaces) and room.why(s) is None]
-        if room.rules.policy == "displace":
-            in_the_way = [s for s in claims if s not in (outcome.session, replaces)]
-            assert stayed == in_the_way[len(in_the_way) - len(stayed) :], "the oldest claims go first"
-        else:
-            assert not [s for s in alive - {replaces} if room.why(s) is not None], "reject never ends an alive session"
+        self._admitted(outcome, session, replaces, more, told, before, alive)
         if sockets:
             room.arrive(outcome.session)
+
+    def _admitted(
+        self,
+        outcome: LoginAnswer,
+        session: str | None,
+        replaces: str | None,
+        more: dict[str, Any],
+        told: Explanation,
+        before: dict[str, Session],
+        alive: set[str],
+    ) -> None:
+        """Who stays and who goes, without looking at how it is decided."""
+        room = self.room
+        assert outcome.session is not None
+        new = room.records[outcome.session]
+        assert session in (None, new.id)
+        assert (told.slot, told.max_sessions is None) == (new.slot, new.exempt)
+        assert new.epoch == room.epoch
+        assert outcome.created == (new.id not in before or not before[new.id].claimed)
+        gone = {s for s in before if room.why(s) is not None}
+        displaced = {s for s in before if room.why(s) is EndReason.DISPLACED}
+        assert set(outcome.displaced) == displaced
+        if replaces in before and replaces != new.id:
+            assert room.why(replaces) is EndReason.REPLACED
+        assert gone - displaced <= {replaces}
+        chosen = {s for s in more.get("ends", ()) if s in before and not before[s].exempt} - {new.id, replaces}
+        assert chosen <= displaced, "whom the login names goes"
+        by_limit = {s for s in displaced - chosen if before[s].claimed}
+        assert not [s for s in by_limit if before[s].exempt or before[s].slot != new.slot], "slots do not compete"
+        if new.exempt:
+            assert displaced == chosen
+            return
+        assert room.unclaimed == []
+        assert told.max_sessions is not None
+        assert room.competing(new.slot)[-1] == new.id
+        assert len(room.competing(new.slot)) <= told.max_sessions
+        if told.policy == "reject":
+            assert not by_limit & alive, "reject never ends an alive session"
+        else:
+            stayed = [before[s].epoch for s in room.competing(new.slot) if s in before and s != new.id]
+            assert all(before[s].epoch < min(stayed) for s in by_limit if stayed), "the oldest claims go first"
 
     @precondition(lambda self: self.room.rules.open)
     @rule(session=ids | st.just("theirs"))
@@ -89,21 +156,17 @@ class RoomMachine(RuleBasedStateMachine):
         room = self.room
         room.expire()
         before = {s.id: s for s in room.live}
-        claims, waited = room.claimed, len(room.waiting)
-        alive = {s for s in claims if before[s].seen_until > room.now or s in room.online}
+        waited = len(room.waiting)
         outcome = room.join(session)
         if isinstance(outcome, Refused):
             assert {s.id: s for s in room.live} == before
-            self._refused(outcome, session, set())
+            self._refused(outcome, session, set(), None)
         elif session in before:
             assert set(room.live_ids) == set(before), "a page that is known changes nobody"
             assert len(room.waiting) == waited, "and takes no login"
         elif session in room.claimed:
             assert len(room.waiting) < waited
-            self._claimed(session)
-            if room.rules.policy == "reject":
-                replaced = {s for s in alive if room.why(s) is EndReason.REPLACED}
-                assert not [s for s in alive - replaced if room.why(s) is not None]
+            assert room.records[session].epoch == room.epoch
         else:
             assert set(room.live_ids) == {*before, session}, "joining alone ends nobody"
 
@@ -172,15 +235,7 @@ class RoomMachine(RuleBasedStateMachine):
             self.dead |= {s.id for s in self.room.records.values() if s.ended}
             assert not self.dead & self.room.live_ids
 
-    def _claimed(self, session: str) -> None:
-        """The newest login always stays; everyone else beyond the limit has gone."""
-        room = self.room
-        assert room.claimed[-1] == session
-        assert room.unclaimed == []
-        assert len(room.claimed) <= room.rules.max_sessions
-        assert room.records[session].epoch == room.epoch
-
-    def _refused(self, refusal: Refused, session: str | None, alive: set[str]) -> None:
+    def _refused(self, refusal: Refused, session: str | None, alive: set[str], told: Explanation | None) -> None:
         """Each refusal has its reason."""
         room = self.room
         match refusal:
@@ -190,9 +245,11 @@ class RoomMachine(RuleBasedStateMachine):
             case SessionConflict():
                 assert session == "theirs"
             case SessionLimit():
-                assert room.rules.policy == "reject"
-                assert {s.id for s in refusal.sessions} == alive
-                assert len(alive) >= room.rules.max_sessions
+                assert told is not None
+                assert told.policy == "reject"
+                assert refusal.sessions == told.counted
+                assert {s.id for s in refusal.sessions} <= alive & set(room.competing(refusal.slot))
+                assert len(refusal.sessions) >= refusal.max_sessions
             case TooManyConnections():
                 assert len(room.unclaimed) == 16
             case _:

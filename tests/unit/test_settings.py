@@ -227,6 +227,43 @@ def test_durations(config: Path, written_as: object, seconds: float) -> None:
     assert load(written(config, {"authkey": KEY, "idle_timeout": written_as}), environ={}).idle_timeout == seconds
 
 
+# ---- slots ------------------------------------------------------------------------------------------
+
+
+def test_a_slot_has_what_it_says_and_else_what_the_settings_say(config: Path) -> None:
+    """A member that is left out is the global setting; null is never."""
+    slots = {"mobile": {"max_sessions": 1}, "desktop": {"policy": "reject", "idle_timeout": None, "warn_before": "1m"}}
+    values = {"authkey": KEY, "max_sessions": 3, "idle_timeout": "15m", "slots": slots}
+    rules = load(written(config, values), environ={}).rules
+    mobile, desktop = rules.limits("mobile"), rules.limits("desktop")
+    assert (mobile.max_sessions, mobile.policy, mobile.idle_timeout, mobile.warn_before) == (1, "displace", 900, 120)
+    assert (desktop.max_sessions, desktop.policy, desktop.idle_timeout, desktop.warn_before) == (3, "reject", None, 60)
+    assert rules.limits("another") is rules.limits(None) is rules
+    environ = {"ENFORCER_AUTHKEY": KEY, "ENFORCER_SLOTS": json.dumps(slots)}
+    assert set(load(None, environ=environ).slots) == {"mobile", "desktop"}
+    assert load(None, {"slots": json.dumps(slots), "authkey": KEY}, {}).slots["mobile"].max_sessions == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"slots": {"m": {"max_session": 1}}}, "'max_session' is not a member of a slot; did you mean 'max_sessions'?"),
+        ({"slots": {"m": {"max_sessions": 0}}}, "slots.m.max_sessions: input should be greater than or equal to 1"),
+        ({"slots": {"m": {"max_sessions": True}}}, "slots.m.max_sessions: input should be a valid integer"),
+        ({"slots": {"m": {"idle_timeout": "soon"}}}, "slots.m.idle_timeout: a duration is a number of seconds"),
+        ({"slots": {"m": {"policy": "ask"}}}, "slots.m.policy: input should be 'displace' or 'reject'"),
+        ({"slots": {"m": 1}}, "slots.m: input should be"),
+        ({"slots": {"a b": {}}}, "slots: 'a b' is not a name for a slot"),
+        ({"slots": []}, "slots: an object like"),
+        ({"slots": {"m": {}}, "join": "open"}, 'slots: with `join` "open" a page names no more than its room'),
+        ({"device_ends": "never"}, "device_ends: input should be 'elevated', 'ticket' or 'off'"),
+    ],
+)
+def test_a_slot_that_cannot_be_is_refused(config: Path, values: dict[str, Any], sentence: str) -> None:
+    """With its name, and what it may have instead."""
+    assert sentence in problems(written(config, {"authkey": KEY, **values}))
+
+
 # ---- keys in a file ---------------------------------------------------------------------------------
 
 
@@ -272,6 +309,8 @@ def test_the_settings_do_not_show_the_key(config: Path) -> None:
     [
         ({"idle_timeout": 60, "warn_before": 10}, "WCAG 2.2.1"),
         ({"idle_timeout": 60, "warn_before": 60}, "is not shorter than the time-out"),
+        ({"idle_timeout": 900, "slots": {"m": {"warn_before": "15m"}}}, "slots.m.warn_before 900 s is not shorter"),
+        ({"slots": {"m": {"idle_timeout": 90, "absolute_timeout": 80}}}, "slots.m: idle_timeout is not shorter"),
         ({"join": "open"}, "join is open"),
         ({"demo": True}, "demo is on"),
         ({"store": "memory://"}, "forgotten at a restart"),

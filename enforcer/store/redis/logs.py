@@ -57,13 +57,7 @@ class RedisLogs:
 
     async def _wanted(self, ids: list[tuple[str, str]], query: SessionQuery) -> list[Snapshot]:
         """The records of these sessions, those that the query wants; one may have been purged meanwhile."""
-        return [
-            snapshot
-            for snapshot in await self._snapshots(ids)
-            if snapshot.session.claimed
-            and (query.open is None or snapshot.session.ended is not query.open)
-            and (query.reason is None or snapshot.session.end_reason is query.reason)
-        ]
+        return [found for found in await self._snapshots(ids) if query.wants(found.session)]
 
     async def _snapshots(self, ids: list[tuple[str, str]]) -> list[Snapshot]:
         by_bucket: dict[int, list[tuple[str, str]]] = {}
@@ -73,14 +67,15 @@ class RedisLogs:
         for b, those in by_bucket.items():
             commands.append(("HMGET", self._keys.of_bucket(b, "rooms"), *(room for _, room in those)))
             commands.append(("HMGET", self._keys.of_bucket(b, "ended"), *(id_ for id_, _ in those)))
+            commands.append(("HMGET", self._keys.of_bucket(b, "beside"), *(room for _, room in those)))
         replies = await self._link.ask(*commands) if commands else []
         found: dict[str, Snapshot] = {}
         for n, those in enumerate(by_bucket.values()):
-            for (id_, name), state, ended in zip(those, replies[2 * n], replies[2 * n + 1], strict=True):
-                home = room_of(name, state)
+            for (id_, name), state, ended, beside in zip(those, *replies[3 * n : 3 * n + 3], strict=True):
+                home = room_of(name, state, beside)
                 session = home.session(id_) or (session_of(ended) if ended else None)
                 if session is not None:
-                    found[id_] = Snapshot(session, home.newest_epoch)
+                    found[id_] = home.snapshot(session)
         return [found[id_] for id_, _ in ids if id_ in found]
 
     async def gone(self, before: float, limit: int) -> list[tuple[str, str]]:

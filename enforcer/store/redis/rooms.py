@@ -183,6 +183,7 @@ class Rooms:
             k.answer(room, "" if remember is None else remember.request_id),
             k.of_room(room, "stamp"),
             k.channel(room),
+            k.of_room(room, "beside"),
             *(k.home(i) for i in p.fresh),
         ]
         told = Change(room, p.told)
@@ -195,7 +196,11 @@ class Rooms:
 
     def _loading(self, room: str, asked: Sequence[str], request_id: str | None) -> Command:
         k = self._keys
-        keys = [k.of_room(room, "rooms"), k.of_room(room, "ended"), k.answer(room, request_id or "")]
+        keys = [
+            *(k.of_room(room, name) for name in ("rooms", "ended")),
+            k.answer(room, request_id or ""),
+            k.of_room(room, "beside"),
+        ]
         return LOAD.call(keys, [room, *asked])
 
     def _loaded(self, wanted: tuple[str, Sequence[str]], reply: Sequence[Any], started: float) -> Loaded:

@@ -6,14 +6,26 @@ from typing import Any
 
 import orjson
 
-from enforcer.domain.deadlines import FOREVER, due_at
-from enforcer.domain.model import Change, Decision, RememberedAnswer, RoomState, Session, WaitingLogin
+from enforcer.domain.deadlines import due_at
+from enforcer.domain.model import (
+    FOREVER,
+    Change,
+    Decision,
+    RememberedAnswer,
+    RoomState,
+    Session,
+    Snapshot,
+    WaitingLogin,
+    newest_epoch,
+)
 from enforcer.domain.policy import REMEMBER_FOR
 from enforcer.store import rows
 from enforcer.store.redis.keys import member
 
 OPERATION_KEPT = 30.0
 """Seconds that a room remembers the name of a commit: longer than anybody tries to find out whether it took place."""
+COLUMNS_BEFORE = 20
+"""Values of a session that the version before knew."""
 OPERATIONS_KEPT = 64
 """Names that a room remembers at most."""
 
@@ -33,10 +45,9 @@ class Room:
         """The name of the latest commit; empty before the first."""
         return self.operations[0][0] if self.operations else ""
 
-    @property
-    def newest_epoch(self) -> int:
-        """The highest epoch among the live sessions."""
-        return max((s.epoch for s in self.live), default=0)
+    def snapshot(self, session: Session) -> Snapshot:
+        """A session of the room as it was read with it."""
+        return Snapshot(session, newest_epoch(self.live, session.slot))
 
     def knows(self, operation: str) -> bool:
         """Whether that commit took place, as long as it is remembered."""
@@ -72,10 +83,14 @@ def room_text(room: Room) -> bytes:
     return orjson.dumps([room.operations, room.epoch, rows.waiting_text(room.waiting), live])
 
 
-def room_of(name: str, text: bytes | None) -> Room:
+def room_of(name: str, text: bytes | None, beside: bytes | None = None) -> Room:
+    """From the room's state, and what stands beside it (`beside_text`)."""
     if text is None:
         return Room(name)
     operations, epoch, waiting, live = orjson.loads(text)
+    if beside is not None:
+        more = orjson.loads(beside)
+        live = [[*row, *more.get(row[0], ())] if len(row) == COLUMNS_BEFORE else row for row in live]
     return Room(
         name,
         epoch,
@@ -85,14 +100,25 @@ def room_of(name: str, text: bytes | None) -> Room:
     )
 
 
+def beside_text(room: Room) -> str | None:
+    """What a node of the version before drops from the room's state when it commits; None if there is nothing.
+
+    It knows no more of a session than `COLUMNS_BEFORE` values. It stands beside the state, where such a node leaves it
+    alone, so that in an upgrade sessions keep their slot whichever node writes.
+    """
+    rows_now = (rows.session_row(s) for s in room.live if s.slot is not None or s.exempt or rows.has_particulars(s))
+    more = {row[0]: row[COLUMNS_BEFORE:] for row in rows_now}
+    return orjson.dumps(more).decode() if more else None
+
+
 def loaded_of(name: str, reply: Sequence[Any], now: float, asked: Sequence[str]) -> Loaded:
     """From the reply of the load script."""
-    _, state, answer, ended = reply
+    _, state, answer, ended, beside = reply
     records = {i: session_of(text) for i, text in zip(asked, ended, strict=True) if text}
     kept = None if answer is None else answer_of(answer)
     if kept is not None and now - kept.at >= REMEMBER_FOR:
         kept = None
-    return Loaded(room_of(name, state), now, records, kept)
+    return Loaded(room_of(name, state, beside), now, records, kept)
 
 
 def session_text(session: Session) -> bytes:
@@ -163,6 +189,7 @@ def rest(
         "forget": [(i, member(i, name)) for i in forget],
         "audit": [orjson.dumps(rows.audit_row(then.version, e)).decode() for e in decision.audit],
         "at": None if at is None else str(at),
+        "beside": beside_text(then),
         "drop": bool(forget) and not (then.live or then.waiting),
     }
     if decision.remember is not None:

@@ -119,7 +119,7 @@ class RedisStore:
     async def get(self, session: str) -> Snapshot | None:
         loaded = await self._rooms.find(session)
         found = None if loaded is None else loaded.found(session)
-        return None if loaded is None or found is None else Snapshot(found, loaded.room.newest_epoch)
+        return None if loaded is None or found is None else loaded.room.snapshot(found)
 
     async def room(self, room: str) -> RoomState:
         return (await self._rooms.load(room)).state({}, ())

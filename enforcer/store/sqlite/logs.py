@@ -8,10 +8,16 @@ from enforcer.store import rows
 from enforcer.store.base import AuditPart, AuditQuery, SessionQuery
 from enforcer.store.cursors import Cursor
 
+_DEVICE = ", ".join(f"json_extract(s.device, '$[{n}]')" for n in range(3))
+"""A device's label, class and id."""
+
 Read = Callable[..., list[Any]]
 """All rows of a query with these values; raises `StoreUnavailable`."""
 
-_NEWEST = "(SELECT coalesce(max(o.epoch), 0) FROM sessions o WHERE o.room = s.room AND o.ended_at IS NULL)"
+_NEWEST = (
+    "(SELECT coalesce(max(o.epoch), 0) FROM sessions o "
+    "WHERE o.room = s.room AND o.ended_at IS NULL AND o.slot IS s.slot AND NOT o.exempt)"
+)
 SESSION = ", ".join(f"s.{column}" for column in rows.COLUMNS.split(", "))
 """A session's columns, where the table is called `s`."""
 SNAPSHOT = f"SELECT {SESSION}, {_NEWEST} FROM sessions s"
@@ -54,6 +60,10 @@ class SQLiteLogs:
             conditions.append(("s.started_at >= ?", (query.since,)))
         if query.until is not None:
             conditions.append(("s.started_at < ?", (query.until,)))
+        if query.slot is not None:
+            conditions.append(("s.slot IS ?", (query.slot or None,)))
+        if query.device is not None:
+            conditions.append((f"? IN ({_DEVICE})", (query.device,)))
         if query.after is not None:
             conditions.append(("(s.started_at, s.id) > (?, ?)", query.after))
         where = f"WHERE {' AND '.join(condition for condition, _ in conditions)}"

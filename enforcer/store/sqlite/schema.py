@@ -6,8 +6,9 @@ one by room serves the live sessions (`ended_at` is null there) as well as a roo
 
 import sqlite3
 
-from enforcer.domain.deadlines import FOREVER, IDLE_SLACK
+from enforcer.domain.deadlines import IDLE_SLACK
 from enforcer.domain.errors import StartError
+from enforcer.domain.model import FOREVER
 
 MIGRATIONS: tuple[str, ...] = (
     f"""
@@ -98,6 +99,14 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     """
     DROP TABLE outbox;
+    """,
+    """
+    ALTER TABLE sessions ADD COLUMN slot TEXT;
+    ALTER TABLE sessions ADD COLUMN exempt INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE sessions ADD COLUMN particulars TEXT;    -- JSON: what only few sessions have
+    ALTER TABLE audit ADD COLUMN slot TEXT;
+    ALTER TABLE audit ADD COLUMN impersonated_by TEXT;
+    ALTER TABLE audit ADD COLUMN note TEXT;
     """,
 )
 

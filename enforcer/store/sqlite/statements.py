@@ -46,12 +46,13 @@ class Kind(IntEnum):
     TOLD = 8
 
 
-VALUES = 20
+VALUES = 23
 """Of a row: as many as the widest kind has."""
 ROWS_AT_ONCE = 512
 """In one statement; SQLite allows 32,766 values. Always a power of two: so only ten statements are ever compiled."""
 
 _session_columns = COLUMNS.split(", ")
+_audit_columns = AUDIT_COLUMNS.split(", ")
 
 
 def _values(count: int) -> str:
@@ -83,7 +84,10 @@ _TEXTS: dict[Kind, tuple[int, str]] = {
         WHERE id = {0}
         """,
     ),
-    Kind.AUDIT: (9, f"INSERT INTO audit ({AUDIT_COLUMNS}) VALUES ({_values(9)})"),
+    Kind.AUDIT: (
+        len(_audit_columns),
+        f"INSERT INTO audit ({AUDIT_COLUMNS}) VALUES ({_values(len(_audit_columns))})",
+    ),
     Kind.ANSWER: (
         5,
         f"""

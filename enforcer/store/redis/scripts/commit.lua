@@ -15,11 +15,12 @@
 --      12 answer    string: the kept answer to a request id
 --      13 stamp     string: microseconds of the latest row of `audit`; each row has a later one
 --      14 channel   of this room's changes
---      15 … homes   strings: the room that a session id belongs to; those of the sessions that are new
+--      15 beside    hash: room → what the version before drops from its state
+--      16 … homes   strings: the room that a session id belongs to; those of the sessions that are new
 -- ARGV  1 room, 2 the commit before ('' for none), 3 this commit, 4 the new state, 5 the message for the channel,
 --       6 the rest as JSON: due, absolute (scores); started, open, gone {{score, member}…}; closed {member…};
 --         log {{score, id}…}; ended {{id, record}…}; forget {{id, member}…}; audit {row…};
---         answer, answer_ms; at (microseconds for the streams, instead of the server's); drop (if nothing is left)
+--         answer, answer_ms; beside; at (microseconds for the streams, instead of the server's); drop (if nothing is left)
 --
 -- Returns 1; or 0 if the room has changed since, 2 if an id belongs to another room, and then nothing was done.
 
@@ -27,7 +28,7 @@ local room = ARGV[1]
 if (redis.call('HGET', KEYS[1], room) or '') ~= ARGV[2] then
     return 0
 end
-for i = 15, #KEYS do
+for i = 16, #KEYS do
     local home = redis.call('GET', KEYS[i])
     if home and home ~= room then
         return 2
@@ -61,7 +62,7 @@ local function appended(key, row)
     return redis.call('XADD', key, string.format('%.0f-0', stamp), 'r', row)
 end
 
-for i = 15, #KEYS do
+for i = 16, #KEYS do
     redis.call('SET', KEYS[i], room)
 end
 scored(KEYS[6], rest.started)
@@ -88,6 +89,11 @@ if stamp then
 end
 if rest.answer then
     redis.call('SET', KEYS[12], rest.answer, 'PX', rest.answer_ms)
+end
+if rest.beside then
+    redis.call('HSET', KEYS[15], room, rest.beside)
+else
+    redis.call('HDEL', KEYS[15], room)
 end
 deadline(KEYS[4], rest.due)
 deadline(KEYS[5], rest.absolute)
