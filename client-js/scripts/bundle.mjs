@@ -32,7 +32,7 @@ export const MINIFY = {
     inline: 1,
     keep_fargs: false,
     lhs_constants: false,
-    passes: 3,
+    passes: 6,
     pure_getters: true,
     sequences: false,
     unsafe: true,
@@ -43,6 +43,9 @@ const { version } = JSON.parse(await readFile(`${root}package.json`, "utf8"));
 
 /** What pages, the server, a language, or another version in the next tab know by its name, or what is stored. */
 const OUTSIDE = ["types.ts", "attributes.ts", "auto.ts", "core/wire.ts", "newest.ts", "tabs.ts", "ticket.ts", "transport/link.ts", "transport/packet.ts"];
+
+/** Names that browsers have, too, but on nothing that the script touches. */
+const OURS = ["after", "checking", "exclusive", "flush", "heading", "local", "offer", "payload", "prompt", "read", "source", "wake"];
 
 const wordsOf = (code) => code.replace(/\/\*[^]*?\*\/|\/\/.*/g, "").match(/[a-z]\w*/gi) ?? [];
 /** Names in `object["name"]` and `"name" in object`. */
@@ -56,7 +59,7 @@ async function own() {
   const library = `${root}node_modules/typescript/lib/`;
   const others = (await readdir(library)).filter((name) => /^lib\.(es5|es20(1\d|2[012])|dom)\b.*\.d\.ts$/.test(name)).map((name) => library + name);
   const sources = (await readdir(`${root}src`, { recursive: true })).filter((name) => name.endsWith(".ts"));
-  const apart = sources.filter((name) => /^lang\/|^worker/.test(name));
+  const apart = sources.filter((name) => /^lang\/|^elements\/|^worker/.test(name));
   const read = (names) => Promise.all(names.map((name) => readFile(name, "utf8")));
   const [told, script] = await Promise.all([
     read([...others, ...[...OUTSIDE, ...apart].map((name) => `${root}src/${name}`)]),
@@ -64,7 +67,7 @@ async function own() {
   ]);
   const known = new Set([...told.flatMap(wordsOf), ...script.flatMap(quotedOf)]);
   const names = new Set(script.flatMap(wordsOf).filter((name) => !known.has(name) && !name.includes("_")));
-  return new RegExp(`^(${[...names].join("|")})$`);
+  return new RegExp(`^(${[...names, ...OURS].join("|")})$`);
 }
 
 async function bundle(options) {
@@ -103,7 +106,7 @@ async function squeeze(text) {
 /** For bundlers: readable, with source maps. */
 export async function esm() {
   const languages = (await readdir(`${root}src/lang`)).map((name) => `src/lang/${name}`);
-  const modules = ["src/index.ts", "src/element.ts", "src/react.ts", "src/shared.ts", ...languages];
+  const modules = ["src/index.ts", "src/element.ts", "src/elements/devices.ts", "src/elements/choose.ts", "src/react.ts", "src/shared.ts", ...languages];
   return bundle({ entryPoints: modules, external: ["react", "session-guard"], format: "esm", sourcemap: true, splitting: true, outbase: "src", outdir: "dist" });
 }
 
@@ -115,8 +118,13 @@ export async function served() {
       return [`session-guard-${name.replace(".ts", "")}.js`, await squeeze(file.text)];
     }),
   );
-  const [worker] = await bundle({ entryPoints: ["src/worker.ts"], format: "esm", minify: true });
-  return [["session-guard.js", await iife()], ["session-guard-worker.js", await squeeze(worker.text)], ...languages];
+  const others = await Promise.all(
+    ["worker", "elements/devices", "elements/choose"].map(async (name) => {
+      const [file] = await bundle({ entryPoints: [`src/${name}.ts`], format: "esm", minify: true });
+      return [`session-guard-${name.replace(/.*\//, "")}.js`, await squeeze(file.text)];
+    }),
+  );
+  return [["session-guard.js", await iife()], ...others, ...languages];
 }
 
 /** For pages that share one socket between their tabs; they serve it themselves, so it is of the package alone. */

@@ -8,4 +8,4 @@ const run = (...command) => {
   if (status !== 0) process.exitCode = 1;
 };
 run("publint", "--strict");
-run("attw", "--pack", ".", "--profile", "esm-only", "--exclude-entrypoints", "session-guard.js", "session-guard-worker.js", "session-guard-shared-worker.js", "--format", "ascii");
+run("attw", "--pack", ".", "--profile", "esm-only", "--exclude-entrypoints", "session-guard.js", "session-guard-worker.js", "session-guard-devices.js", "session-guard-choose.js", "session-guard-shared-worker.js", "--format", "ascii");

@@ -8,11 +8,13 @@ const files = new Map(await served());
 const script = files.get("session-guard.js");
 const budgets = [
   // The aim is 13,000 and 11,700: less than socket.io-client alone. These hold it where it is until it is there.
-  ["the script, with everything but other languages", zipped(script), 13_430],
-  ["the same after brotli", brotliCompressSync(script).length, 12_125],
+  ["the script, with everything but other languages", zipped(script), 13_110],
+  ["the same after brotli", brotliCompressSync(script).length, 11_815],
   ["core + sio-lite", zipped(await modules("core/machine.ts", "transport/connection.ts", "transport/sio-lite.ts")), 6_000],
   ["worker and the page's half of it, only where `data-worker` asks for it", zipped(files.get("session-guard-worker.js")), 700],
   ["React", zipped(await react()), 600],
+  ["the list of devices, in eight languages", zipped(files.get("session-guard-devices.js")), 4_000],
+  ["the choice at the limit, in eight languages", zipped(files.get("session-guard-choose.js")), 4_000],
   ["German, loaded where it is needed", zipped(files.get("session-guard-de.js")), 900],
 ];
 

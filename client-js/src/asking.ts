@@ -6,8 +6,6 @@ import { failedCode, type Members } from "./core/wire.ts";
 import type { Connection } from "./transport/connection.ts";
 import { SessionGuardError } from "./types.ts";
 
-/** Milliseconds for an ack; a link that is silent for longer is taken for dead. */
-export const ACK_LIMIT = 2_000;
 /** Milliseconds for a check as a whole, reconnecting included. */
 export const CHECK_LIMIT = 10_000;
 /** Milliseconds between two checks that come in bursts. */
@@ -30,9 +28,7 @@ export interface Asking {
    * @throws SessionGuardError `unreachable`, `stopped`, or the server's code
    */
   check(): Promise<void>;
-  /** For those who only want it to be asked. */
-  checkQuietly(): void;
-  /** For what comes in bursts: at once, and once more after the burst. */
+  /** For those who only want it to be asked, and come in bursts: at once, and once more after the burst. */
   readonly checkSoon: () => void;
   /** An answer has come or, with an error, there will be none. */
   settle(error?: SessionGuardError): void;
@@ -54,7 +50,7 @@ export function createAsking(clock: Clock, way: Pick<Connection, "request" | "re
   const request = async (name: string, payload?: () => unknown): Promise<void> => {
     let reply: unknown;
     try {
-      reply = await way.request(name, payload?.(), ACK_LIMIT);
+      reply = await way.request(name, payload?.());
     } catch (cause) {
       // It looks open and is dead, as after a sleep. The next link tells.
       if (reached()) way.restart();
@@ -101,10 +97,6 @@ export function createAsking(clock: Clock, way: Pick<Connection, "request" | "re
     return answer;
   };
 
-  const checkQuietly = (): void => {
-    check().catch(() => undefined);
-  };
-
   const checkSoon = (): void => {
     cancelSoon();
     const wait = lastAt + BURST - clock.now();
@@ -113,13 +105,12 @@ export function createAsking(clock: Clock, way: Pick<Connection, "request" | "re
       return;
     }
     lastAt = clock.now();
-    checkQuietly();
+    check().catch(() => undefined);
   };
 
   return {
     request,
     check,
-    checkQuietly,
     checkSoon,
     settle(error) {
       settle(error);

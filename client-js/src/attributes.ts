@@ -6,7 +6,7 @@ import type { SessionGuardOptions } from "./types.ts";
 /** Attribute values by their names in camel case, as a `dataset` has them. */
 export type Attributes = Readonly<Record<string, string | undefined>>;
 
-const PLAIN = ["url", "path", "logoutUrl", "redirect", "loginUrl", "lang", "scope", "worker", "notice", "warn", "activity", "watchHttp"] as const;
+const PLAIN = ["url", "path", "logoutUrl", "redirect", "loginUrl", "lang", "scope", "worker", "notice", "warn", "activity", "report", "watchHttp"] as const;
 
 export function optionsFrom(attributes: Attributes): SessionGuardOptions {
   const { ticket, ticketUrl, room, csrfHeader, csrfToken, freshLogin, logoutMethod, watchHttp, watchHttpHeader: header } = attributes;

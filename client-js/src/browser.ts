@@ -11,9 +11,8 @@ import { loadTicker, type Files } from "./files.ts";
 import { createLocks } from "./locks.ts";
 import { ownDocument } from "./own-document.ts";
 import { currentPage } from "./page.ts";
-import { storageChannel } from "./storage-channel.ts";
 import { safeStore } from "./storage.ts";
-import { createTabs, type Channel } from "./tabs.ts";
+import { createTabs } from "./tabs.ts";
 import { sioLink, type Socket } from "./transport/sio-lite.ts";
 import type { SessionGuardOptions } from "./types.ts";
 import { createScreen } from "./ui/screen.ts";
@@ -30,25 +29,18 @@ export function browserEnvironment(files: Files, options: SessionGuardOptions): 
   const { worker = "off" } = options;
   // Never by itself: a page whose policy forbids workers would report a violation.
   if (!isOff(worker)) {
-    const file = new URL(/^(on|blob)$/.test(worker) ? files.worker : worker, ownDocument.baseURI).href;
+    const file = new URL(worker === "on" ? files.worker : worker, ownDocument.baseURI).href;
     loadTicker(file).then(({ startTicker }) => {
       startTicker(clock, file, signal);
     }, console.warn);
   }
-  const openChannel = (name: string): Channel => {
-    try {
-      return new BroadcastChannel(name);
-    } catch {
-      return storageChannel(name, local, window);
-    }
-  };
   return {
     clock,
     random: Math.random,
     newId: randomId,
     local,
     session,
-    openTabs: (space, receive) => createTabs(openChannel(space), receive),
+    openTabs: (space, receive) => createTabs(() => new BroadcastChannel(space), receive),
     openLink: (address) => (credentials, events) => sioLink(address, (url) => new WebSocket(url) as Socket, clock, credentials, events),
     openPoll: (server) => (credentials, events) => pollLink(server, call, clock, Math.random, credentials, events),
     watchHttp(watched, noticed) {
@@ -57,7 +49,8 @@ export function browserEnvironment(files: Files, options: SessionGuardOptions): 
     locks: createLocks(navigator.locks, clock, local, randomId),
     post,
     page: currentPage(session, signal),
-    screen: createScreen(options, files, clock),
+    openScreen: (actions) => createScreen(options, files, clock, actions),
+    call,
     close() {
       over.abort();
     },

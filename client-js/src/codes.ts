@@ -19,6 +19,9 @@ export const RETRY_CODES: readonly string[] = ["unavailable", "too-many-connecti
 /** Of an ack, or a call over HTTP: this page has said too much in too short a time. It says it again after `retry_ms`. */
 export const RATE_LIMITED = "rate-limited";
 
+/** Of our own: no answer, or none of the server's. */
+export const UNREACHABLE = "unreachable";
+
 /** Why a session ends. More may come. */
 export const END_REASONS: readonly string[] = [
   "displaced",

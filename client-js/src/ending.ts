@@ -18,7 +18,7 @@ import { safeTarget } from "./address.ts";
 import { isOff } from "./attributes.ts";
 import { sleep } from "./clock.ts";
 import type { EndSource } from "./core/machine.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment, Screen } from "./environment.ts";
 import type { Latch } from "./latch.ts";
 import { isNewer, type Login, type Newest } from "./newest.ts";
 import type { SessionEnd, SessionGuardOptions } from "./types.ts";
@@ -34,6 +34,13 @@ export const LOGOUT_LIMIT = 6_000;
 /** Milliseconds after which a page that was to be left, and is still there, says why it is covered. */
 export const STILL_HERE = 2_000;
 
+/**
+ * Calls a function of the app, which may be missing, and may throw, and fires the event of that name.
+ *
+ * @returns whether somebody prevented what would come next
+ */
+export type Tell = <Value>(name: string, callback: ((value: Value) => void) | undefined, value: Value) => boolean;
+
 export interface Ending {
   run(): Promise<void>;
   /** Something was heard of the newest login of this browser, or may have been missed. */
@@ -45,22 +52,20 @@ export interface Ending {
 }
 
 /**
- * @param safely calls a function of the app, which may be missing, and may throw
  * @param mine the login that has ended
- * @param forget lets go of what open mode keeps of the session
  */
 export function createEnding(
-  { clock, locks, page, post, screen, session: ofTab }: Environment,
+  { clock, locks, page, post, session: ofTab }: Environment,
   options: SessionGuardOptions,
   space: string,
   latch: Latch,
   newest: Newest,
-  report: (code: string, cause?: unknown) => void,
-  safely: <Value>(callback: ((value: Value) => void) | undefined, value: Value) => void,
+  screen: Screen,
+  raise: (code: string, cause?: unknown) => void,
+  tell: Tell,
   end: SessionEnd,
   source: EndSource,
   mine: Login,
-  forget: () => void,
 ): Ending {
   const { session, reason } = end;
   const byNavigation = options.logout?.method === "GET";
@@ -91,12 +96,12 @@ export function createEnding(
   /** Loops are stopped by this tab's storage, and without one by what else gives a loop away. */
   const once = (what: string, looksLikeLoop: boolean): boolean => {
     const key = `${space}/${what}/${session}`;
-    return ofTab.get(key) === null && (ofTab.set(key, "1") || !looksLikeLoop);
+    return ofTab.get(key) === null && (ofTab.set(key, 1) || !looksLikeLoop);
   };
 
   const target = (url: string | null | undefined): string | null => {
     const safe = url ? safeTarget(url, page.base) : null;
-    if (url && !safe) report("bad-redirect", url);
+    if (url && !safe) raise("bad-redirect", url);
     return safe;
   };
 
@@ -132,7 +137,7 @@ export function createEnding(
     try {
       await Promise.race([beforeForcedLogout(end, { deadline }), sleep(clock, SAVE_LIMIT)]);
     } catch (cause) {
-      report("callback", cause);
+      raise("callback", cause);
     }
   };
 
@@ -151,7 +156,7 @@ export function createEnding(
     };
     // Whatever fails here, the end goes on.
     await locks.exclusive(`${space}/logout/${session}`, LOGOUT_LIMIT, work).catch((cause: unknown) => {
-      report("logout-failed", cause);
+      raise("logout-failed", cause);
     });
     return outcome.mine;
   };
@@ -177,18 +182,17 @@ export function createEnding(
         if (!byNavigation) {
           await inOneTab(async () => {
             const status = await post(logoutUrl, { ...options.logout?.headers, "X-Enforcer-Session": session }, { session, reason });
-            if (status >= 400) report("logout-failed", status);
+            if (status >= 400) raise("logout-failed", status);
           });
         }
       }
     }
-    forget();
+    newest.forget(mine);
     if (superseded()) {
       again();
       return;
     }
-    safely(options.onSessionExpired, end);
-    if (page.emit("expired", end, true)) {
+    if (tell("expired", options.onSessionExpired, end)) {
       screen.clear();
       return;
     }

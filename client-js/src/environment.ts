@@ -2,6 +2,7 @@
 
 import type { Clock } from "./clock.ts";
 import type { Cover } from "./core/machine.ts";
+import type { Call } from "./http/poll.ts";
 import type { Store } from "./storage.ts";
 import type { OpenTabs } from "./tabs.ts";
 import type { OpenLink } from "./transport/link.ts";
@@ -24,12 +25,10 @@ export interface Page {
   readonly loadAgain: () => void;
   /** Whether this page may have come into being by `loadAgain`. */
   wasLoadedAgain(): boolean;
-  /** Whether this page was reached by way of the history, or reloaded. */
-  cameBack(): boolean;
-  /** Whether this page was reached by way of the history: it may be out of a cache, and browsers do not say so reliably. */
-  viaHistory(): boolean;
-  /** Fires the DOM event `session-guard:<name>` on `document`. @returns whether a listener prevented its default */
-  emit(name: string, detail: unknown, cancelable?: boolean): boolean;
+  /** How this page was reached: `reload`, `back_forward` (by way of the history, maybe out of a cache), or anything else. */
+  readonly how: string;
+  /** Fires the DOM event `session-guard:<name>` on `document`. @returns whether a listener prevented its default, as it can of `expired` */
+  emit(name: string, detail: unknown): boolean;
   onWake(woke: (how: Wake) => void): void;
   /**
    * Calls back at every human input; with `media` also while sound or film is playing.
@@ -54,10 +53,12 @@ export interface Prompt {
   readonly endsAt: number;
 }
 
-/** What the user can do about it; both reject when it did not work. */
-export interface PromptActions {
-  stay(): Promise<unknown>;
-  leave(): Promise<unknown>;
+/** What the user can do about it; all reject when it did not work, and none needs a `this`. */
+export interface ScreenActions {
+  readonly stay: () => Promise<unknown>;
+  readonly leave: () => Promise<unknown>;
+  /** "This was not me", of the end. */
+  readonly report: () => Promise<unknown>;
 }
 
 /** What the user gets to see. Contract: nothing here throws, and every call may come at any time. */
@@ -65,7 +66,7 @@ export interface Screen {
   /** Hides the content, or shows it again. */
   cover(how: Cover): void;
   /** Shows, brings up to date, or (`null`) takes away the warning. */
-  prompt(prompt: Prompt | null, actions: PromptActions): void;
+  prompt(prompt: Prompt | null): void;
   /** Whether the warning is on the screen and waits for the user's decision. */
   asking(): boolean;
   /** Hides the content for good, and says why. @param loginUrl a safe target of "log in again", `null`: this page's address */
@@ -94,7 +95,9 @@ export interface Environment {
   /** A form POST to the app with its cookies. Resolves to the status (0 for a redirect); rejects when it could not be made. */
   readonly post: (url: string, headers: Readonly<Record<string, string>>, form: Readonly<Record<string, string>>) => Promise<number>;
   readonly page: Page;
-  readonly screen: Screen;
+  openScreen(actions: ScreenActions): Screen;
+  /** A call to the server at `url`, with a page's ticket: see `Call`. */
+  readonly call: Call;
   /** The guard has stopped: nothing of this is used any more, and nothing calls back. */
   close(): void;
 }

@@ -3,30 +3,27 @@
 import { NOTHING_YET } from "./core/machine.ts";
 import type { Environment } from "./environment.ts";
 import { createRun, type Run } from "./run.ts";
-import { SessionGuardError, type SessionGuard, type SessionGuardOptions, type SessionState } from "./types.ts";
+import { SessionGuardError, type DeviceList, type Ended, type SessionGuard, type SessionGuardOptions, type SessionState } from "./types.ts";
 
 export type Listener = (state: SessionState) => void;
 
 /** @param environment makes the outside world; called by `start()`, so that creating a guard touches nothing */
 export function createGuard(options: SessionGuardOptions, environment: () => Environment): SessionGuard {
-  let shown = NOTHING_YET;
   let run: Run | null = null;
-  // First in the set, so that every other listener finds `getState()` up to date.
-  const listeners = new Set<Listener>([
-    (state) => {
-      shown = state;
-    },
-  ]);
+  const listeners = new Set<Listener>();
+  const getState = (): SessionState => run?.getState() ?? NOTHING_YET;
 
   /** @throws SessionGuardError */
   const started = (): Run => {
-    if (!run || shown.phase === "stopped") throw new SessionGuardError("stopped");
+    if (!run || getState().phase === "stopped") throw new SessionGuardError("stopped");
     return run;
   };
 
+  const call: Run["call"] = async (...what) => started().call(...what);
+
   return {
     start() {
-      if (shown.phase !== "stopped") return;
+      if (getState().phase !== "stopped") return;
       // One that gave up still covers its page.
       run?.stop();
       run = createRun(options, environment(), listeners);
@@ -34,9 +31,8 @@ export function createGuard(options: SessionGuardOptions, environment: () => Env
     },
     stop() {
       run?.stop();
-      if (shown.phase === "stopped") run = null;
     },
-    getState: () => shown,
+    getState,
     subscribe(listener) {
       // Wrapped, so that one function subscribed twice is told twice.
       const mine: Listener = (state) => {
@@ -53,5 +49,13 @@ export function createGuard(options: SessionGuardOptions, environment: () => Env
       run?.reportActivity();
     },
     logout: async (scope) => started().logout(scope),
+    report: async (note) => {
+      await call("report", { note });
+    },
+    devices: {
+      list: async () => (await call("devices")) as DeviceList,
+      end: async (session, { ticket } = {}) => (await call("devices/end", { session }, ticket)) as Ended,
+      endOthers: async ({ ticket } = {}) => (await call("devices/end", { others: true }, ticket)) as Ended,
+    },
   };
 }

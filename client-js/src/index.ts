@@ -6,6 +6,10 @@ import type { SessionGuard, SessionGuardOptions } from "./types.ts";
 
 export { SessionGuardError } from "./types.ts";
 export type {
+  Device,
+  DeviceList,
+  Devices,
+  Ended,
   EndReason,
   Messages,
   Paths,

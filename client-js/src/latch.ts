@@ -5,7 +5,7 @@
  */
 
 import { isEnd } from "./core/wire.ts";
-import { readJson, type Store } from "./storage.ts";
+import type { Store } from "./storage.ts";
 import type { SessionEnd } from "./types.ts";
 
 /** When more than these are remembered all but the latest are forgotten: the server refuses them all the same. */
@@ -29,10 +29,10 @@ export function createLatch(space: string, store: Store): Latch {
       if (store.get(ended + end.session) !== null) return;
       const old = store.keys().filter((key) => key.startsWith(ended) || key.startsWith(called));
       if (old.length > 2 * REMEMBERED) for (const key of old) store.remove(key);
-      store.set(ended + end.session, JSON.stringify(end));
+      store.set(ended + end.session, end);
     },
     read(session) {
-      const end = readJson(store, ended + session);
+      const end = store.get(ended + session);
       return isEnd(end) && end.session === session ? end : null;
     },
     takeLogout(session) {

@@ -13,7 +13,7 @@ import type { SessionGuard } from "./types.ts";
 const SWAPPED_WITHIN = 5_000;
 
 /** What only a page that logs in asks for. */
-const CREDENTIALS = "input[type=password],[autocomplete~=username],[autocomplete~=one-time-code],[autocomplete~=webauthn]";
+const CREDENTIALS = "input[type=password],[autocomplete~=username],[autocomplete~=one-time-code]";
 
 export interface Line {
   readonly script: HTMLScriptElement;

@@ -1,7 +1,7 @@
 /** Which login of a room is the newest in this browser: how an ended tab learns that its user is logged in again. */
 
 import { namesSession } from "./core/wire.ts";
-import { readJson, type Store } from "./storage.ts";
+import type { Store } from "./storage.ts";
 
 export interface Login {
   readonly room: string;
@@ -29,12 +29,14 @@ export interface Newest {
   read(room: string): Login | null;
   /** Stores the login unless a newer one is known. @returns whether it is the newest now */
   offer(login: Login): boolean;
+  /** Its end has been handled. */
+  forget(login: Login): void;
 }
 
 export function createNewest(space: string, store: Store): Newest {
   const keyOf = (room: string): string => `${space}/newest/${room}`;
   const read = (room: string): Login | null => {
-    const login = readJson(store, keyOf(room));
+    const login = store.get(keyOf(room));
     return isLogin(login) && login.room === room ? login : null;
   };
   return {
@@ -42,8 +44,11 @@ export function createNewest(space: string, store: Store): Newest {
     offer(login) {
       const known = read(login.room);
       if (known && isNewer(known, login)) return false;
-      store.set(keyOf(login.room), JSON.stringify(login));
+      store.set(keyOf(login.room), login);
       return true;
+    },
+    forget({ room, session }) {
+      if (read(room)?.session === session) store.remove(keyOf(room));
     },
   };
 }

@@ -32,10 +32,10 @@ let guarded = false;
 /** @param store of this tab */
 export function currentPage(store: Store, over: AbortSignal): Page {
   const [entry] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
-  const how = guarded ? "" : entry?.type;
+  const how = (!guarded && entry?.type) || "";
   guarded = true;
 
-  const sent = store.get(SENT) ?? "";
+  const sent = String(store.get(SENT));
   // After a redirect it is the answer to a GET.
   const answersPost = sent.endsWith(` ${here()}`) && !entry?.redirectCount && Math.abs(performance.timeOrigin - parseFloat(sent)) < ANSWERED_WITHIN;
   listen("submit formdata", over, ({ target }) => {
@@ -58,9 +58,8 @@ export function currentPage(store: Store, over: AbortSignal): Page {
     },
     // Where there is no telling, it is assumed.
     wasLoadedAgain: () => how === "reload" || [here(), ""].includes(bare(ownDocument.referrer)),
-    cameBack: () => how === "reload" || how === "back_forward",
-    viaHistory: () => how === "back_forward",
-    emit: (name, detail, cancelable = false) => !ownDocument.dispatchEvent(new CustomEvent(`session-guard:${name}`, { detail, cancelable })),
+    how,
+    emit: (name, detail) => !ownDocument.dispatchEvent(new CustomEvent(`session-guard:${name}`, { detail, cancelable: name === "expired" })),
     onWake(woke) {
       // On `window` in the capture phase all of them pass, also those that are the document's.
       listen("pageshow pagehide focus online visibilitychange resume", over, ({ type, target, persisted }) => {

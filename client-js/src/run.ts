@@ -4,11 +4,11 @@ import { createActivity } from "./activity.ts";
 import { createAsking } from "./asking.ts";
 import { isOff } from "./attributes.ts";
 import { safeTarget, serverRoot, socketAddress } from "./address.ts";
-import { EVENT_ACTIVITY, EVENT_LOGOUT, EVENT_SESSION } from "./codes.ts";
-import { CLOCK_SLACK, concerns, coverOf, INITIAL, nextTick, NOTHING_YET, promptOf, running, step, view, type Cover, type Effect, type EndSource, type Input } from "./core/machine.ts";
-import { endOf, isEnd, isSession } from "./core/wire.ts";
+import { EVENT_ACTIVITY, EVENT_LOGOUT, EVENT_SESSION, UNREACHABLE } from "./codes.ts";
+import { concerns, coverOf, INITIAL, nextTick, NOTHING_YET, promptOf, running, step, view, type Effect, type EndSource, type Input } from "./core/machine.ts";
+import { endOf, isEnd, isSession, isText, type Members } from "./core/wire.ts";
 import { openSession } from "./credentials/open-session.ts";
-import { createEnding, type Ending } from "./ending.ts";
+import { createEnding, type Ending, type Tell } from "./ending.ts";
 import type { Environment, Wake } from "./environment.ts";
 import { createLatch } from "./latch.ts";
 import { createNewest, type Login } from "./newest.ts";
@@ -17,17 +17,28 @@ import type { Credentials } from "./transport/link.ts";
 import { keepInReach } from "./transport/reach.ts";
 import { SessionGuardError, type SessionEnd, type SessionGuard, type SessionGuardOptions, type SessionState } from "./types.ts";
 
-export type Run = Omit<SessionGuard, "getState" | "subscribe">;
+export interface Run extends Omit<SessionGuard, "subscribe" | "report" | "devices"> {
+  /**
+   * Asks the server for what no event of the socket is for; also when the session has ended.
+   *
+   * @param name of the path below `/session/`
+   * @param body of a `POST`; without one it is a `GET`
+   * @param ticket default: the page's own
+   * @throws SessionGuardError `unreachable`, or the server's code
+   */
+  call(name: string, body?: unknown, ticket?: string): Promise<unknown>;
+}
 
 /**
  * @param listeners told of every new state
  * @throws SessionGuardError `bad-url`
  */
 export function createRun(options: SessionGuardOptions, env: Environment, listeners: ReadonlySet<(state: SessionState) => void>): Run {
-  const { clock, page, screen } = env;
+  const { clock, page } = env;
   const { watchHttp } = options;
   const server = safeTarget(options.url ?? "/", page.base);
   if (!server) throw new SessionGuardError("bad-url", `bad-url: ${String(options.url)}`);
+  const root = serverRoot(server);
   const address = socketAddress(server, options.path ?? "socket.io/");
   const space = `session-guard/${options.scope ?? ""}/${address}`;
   const latch = createLatch(space, env.local);
@@ -38,19 +49,14 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   let credentials: Credentials = { ticket: "" };
   /** This page's login, as far as it is known: see `Login`. */
   let held = { epoch: 0, at: 0 };
-  let forget = (): void => undefined;
-  let cover: Cover = "off";
-  let announced = "";
-  let tickAt = Infinity;
-  let pingedAt = 0;
   let cancelTick = (): void => undefined;
   let ending: Ending | null = null;
+  /** What is under way comes first. */
   const queue: Input[] = [];
-  let stepping = false;
 
   const isRunning = (): boolean => running(state.phase);
 
-  const report = (code: string, cause?: unknown): void => {
+  const raise = (code: string, cause?: unknown): void => {
     try {
       if (options.onError) options.onError(new SessionGuardError(code, "", { cause }));
       else console.warn("session-guard:", code, cause ?? "");
@@ -65,59 +71,48 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     try {
       callback?.(value);
     } catch (cause) {
-      report("callback", cause);
+      raise("callback", cause);
     }
   };
 
+  const tell: Tell = (name, callback, value) => {
+    safely(callback, value);
+    return page.emit(name, value);
+  };
+
   /** Inputs are taken one after the other, also those that an effect of an earlier one brings. */
-  const dispatch = (input: Input): void => {
-    queue.push(input);
-    if (stepping) return;
-    stepping = true;
-    for (let next = queue.shift(); next; next = queue.shift()) {
+  const dispatch = <Type extends Input["type"]>(type: Type, more?: Omit<Extract<Input, { type: Type }>, "type">): void => {
+    if (queue.push({ type, ...more } as Input) > 1) return;
+    for (let next; (next = queue[0]); queue.shift()) {
       const at = clock.now();
       const before = state;
       const [after, effects] = step(state, next, at);
       state = after;
       const how = coverOf(state, at);
-      // What an ended page shows is not decided here.
-      if (!before.end && how !== cover) {
-        cover = how;
-        // Without the notice the app speaks for itself, and must be seen to do so.
-        screen.cover(how !== "checking" && isOff(options.notice) ? "off" : how);
-      }
+      // What an ended page shows is not decided here. And without the notice the app speaks for itself, and must be seen to do so.
+      if (!before.end) screen.cover(how !== "checking" && isOff(options.notice) ? "off" : how);
       effects.forEach(perform);
       // What came together is told together.
-      const now = queue.length ? shown : view(state, shown);
+      const now = queue.length > 1 ? shown : view(state, shown);
       if (now !== shown) {
         shown = now;
         for (const listener of [...listeners]) safely(listener, now);
-        safely(options.onStateChange, now);
-        page.emit("state", now);
-        if (!isOff(options.warn)) screen.prompt(promptOf(state, clock.now()), { stay: extend, leave: () => logout() });
+        tell("state", options.onStateChange, now);
+        if (!isOff(options.warn)) screen.prompt(promptOf(state, clock.now()));
       }
     }
-    stepping = false;
     plan();
   };
 
   const tick = (): void => {
-    dispatch({ type: "tick" });
+    dispatch("tick");
   };
 
-  /** A timer that is early enough stays: setting one anew wakes the worker as well. */
   const plan = (): void => {
     const now = clock.now();
     const at = nextTick(state, now);
-    if (at >= tickAt && at < Infinity) return;
     cancelTick();
-    tickAt = at;
-    if (at < Infinity) {
-      cancelTick = clock.after(at - now, () => {
-        tickAt = Infinity;
-        tick();
-      });
-    }
+    if (at < Infinity) cancelTick = clock.after(at - now, tick);
   };
 
   const perform = (effect: Effect): void => {
@@ -130,32 +125,31 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
         asking.settle(new SessionGuardError("stopped"));
         // One that gave up has its deadline still before it.
         if (!state.gaveUp) leave();
-        if (effect.code) report(effect.code);
+        if (effect.code) raise(effect.code);
         break;
       case "check":
         // What has not been reported yet may be the answer.
         activity.flush();
         check().catch(() => {
-          dispatch({ type: "check-failed" });
+          dispatch("check-failed");
         });
         break;
       case "renew":
         if (typeof options.ticket === "function") void getCredentials();
-        else dispatch({ type: "stop", gaveUp: true, code: effect.code });
+        else dispatch("stop", { gaveUp: true, code: effect.code });
         break;
       case "warn":
-        safely(options.onWarning, effect.warning);
-        page.emit("warning", effect.warning);
+        tell("warning", options.onWarning, effect.warning);
         break;
       case "end": {
         const { end, source } = effect;
         const { room, session } = end;
         latch.close(end);
-        if (source !== "latch") tabs.publish({ room, session, end });
+        if (source !== "latch") tabs?.postMessage({ room, session, end });
         asking.settle();
         disconnect(true);
         const mine = { room, session, at: held.at, epoch: state.epoch || held.epoch };
-        ending = createEnding(env, options, space, latch, newest, report, safely, end, source, mine, forget);
+        ending = createEnding(env, options, space, latch, newest, screen, raise, tell, end, source, mine);
         void ending.run();
       }
     }
@@ -172,12 +166,12 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     asking.stop();
     ending?.stop();
     env.close();
-    tabs.close();
+    tabs?.close();
     screen.clear();
   };
 
   const ended = (end: SessionEnd, source: EndSource): void => {
-    dispatch({ type: "ended", end, source });
+    dispatch("ended", { end, source });
   };
 
   const endHere = (reason: string, source: EndSource): void => {
@@ -188,53 +182,44 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     // The app has no session for a page that had one.
     if ((cause as Final | null)?.ended && state.session !== null) endHere("lost", "app");
     if (!isRunning()) return;
-    if (!failures) report("ticket-unavailable", cause);
-    unreachable("no ticket");
+    if (!failures) raise("ticket-unavailable", cause);
+    unreachable();
   };
 
   const getCredentials = async (): Promise<void> => {
     const { ticket: source, room } = options;
+    let login: Login | null;
     if (room !== undefined) {
-      openRoom(room);
-      return;
-    }
-    const ticket = typeof source === "function" ? await obtain(source, clock, env.random, isRunning, noTicket) : source;
-    if (!isRunning()) return;
-    if (ticket === null) dispatch({ type: "stop", gaveUp: true });
-    else if (!ticket) dispatch({ type: "stop", gaveUp: true, code: "ticket-required" });
-    else {
+      // Open mode: the browser itself knows who it is. Back at the first page after a log-in, or that page once more, is not another log-in.
+      const fresh = options.freshLogin === true && !/reload|back/.test(page.how);
+      login = openSession(newest, latch, room, fresh, clock.now(), env.newId);
+      credentials = { room, session: login.session };
+    } else {
+      const ticket = typeof source === "function" ? await obtain(source, clock, env.random, isRunning, noTicket) : source;
+      if (!isRunning()) return;
+      if (!ticket) {
+        dispatch("stop", { gaveUp: true, code: ticket === null ? undefined : "ticket-required" });
+        return;
+      }
       credentials = { ticket };
-      const claims = readTicket(ticket);
-      if (claims && state.room !== null && claims.room !== state.room) {
+      login = readTicket(ticket);
+      if (login && state.room !== null && login.room !== state.room) {
         // Somebody else has logged in in this browser: the page is not theirs to see.
         endHere("replaced", "app");
         return;
       }
-      if (claims) {
-        held = { epoch: claims.epoch, at: 0 };
-        dispatch({ type: "identity", session: claims.session, room: claims.room });
-        const end = latch.read(claims.session);
-        if (end) {
-          ended(end, "latch");
-          return;
-        }
-      }
-      connection.connect();
     }
-  };
-
-  /** Open mode: the browser itself knows who it is. */
-  const openRoom = (room: string): void => {
-    // Back at the first page after a log-in, or that page once more, is not another log-in.
-    const fresh = options.freshLogin === true && !page.cameBack();
-    const opened = openSession(space, env.local, latch, room, fresh, clock.now(), env.newId);
-    const { login } = opened;
-    ({ forget } = opened);
-    held = login;
-    credentials = { room, session: login.session };
-    dispatch({ type: "identity", room, session: login.session });
-    // Said before the server knows of it: a kick of this browser's older id may land any moment.
-    announce(login);
+    if (login) {
+      held = login;
+      dispatch("identity", { login });
+      // Said before the server knows of it: a kick of this browser's older id may land any moment.
+      if (room !== undefined) announce(login);
+      const end = latch.read(login.session);
+      if (end) {
+        ended(end, "latch");
+        return;
+      }
+    }
     connection.connect();
   };
 
@@ -244,21 +229,20 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     const { room, session, epoch, ticket } = payload;
     if (ticket && "ticket" in credentials) credentials = { ticket };
     const known = newest.read(room);
-    held = { epoch, at: (known?.session === session && known.at) || held.at || clock.now() };
-    dispatch({ type: "session", payload });
-    const login = session + String(epoch);
-    if (announced !== login) announce({ room, session, ...held });
-    announced = login;
+    const was = held;
+    held = { epoch, at: (known?.session === session && known.at) || was.at || clock.now() };
+    dispatch("session", { payload });
+    if (!was.at || was.epoch !== epoch) announce({ room, session, ...held });
     asking.settle();
   };
 
   const announce = (login: Login): void => {
-    if (newest.offer(login)) tabs.publish(login);
+    if (newest.offer(login)) tabs?.postMessage(login);
   };
 
-  const unreachable = (why: string): void => {
-    dispatch({ type: "unreachable" });
-    asking.settle(new SessionGuardError("unreachable", why));
+  const unreachable = (): void => {
+    dispatch("unreachable");
+    asking.settle(new SessionGuardError(UNREACHABLE));
   };
 
   /** @throws SessionGuardError also `stopped` */
@@ -283,9 +267,17 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     endHere("logout", "self");
   };
 
+  const call: Run["call"] = async (name, body, ticket = "ticket" in credentials ? credentials.ticket : "") => {
+    const { status, body: answer } = await env.call(`${root}/session/${name}`, ticket, body);
+    // What is refused has a code, and what comes from elsewhere has none.
+    if (status === 200 || status === 204) return answer;
+    const { code } = (answer ?? {}) as Members;
+    throw new SessionGuardError(isText(code) ? code : UNREACHABLE);
+  };
+
   const woke = (how: Wake): void => {
     // First of all: nobody sees what is in doubt.
-    if (how !== "awake") dispatch({ type: how });
+    if (how !== "awake") dispatch(how);
     if (how === "stored") return;
     // News does not reach a frozen page; what another tab has stored is still there.
     const end = state.session && latch.read(state.session);
@@ -302,19 +294,13 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   };
 
   const own = env.openLink(address);
-  const connection = keepInReach(options.socket?.(address, own) ?? own, env.openPoll(serverRoot(server)), () => credentials, clock, env.random, {
+  const connection = keepInReach(options.socket?.(address, own) ?? own, env.openPoll(root), () => credentials, clock, env.random, {
     joined(live) {
-      dispatch({ type: "joined", live });
+      dispatch("joined", { live });
       activity.flush();
     },
-    // An idle page is woken by this and hardly anything else, so it costs next to nothing.
-    pinged() {
-      const now = clock.now();
-      const setBack = now < pingedAt - CLOCK_SLACK;
-      pingedAt = now;
-      if (setBack) asking.checkQuietly();
-      else if (now >= tickAt) tick();
-    },
+    // An idle page is woken by this and hardly anything else.
+    pinged: tick,
     message(name, payload, ack) {
       if (name === EVENT_SESSION) answered(payload);
       else if (isEnd(payload) && concerns(state, payload)) {
@@ -324,11 +310,11 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
       }
     },
     dropped() {
-      dispatch({ type: "dropped" });
+      dispatch("dropped");
     },
     unreachable,
     refused(code, data) {
-      dispatch({ type: "refused", code, data });
+      dispatch("refused", { code, data });
     },
   });
   const asking = createAsking(clock, connection, () => state.reached, answered);
@@ -340,7 +326,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     },
     (activeAt, reported) => {
       const { room, session } = state;
-      if (room !== null && session !== null) tabs.publish({ room, session, activeAt, reported });
+      if (room !== null && session !== null) tabs?.postMessage({ room, session, activeAt, reported });
     },
   );
   const reportActivity = (): void => {
@@ -355,14 +341,14 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   };
   const tabs = env.openTabs(space, (message) => {
     if ("end" in message) {
-      if (state.session && concerns(state, message)) ended(message.end, "tab");
+      if (message.session === state.session) ended(message.end, "tab");
       return;
     }
     if ("activeAt" in message) {
       if (message.session !== state.session || !isRunning()) return;
       activity.heard(message.activeAt, message.reported);
       // The user has answered elsewhere.
-      if (state.phase === "prompted") asking.checkQuietly();
+      if (state.phase === "prompted") asking.checkSoon();
       return;
     }
     if (message.room !== state.room) return;
@@ -371,21 +357,24 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
     // A newer login of the user in this browser: this page's session has very likely just ended.
     if (message.session !== state.session && isRunning()) asking.checkSoon();
   });
+  const screen = env.openScreen({ stay: extend, leave: () => logout(), report: () => call("report", {}) });
   page.onWake(woke);
   if (!isOff(options.activity)) page.onInput(sawInput, options.activity === "media");
   if (watchHttp && !isOff(watchHttp)) env.watchHttp(watchHttp, asking.checkSoon);
 
   return {
     start() {
-      dispatch({ type: "start", doubted: page.viaHistory() });
+      dispatch("start", { doubted: page.how === "back_forward" });
     },
     stop() {
-      if (isRunning()) dispatch({ type: "stop" });
+      if (isRunning()) dispatch("stop");
       else leave();
     },
+    getState: () => shown,
     check,
     extend,
     reportActivity,
     logout,
+    call,
   };
 }

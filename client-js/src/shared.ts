@@ -6,7 +6,7 @@
  */
 
 import type { Port, ToTab, ToWorker } from "./sharing.ts";
-import type { Credentials, Link, LinkEvents } from "./transport/link.ts";
+import { ACK_LIMIT, type Credentials, type Link, type LinkEvents } from "./transport/link.ts";
 import type { SocketSource } from "./types.ts";
 
 export type { SocketSource } from "./types.ts";
@@ -39,7 +39,6 @@ export function sharedSocket(worker: string | URL): SocketSource {
 /** @param unusable told that there is no such worker; this attempt has failed then */
 function portLink(port: Port<ToWorker>, address: string, credentials: Credentials, events: LinkEvents, unusable: () => void): { link: Link; fail: () => void } {
   let over = false;
-  let joined = false;
   let nextId = 0;
   let release = (): void => undefined;
   const pending = new Map<number, (reply: unknown, error?: Error) => void>();
@@ -55,7 +54,7 @@ function portLink(port: Port<ToWorker>, address: string, credentials: Credential
     if (over) return;
     unusable();
     end();
-    events.closed("no shared worker");
+    events.closed();
   };
   const waiting = setTimeout(fail, HERE_LIMIT);
 
@@ -66,7 +65,6 @@ function portLink(port: Port<ToWorker>, address: string, credentials: Credential
         clearTimeout(waiting);
         break;
       case "joined":
-        joined = true;
         events.joined();
         break;
       case "pinged":
@@ -89,7 +87,7 @@ function portLink(port: Port<ToWorker>, address: string, credentials: Credential
         break;
       case "closed":
         end();
-        events.closed(message.why);
+        events.closed();
     }
   };
 
@@ -110,7 +108,7 @@ function portLink(port: Port<ToWorker>, address: string, credentials: Credential
   return {
     fail,
     link: {
-      request: (name, payload, limit) =>
+      request: (name, payload) =>
         new Promise((resolve, reject) => {
           const id = nextId++;
           const settle = (reply: unknown, error?: Error): void => {
@@ -121,10 +119,9 @@ function portLink(port: Port<ToWorker>, address: string, credentials: Credential
           };
           const timer = setTimeout(() => {
             settle(null, new Error("no answer"));
-          }, limit);
+          }, ACK_LIMIT);
           pending.set(id, settle);
-          if (joined && !over) port.postMessage({ type: "request", id, name, payload, limit });
-          else settle(null, new Error("not connected"));
+          port.postMessage({ type: "request", id, name, payload });
         }),
       // After a sleep the next question tells: the worker answers for the socket.
       alive: () => !over,

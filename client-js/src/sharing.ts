@@ -5,7 +5,6 @@
  * what the socket says, and never tries anything again by itself. That is for the tabs, as with sockets of their own.
  */
 
-import { ACK_LIMIT } from "./asking.ts";
 import { EVENT_CHECK, EVENT_SESSION, verdict } from "./codes.ts";
 import { failedCode } from "./core/wire.ts";
 import { readTicket } from "./ticket.ts";
@@ -14,7 +13,7 @@ import type { Credentials, Link, OpenLink } from "./transport/link.ts";
 export type ToWorker =
   /** `lock`: name of a Web Lock that the tab holds for as long as it lives. */
   | { readonly type: "open"; readonly address: string; readonly credentials: Credentials; readonly lock: string }
-  | { readonly type: "request"; readonly id: number; readonly name: string; readonly payload: unknown; readonly limit: number }
+  | { readonly type: "request"; readonly id: number; readonly name: string; readonly payload: unknown }
   | { readonly type: "ack"; readonly id: number }
   | { readonly type: "close" };
 
@@ -25,7 +24,7 @@ export type ToTab =
   | { readonly type: "pinged" }
   | { readonly type: "message"; readonly name: string; readonly payload: unknown; readonly ack: number | null }
   | { readonly type: "refused"; readonly code: string; readonly data: unknown }
-  | { readonly type: "closed"; readonly why: string }
+  | { readonly type: "closed" }
   | { readonly type: "reply"; readonly id: number; readonly reply: unknown }
   | { readonly type: "failed"; readonly id: number };
 
@@ -66,9 +65,9 @@ export function createSharing(openLink: (address: string) => OpenLink, whenGone:
     for (const port of shared.tabs.keys()) port.postMessage(message);
     shared.tabs.clear();
   };
-  const lose = (shared: Shared, why: string): void => {
+  const lose = (shared: Shared): void => {
     shared.link.close();
-    over(shared, { type: "closed", why });
+    over(shared, { type: "closed" });
   };
 
   const begin = (key: string, address: string, credentials: Credentials): Shared => {
@@ -89,8 +88,8 @@ export function createSharing(openLink: (address: string) => OpenLink, whenGone:
       refused(code, data) {
         over(shared, { type: "refused", code, data });
       },
-      closed(why) {
-        over(shared, { type: "closed", why });
+      closed() {
+        over(shared, { type: "closed" });
       },
     });
     const shared: Shared = { key, link, joined: false, tabs: new Map(), acks: new Map() };
@@ -100,12 +99,12 @@ export function createSharing(openLink: (address: string) => OpenLink, whenGone:
 
   /** A tab that comes to a joined socket: the server's answer shows that it is alive, and tells how long there is. */
   const welcome = (shared: Shared, port: Port<ToTab>): void => {
-    shared.link.request(EVENT_CHECK, undefined, ACK_LIMIT).then(
+    shared.link.request(EVENT_CHECK, undefined).then(
       (reply) => {
         const code = failedCode(reply);
         if (code !== null && verdict(code) === "ended") {
           // The refusal of the next link says why.
-          lose(shared, code);
+          lose(shared);
         } else if (shared.tabs.has(port)) {
           shared.tabs.set(port, code === null);
           if (code === null) {
@@ -113,12 +112,12 @@ export function createSharing(openLink: (address: string) => OpenLink, whenGone:
             port.postMessage({ type: "message", name: EVENT_SESSION, payload: reply, ack: null });
           } else {
             shared.tabs.delete(port);
-            port.postMessage({ type: "closed", why: code });
+            port.postMessage({ type: "closed" });
           }
         }
       },
       () => {
-        lose(shared, "no answer");
+        lose(shared);
       },
     );
   };
@@ -140,7 +139,7 @@ export function createSharing(openLink: (address: string) => OpenLink, whenGone:
           const key = JSON.stringify([address, nameOf(credentials)]);
           const known = all.get(key);
           // The machine slept: no timer has said so yet.
-          if (known && !known.link.alive()) lose(known, "silence");
+          if (known && !known.link.alive()) lose(known);
           shared = all.get(key) ?? begin(key, address, credentials);
           shared.tabs.set(port, false);
           if (shared.joined) welcome(shared, port);
@@ -148,20 +147,20 @@ export function createSharing(openLink: (address: string) => OpenLink, whenGone:
           break;
         }
         case "request": {
-          const { id, name, payload, limit } = message;
+          const { id, name, payload } = message;
           const asked = shared;
           if (!asked?.tabs.has(port)) {
             port.postMessage({ type: "failed", id });
             break;
           }
-          asked.link.request(name, payload, limit).then(
+          asked.link.request(name, payload).then(
             (reply) => {
               port.postMessage({ type: "reply", id, reply });
             },
             () => {
               port.postMessage({ type: "failed", id });
               // It looks open and is dead, for all of them.
-              lose(asked, "no answer");
+              lose(asked);
             },
           );
           break;

@@ -12,31 +12,29 @@ export type TabMessage =
 
 export interface Tabs {
   /** Reaches every other tab of the same space that listens; never the sender. */
-  publish(message: TabMessage): void;
+  postMessage(message: TabMessage): void;
   close(): void;
 }
 
-export type OpenTabs = (space: string, receive: (message: TabMessage) => void) => Tabs;
+/** `null` where the browser keeps nothing for this page: then each tab has the server alone to learn from. */
+export type OpenTabs = (space: string, receive: (message: TabMessage) => void) => Tabs | null;
 
 /** The part of a `BroadcastChannel` that is used. */
-export interface Channel {
+export interface Channel extends Tabs {
   onmessage: ((event: MessageEvent) => void) | null;
-  postMessage(message: unknown): void;
-  close(): void;
 }
 
-export function createTabs(channel: Channel, receive: (message: TabMessage) => void): Tabs {
-  channel.onmessage = ({ data }) => {
-    if (isTabMessage(data)) receive(data);
-  };
-  return {
-    publish(message) {
-      channel.postMessage(message);
-    },
-    close() {
-      channel.close();
-    },
-  };
+/** @param open may throw */
+export function createTabs(open: () => Channel, receive: (message: TabMessage) => void): Tabs | null {
+  try {
+    const channel = open();
+    channel.onmessage = ({ data }) => {
+      if (isTabMessage(data)) receive(data);
+    };
+    return channel;
+  } catch {
+    return null;
+  }
 }
 
 /** Whoever shares the origin can write here. */

@@ -2,26 +2,22 @@
 
 import { sleep, type Clock } from "./clock.ts";
 import type { Members } from "./core/wire.ts";
+import type { Login } from "./newest.ts";
 import { waitBefore } from "./transport/backoff.ts";
 
-export interface TicketClaims {
-  readonly session: string;
-  readonly room: string;
-  /**
-   * An estimate of the session's epoch, for a page that is refused before it was ever told: epochs are microseconds
-   * since 1970 where nothing has pushed them ahead, and a ticket is made with its claim. 0 when unknown.
-   */
-  readonly epoch: number;
-}
-
-/** What a ticket speaks for, or `null` when it cannot be read. */
-export function readTicket(ticket: string): TicketClaims | null {
+/**
+ * The login that a ticket speaks for, or `null` when it cannot be read.
+ *
+ * Its epoch is an estimate, for a page that is refused before it was ever told: epochs are microseconds since 1970 where
+ * nothing has pushed them ahead, and a ticket is made with its claim. When this browser first held it, no ticket says.
+ */
+export function readTicket(ticket: string): Login | null {
   try {
     const payload = (ticket.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
     const bytes = Uint8Array.from(atob(payload), (char) => char.charCodeAt(0));
     const { sub: room, sid: session, iat } = JSON.parse(new TextDecoder().decode(bytes)) as Members;
-    const epoch = Number(iat ?? 0) * 1e6;
-    return typeof room === "string" && typeof session === "string" ? { session, room, epoch } : null;
+    const epoch = Number(iat) * 1e6 || 0;
+    return typeof room === "string" && typeof session === "string" ? { session, room, epoch, at: 0 } : null;
   } catch {
     return null;
   }

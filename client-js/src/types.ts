@@ -114,8 +114,12 @@ export interface Messages {
   /** Takes away a warning that cannot be helped. */
   readonly dismiss?: string;
   readonly leave?: string;
-  /** The server did not answer to one of the two buttons. */
+  /** The server did not answer to one of the buttons. */
   readonly stayFailed?: string;
+  /** The notice's button for a user who did not do this. */
+  readonly report?: string;
+  /** In its place, once the server has it. */
+  readonly reported?: string;
 }
 
 /** Path prefixes, in a string separated by blanks; what does not begin with a slash is left out. */
@@ -150,6 +154,8 @@ export interface SessionGuardOptions {
   redirect?: string;
   /** The built-in notice at the end. Default true. */
   notice?: boolean | "on" | "off";
+  /** A button in the notice by which the user says "this was not me". Default false. */
+  report?: boolean | "on" | "off";
   /** The built-in warning before the end, with a countdown. Default true. */
   warn?: boolean | "on" | "off";
   /** The notice's "log in again". Default: the redirect, else the page's own address. */
@@ -212,4 +218,59 @@ export interface SessionGuard {
    * @throws SessionGuardError `unreachable`, `stopped`, or the server's code (`ticket-required` in open mode).
    */
   readonly logout: (options?: { everywhere?: boolean }) => Promise<void>;
+  /**
+   * Of a session that has ended: the user says that it was somebody else. Ends nothing; the server's audit log has it.
+   *
+   * @param note up to 500 characters of the user's
+   * @throws SessionGuardError `unreachable`, `stopped`, `ticket-required` (open mode) or the server's code: `session-live`, `too-late`
+   */
+  readonly report: (note?: string) => Promise<void>;
+  /** The user's own sessions, this one included. Needs a ticket, not open mode. */
+  readonly devices: Devices;
+}
+
+/**
+ * The sessions of this page's user: a list, and what ends them. Ending another session than this one needs an elevated
+ * ticket, which the app asks of the server after it has asked for the password again (OWASP ASVS 5.0, 7.5.2).
+ *
+ * All throw SessionGuardError: `unreachable`, `stopped`, `ticket-required`, or the server's code, such as
+ * `elevation-required`, `not-allowed` or `session-unknown`.
+ */
+export interface Devices {
+  readonly list: () => Promise<DeviceList>;
+  /** One session. @param options the elevated ticket */
+  readonly end: (session: string, options?: { ticket?: string }) => Promise<Ended>;
+  /** All but this one. @param options the elevated ticket */
+  readonly endOthers: (options?: { ticket?: string }) => Promise<Ended>;
+}
+
+export interface Ended {
+  /** Ids of the sessions that this call has ended. */
+  readonly ended: readonly string[];
+}
+
+export interface DeviceList {
+  /** The one seen last comes first; at most 100. */
+  readonly sessions: readonly Device[];
+  /** How many there are beyond these. */
+  readonly more: number;
+  readonly max_sessions: number;
+  /** Whether the ticket of this page may end others now. */
+  readonly may_end: boolean;
+}
+
+export interface Device {
+  readonly session: string;
+  /** The page's own. */
+  readonly current: boolean;
+  readonly device: { readonly label: string | null; readonly class: string | null } | null;
+  readonly slot: string | null;
+  /** ISO 8601, UTC. */
+  readonly started_at: string;
+  /** ISO 8601, UTC. */
+  readonly last_seen_at: string;
+  /** Whether it has a live socket. */
+  readonly online: boolean;
+  /** Opened by the support of the app in the user's name. */
+  readonly support?: boolean;
 }

@@ -64,7 +64,7 @@ describe("a kick", () => {
     const browser = new FakeBrowser();
     const tab = await liveA(browser);
     tab.link.end(endFor("A"));
-    tab.link.events.closed("the server hangs up");
+    tab.link.events.closed();
     tab.wake("awake");
     tab.guard.start();
     await browser.clock.pass(600_000);
@@ -157,7 +157,7 @@ describe("several tabs", () => {
   it("end together, even those whose socket is dead, and one of them calls the app's logout", async () => {
     const browser = new FakeBrowser();
     const tabs = [await liveA(browser), await liveA(browser), await liveA(browser)];
-    tabs[1]?.link.events.closed("dead");
+    tabs[1]?.link.events.closed();
     tabs[0]?.link.end(endFor("A"));
     tabs[2]?.link.end(endFor("A"));
     await settled();
@@ -484,7 +484,7 @@ describe("open mode", () => {
     const browser = new FakeBrowser();
     await browser.liveTab({ ...OPEN, freshLogin: true }, payloadFor("made-1", 0));
     const back = browser.tab({ ...OPEN, freshLogin: true });
-    back.cameBack = true;
+    back.how = "back_forward";
     back.guard.start();
     await settled();
     assert.equal(idOf(back), "made-1");
@@ -495,7 +495,7 @@ describe("open mode", () => {
     const probe = browser.tab(OPEN);
     probe.guard.start();
     await settled();
-    const key = [...browser.local.entries.keys()].find((name) => name.includes("/open/"))!;
+    const key = [...browser.local.entries.keys()].find((name) => name.includes("/newest/"))!;
     probe.guard.stop();
     for (const rubbish of ["5", "{}", '{"room":"alice","session":"a b","epoch":0,"at":1}', '{"room":"bob","session":"x","epoch":0,"at":1}', "x".repeat(1_000_000)]) {
       browser.local.entries.set(key, rubbish);

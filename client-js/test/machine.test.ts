@@ -19,7 +19,7 @@ function feed(inputs: readonly (readonly [ms: number, input: Input])[], from: Co
 }
 
 const start: Input = { type: "start" };
-const mine: Input = { type: "identity", session: "s1", room: "alice" };
+const mine: Input = { type: "identity", login: { session: "s1", room: "alice" } };
 const joined: Input = { type: "joined", live: true };
 const live = (more: object = {}): Input => ({ type: "session", payload: payload(more) });
 const tick: Input = { type: "tick" };

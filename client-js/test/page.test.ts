@@ -67,7 +67,7 @@ describe("a page", () => {
   const next = (store: FakeStore): boolean => currentPage(store, signal).canLoadAgain();
   /** The page that answers begins when the form has been sent. */
   const at = (ms: number, store: FakeStore): FakeStore => {
-    for (const [key, text] of store.entries) store.set(key, text.replace(/^\d+/, String(Math.round(performance.timeOrigin + ms))));
+    for (const [key, text] of store.entries) store.entries.set(key, text.replace(/\d+/, String(Math.round(performance.timeOrigin + ms))));
     return store;
   };
 
@@ -78,7 +78,7 @@ describe("a page", () => {
     assert.equal(next(at(-60_000, sent({ method: "post", action: "/order" }))), true);
     for (const rubbish of ["", "x", "5", "x".repeat(1_000_000)]) {
       const store = new FakeStore();
-      store.set("session-guard/sent", rubbish);
+      store.entries.set("session-guard/sent", rubbish);
       assert.equal(next(store), true);
     }
   });

@@ -98,11 +98,11 @@ describe("one socket for all tabs", () => {
     const worker = new Worker();
     const [one, other] = [worker.tab("1").open(A), worker.tab("2").open(A)];
     worker.link.join(payloadFor("A", 10));
-    one.say({ type: "request", id: 7, name: "activity", payload: { idle_for_ms: 0 }, limit: 2_000 });
+    one.say({ type: "request", id: 7, name: "activity", payload: { idle_for_ms: 0 } });
     worker.link.take("activity").reply({ ok: true });
     await settled();
     assert.deepEqual(one.heard.at(-1), { type: "reply", id: 7, reply: { ok: true } });
-    one.say({ type: "request", id: 8, name: "check", payload: undefined, limit: 2_000 });
+    one.say({ type: "request", id: 8, name: "check", payload: undefined });
     await worker.browser.clock.pass(2_000);
     assert.deepEqual(one.types.slice(-2), ["failed", "closed"]);
     assert.equal(other.types.at(-1), "closed");

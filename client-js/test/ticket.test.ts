@@ -6,7 +6,7 @@ import { readTicket } from "../src/ticket.ts";
 import { ticketFor } from "./world.ts";
 
 it("reads what a ticket names, also beyond ASCII", () => {
-  assert.deepEqual(readTicket(ticketFor("abc", "zoë ✓", 1_700_000_000)), { session: "abc", room: "zoë ✓", epoch: 1_700_000_000_000_000 });
+  assert.deepEqual(readTicket(ticketFor("abc", "zoë ✓", 1_700_000_000)), { session: "abc", room: "zoë ✓", epoch: 1_700_000_000_000_000, at: 0 });
 });
 
 it("reads nothing from what is no ticket", () => {

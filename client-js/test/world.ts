@@ -1,11 +1,12 @@
 /** Fakes of the seams: one browser with tabs, its storage, and the server's end of every link. */
 
 import type { Clock } from "../src/clock.ts";
-import type { Environment, Prompt, PromptActions, Wake } from "../src/environment.ts";
+import type { Environment, Prompt, ScreenActions, Wake } from "../src/environment.ts";
 import { createGuard } from "../src/guard.ts";
+import type { Answer } from "../src/http/poll.ts";
 import type { Store } from "../src/storage.ts";
 import type { TabMessage } from "../src/tabs.ts";
-import type { Credentials, Link, LinkEvents } from "../src/transport/link.ts";
+import { ACK_LIMIT, type Credentials, type Link, type LinkEvents } from "../src/transport/link.ts";
 import type { SessionEnd, SessionGuard, SessionGuardOptions, WatchHttp } from "../src/types.ts";
 
 export const START = Date.UTC(2026, 10, 21, 8, 30);
@@ -56,11 +57,18 @@ export class FakeClock implements Clock {
 
 export class FakeStore implements Store {
   durable = true;
+  /** As the browser keeps them: JSON. */
   readonly entries = new Map<string, string>();
+  get = (key: string): unknown => {
+    try {
+      return JSON.parse(this.entries.get(key) ?? "null");
+    } catch {
+      return null;
+    }
+  };
   onSet: (key: string) => void = () => undefined;
-  get = (key: string): string | null => this.entries.get(key) ?? null;
-  set = (key: string, value: string): boolean => {
-    this.entries.set(key, value);
+  set = (key: string, value: unknown): boolean => {
+    this.entries.set(key, JSON.stringify(value));
     this.onSet(key);
     return this.durable;
   };
@@ -116,7 +124,7 @@ export class FakeTab {
   input: (written?: boolean) => void = () => undefined;
   /** The warning on the screen, and its buttons. */
   prompt: Prompt | null = null;
-  actions: PromptActions | null = null;
+  actions: ScreenActions | null = null;
   /** What the page's own requests are watched for. */
   watched: WatchHttp | null = null;
   noticed: () => void = () => undefined;
@@ -124,8 +132,7 @@ export class FakeTab {
   prevent = false;
   loadedAgain = false;
   answersPost = false;
-  cameBack = false;
-  viaHistory = false;
+  how = "navigate";
   receive: ((message: TabMessage) => void) | null = null;
   readonly guard: SessionGuard;
 
@@ -163,7 +170,7 @@ export class FakeTab {
         const mine = { space, receive };
         browser.channels.push(mine);
         return {
-          publish(message) {
+          postMessage(message) {
             const copy = structuredClone(message);
             for (const other of browser.channels) if (other !== mine && other.space === space) setImmediate(() => { other.receive(copy); });
           },
@@ -175,7 +182,7 @@ export class FakeTab {
       openLink: () => (credentials, events) => browser.open(this.links, credentials, events),
       openPoll: () => (credentials, events) => {
         const link = browser.open(this.polls, credentials, events);
-        if (!this.http) setImmediate(() => { events.closed("blocked"); });
+        if (!this.http) setImmediate(() => { events.closed(); });
         return link;
       },
       watchHttp: (watched, noticed) => {
@@ -212,8 +219,7 @@ export class FakeTab {
           this.events.push("load again");
         },
         wasLoadedAgain: () => this.loadedAgain,
-        cameBack: () => this.cameBack,
-        viaHistory: () => this.viaHistory,
+        how: this.how,
         emit: (name) => {
           if (name === "expired") this.events.push("event");
           return this.prevent;
@@ -227,18 +233,28 @@ export class FakeTab {
           };
         },
       },
-      screen: {
-        cover: (how) => this.screen.push(`cover ${how}`),
-        ended: (end, loginUrl) => {
-          this.events.push(`notice ${end.reason}`);
-          this.screen.push(`notice ${end.reason} ${String(loginUrl)}`);
-        },
-        prompt: (prompt, actions) => {
-          this.prompt = prompt;
-          this.actions = actions;
-        },
-        asking: () => this.prompt !== null,
-        clear: () => this.screen.push("clear"),
+      call: (url, ticket, body) => {
+        browser.calls.push({ url, ticket, body });
+        return browser.answerCall();
+      },
+      openScreen: (actions) => {
+        this.actions = actions;
+        let cover = "off";
+        return {
+          cover: (how) => {
+            if (how !== cover) this.screen.push(`cover ${how}`);
+            cover = how;
+          },
+          ended: (end, loginUrl) => {
+            this.events.push(`notice ${end.reason}`);
+            this.screen.push(`notice ${end.reason} ${String(loginUrl)}`);
+          },
+          prompt: (prompt) => {
+            this.prompt = prompt;
+          },
+          asking: () => this.prompt !== null,
+          clear: () => this.screen.push("clear"),
+        };
       },
     };
   }
@@ -252,18 +268,20 @@ export class FakeBrowser {
   channels: { space: string; receive: (message: TabMessage) => void }[] = [];
   made = 0;
   answer: () => Promise<number> = () => Promise.resolve(204);
+  readonly calls: { url: string; ticket: string; body: unknown }[] = [];
+  answerCall: () => Promise<Answer> = () => Promise.resolve({ status: 204, body: null, retryMs: 0 });
 
   /** The page's end of a link, whose other end is kept in `links`. */
   open(links: FakeLink[], credentials: Credentials, events: LinkEvents): Link {
     const link = new FakeLink(credentials, events);
     links.push(link);
     return {
-      request: (name, payload, limit) =>
+      request: (name, payload) =>
         new Promise((resolve, reject) => {
           const fail = (): void => {
             reject(new Error("no answer"));
           };
-          this.clock.after(limit, fail);
+          this.clock.after(ACK_LIMIT, fail);
           link.requests.push({ name, payload, reply: resolve, fail });
         }),
       alive: () => link.isAlive,

@@ -57,6 +57,8 @@ class Stage:
     """Whether the client's line is at the end of the body, and not in the head."""
     session: str = ""
     """Of the latest login."""
+    elevate_for: int = 300
+    """Seconds that an elevated ticket is good for."""
     orders: int = 0
     gets: list[str] = field(default_factory=list)
     """Paths of the pages that were asked for."""
@@ -108,6 +110,8 @@ class Stage:
                 web.get("/download", self._download),
                 web.get("/ticket", self._ticket),
                 web.post("/logout", self._logout),
+                web.post("/elevate", self._elevate),
+                web.post("/chosen", self._chosen),
                 web.route("*", "/api/{status}", self._api),
                 web.static("/vendor", CLIENT_FILES),
                 web.get("/built/{name}", self._built),
@@ -174,6 +178,16 @@ class Stage:
         self._logged_out.set()
         await self.logout_may_answer.wait()
         return web.Response(status=204)
+
+    async def _elevate(self, request: web.Request) -> web.Response:
+        """As if the password had just been asked for again."""
+        path = f"/v1/sessions/{self.session}/ticket"
+        answer = await asyncio.to_thread(self.enforcer.call, "POST", path, json={"elevate_for": self.elevate_for})
+        return web.json_response({"ticket": answer.json()["elevated_ticket"]})
+
+    async def _chosen(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        return web.json_response({name: form.getall(name) for name in form})
 
     async def _api(self, request: web.Request) -> web.Response:
         """Answers as it was asked: `/api/401?body`; `X-Ended` on request."""

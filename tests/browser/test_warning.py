@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from tests.browser.axe import violations
 from tests.browser.conftest import Profile, checked, opened, running_stage
 from tests.browser.stage import Stage
 from tests.browser.wire import Wire
@@ -17,7 +18,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 Picture = Callable[..., Awaitable[None]]
 WARNING = "session-guard-warning"
 NOTICE = "session-guard-notice"
-AXE = ROOT / "client-js" / "node_modules" / "axe-core" / "axe.min.js"
 LANGUAGES = sorted(file.stem for file in (ROOT / "client-js" / "src" / "lang").glob("*.ts"))
 
 
@@ -45,16 +45,6 @@ async def short_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 def short(short_stage: Stage) -> Stage:
     """Alice has logged in anew."""
     return short_stage.anew()
-
-
-async def violations(page: Page) -> list[str]:
-    """What axe-core finds wrong by WCAG 2.2 A and AA, in shadow roots too."""
-    await page.evaluate(AXE.read_text())
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    found: list[dict[str, Any]] = await page.evaluate(
-        "tags => axe.run(document, {runOnly: tags}).then(({violations}) => violations)", tags
-    )
-    return [f"{v['id']}: {[n['html'] for n in v['nodes']]}" for v in found]
 
 
 async def test_staying_moves_the_deadline_on_the_server(profile: Profile, short: Stage) -> None:

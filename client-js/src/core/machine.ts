@@ -41,8 +41,8 @@ export type Input =
   /** `doubted`: the page was reached by way of the history, and may be out of a cache. */
   | { readonly type: "start"; readonly doubted?: boolean }
   /** Quietly, or `gaveUp`; the code is an error that is still to be reported. */
-  | { readonly type: "stop"; readonly gaveUp?: boolean; readonly code?: string }
-  | { readonly type: "identity"; readonly session: string; readonly room: string }
+  | { readonly type: "stop"; readonly gaveUp?: boolean; readonly code?: string | undefined }
+  | { readonly type: "identity"; readonly login: { readonly session: string; readonly room: string } }
   /** `live`: by a socket. */
   | { readonly type: "joined"; readonly live: boolean }
   | { readonly type: "session"; readonly payload: SessionPayload }
@@ -150,8 +150,8 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
       halt(input.gaveUp === true, input.code);
       break;
     case "identity":
-      state.session = input.session;
-      state.room = input.room;
+      state.session = input.login.session;
+      state.room = input.login.room;
       break;
     case "joined":
       state.reached = true;

@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from "../clock.ts";
-import { EVENT_CHECK, EVENT_SESSION, RATE_LIMITED, verdict } from "../codes.ts";
+import { EVENT_CHECK, EVENT_SESSION, RATE_LIMITED, UNREACHABLE, verdict } from "../codes.ts";
 import { failedCode, isMembers, isSession, type Members } from "../core/wire.ts";
 import type { Credentials, Link, LinkEvents } from "../transport/link.ts";
 
@@ -15,6 +15,7 @@ export const POLL_EVERY = 20_000;
 export const ANSWER_LIMIT = 5_000;
 
 export interface Answer {
+  /** 0 when there was none in time. */
   readonly status: number;
   /** The parsed JSON; `null` when it was none. */
   readonly body: unknown;
@@ -22,8 +23,8 @@ export interface Answer {
   readonly retryMs: number;
 }
 
-/** A call to the server with the page's ticket; rejects when there was no answer within `limit` ms. */
-export type Call = (url: string, ticket: string, method: "GET" | "POST", body: unknown, limit: number) => Promise<Answer>;
+/** A `POST` to the server with the page's ticket, or without a body a `GET`; never rejects */
+export type Call = (url: string, ticket: string, body: unknown) => Promise<Answer>;
 
 /** @param server address of the server, without `/session/` */
 export function pollLink(server: string, call: Call, clock: Clock, random: () => number, credentials: Credentials, events: LinkEvents): Link {
@@ -37,26 +38,25 @@ export function pollLink(server: string, call: Call, clock: Clock, random: () =>
     over = true;
     cancelNext();
   };
-  const fail = (why: unknown): void => {
+  const fail = (): void => {
     if (over) return;
     end();
-    events.closed(String(why));
+    events.closed();
   };
 
   /** One question; resolves as the ack of a socket would. */
-  const ask = async (name: string, payload: unknown, limit: number): Promise<unknown> => {
+  const ask = async (name: string, payload?: unknown): Promise<unknown> => {
     // What a socket says by an event has a path of the same name, but for the question.
-    const asks = name === EVENT_CHECK;
-    const { status, body, retryMs } = await call(`${server}/session/${asks ? "status" : name}`, ticket, asks ? "GET" : "POST", payload, limit);
+    const { status, body, retryMs } = await call(`${server}/session/${name === EVENT_CHECK ? "status" : name}`, ticket, payload);
     heardAt = clock.now();
     if (status === 204) return { ok: true };
-    if (status < 300) {
+    if (status === 200) {
       if (!isSession(body)) throw new Error("not Enforcer");
       ticket = body.ticket ?? ticket;
       return body;
     }
     // The problem's own members are of no concern; what is left is what `force-logout` would carry.
-    const { code = `http-${status}`, type: _type, title: _title, status: _status, detail: _detail, ...data } = isMembers(body) ? body : {};
+    const { code = UNREACHABLE, type: _type, title: _title, status: _status, detail: _detail, ...data } = isMembers(body) ? body : {};
     const judged = String(code);
     // This page has said too much: it is heard again, so the way to the server is not lost.
     if (judged === RATE_LIMITED) return { ok: false, code: judged, retry_ms: retryMs, ...data };
@@ -69,10 +69,10 @@ export function pollLink(server: string, call: Call, clock: Clock, random: () =>
   };
 
   const poll = (): void => {
-    ask(EVENT_CHECK, undefined, ANSWER_LIMIT).then(
+    ask(EVENT_CHECK).then(
       (reply) => {
         const code = failedCode(reply);
-        if (code !== null && code !== RATE_LIMITED) fail(code);
+        if (code !== null && code !== RATE_LIMITED) fail();
         if (over) return;
         let next = POLL_EVERY * (0.75 + random() / 2);
         if (code !== null) next = Number((reply as Members)["retry_ms"]) || POLL_EVERY;
@@ -91,10 +91,7 @@ export function pollLink(server: string, call: Call, clock: Clock, random: () =>
   poll();
 
   return {
-    async request(name, payload, limit) {
-      if (!joined || over) throw new Error("not connected");
-      return ask(name, payload, limit);
-    },
+    request: ask,
     // One question may be on its way when the next would be due.
     alive: () => !over && clock.now() < heardAt + POLL_EVERY * 1.25 + ANSWER_LIMIT,
     close: end,

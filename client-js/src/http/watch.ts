@@ -5,7 +5,7 @@
  * is repeated, and what was wrapped is put back.
  */
 
-import type { WatchHttp } from "../types.ts";
+import type { Paths, WatchHttp } from "../types.ts";
 
 interface WatchRules {
   /** Path prefixes; `[]` watches every same-origin request. */
@@ -15,8 +15,9 @@ interface WatchRules {
 }
 
 export function rulesOf(watched: WatchHttp): WatchRules {
-  const { paths = [], header = null } = typeof watched === "boolean" ? {} : typeof watched === "string" || "length" in watched ? { paths: watched } : watched;
-  return { paths: typeof paths === "string" ? paths.split(/[\s,]+/).filter((path) => path.startsWith("/")) : paths, header };
+  const { paths = watched, header = null } = watched as Exclude<WatchHttp, boolean | Paths>;
+  const listed = typeof paths === "string" ? paths.split(/[\s,]+/) : Array.isArray(paths) ? (paths as string[]) : [];
+  return { paths: listed.filter((path) => path.startsWith("/")), header };
 }
 
 /** The part of a window that is wrapped. */

@@ -34,6 +34,8 @@ const messages: Messages = {
   dismiss: "حسنًا",
   leave: "تسجيل الخروج الآن",
   stayFailed: "لم ينجح ذلك. حاول مرة أخرى.",
+  report: "لم أكن أنا",
+  reported: "تم الإبلاغ. شكرًا لك.",
 };
 
 export default messages;

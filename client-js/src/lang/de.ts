@@ -34,6 +34,8 @@ const messages: Messages = {
   dismiss: "OK",
   leave: "Jetzt abmelden",
   stayFailed: "Das hat nicht geklappt. Bitte versuchen Sie es noch einmal.",
+  report: "Das war ich nicht",
+  reported: "Gemeldet. Vielen Dank.",
 };
 
 export default messages;

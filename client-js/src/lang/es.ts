@@ -34,6 +34,8 @@ const messages: Messages = {
   dismiss: "Aceptar",
   leave: "Cerrar sesión ahora",
   stayFailed: "No ha funcionado. Inténtelo de nuevo.",
+  report: "No he sido yo",
+  reported: "Comunicado. Gracias.",
 };
 
 export default messages;

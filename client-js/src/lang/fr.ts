@@ -34,6 +34,8 @@ const messages: Messages = {
   dismiss: "OK",
   leave: "Se déconnecter",
   stayFailed: "Cela n’a pas fonctionné. Veuillez réessayer.",
+  report: "Ce n’était pas moi",
+  reported: "Signalé. Merci.",
 };
 
 export default messages;

@@ -34,6 +34,8 @@ const messages: Messages = {
   dismiss: "OK",
   leave: "Esci ora",
   stayFailed: "Non ha funzionato. Riprova.",
+  report: "Non l’ho fatto io",
+  reported: "Segnalato. Grazie.",
 };
 
 export default messages;

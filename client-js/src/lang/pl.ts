@@ -34,6 +34,8 @@ const messages: Messages = {
   dismiss: "OK",
   leave: "Wyloguj teraz",
   stayFailed: "Nie udało się. Spróbuj ponownie.",
+  report: "To nie ja",
+  reported: "Zgłoszono. Dziękujemy.",
 };
 
 export default messages;

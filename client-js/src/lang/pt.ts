@@ -34,6 +34,8 @@ const messages: Messages = {
   dismiss: "OK",
   leave: "Sair agora",
   stayFailed: "Não funcionou. Tente novamente.",
+  report: "Não fui eu",
+  reported: "Comunicado. Obrigado.",
 };
 
 export default messages;

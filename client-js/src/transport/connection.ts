@@ -18,7 +18,7 @@ export interface ConnectionEvents {
   /** A joined link was lost; the next attempt is on its way. */
   dropped(): void;
   /** An attempt failed, or the server asked to come back later. */
-  unreachable(why: string): void;
+  unreachable(): void;
   /** Refused for good: nothing is tried again until `connect()`. */
   refused(code: string, data: unknown): void;
 }
@@ -26,7 +26,7 @@ export interface ConnectionEvents {
 export interface Connection {
   /** Starts trying. Does nothing while there is a link or an attempt. */
   readonly connect: () => void;
-  request(name: string, payload: unknown, limit: number): Promise<unknown>;
+  request(name: string, payload: unknown): Promise<unknown>;
   /** Waiting: try now. Connected, but silent for too long (the machine slept): start afresh now. */
   wake(): void;
   /** Drops the link, if any, and tries again at once. */
@@ -65,22 +65,22 @@ export function keepConnected(
         if (link !== mine) return;
         link = null;
         joinedAt = Infinity;
-        if (verdict(code) === "retry") lost(code, (isMembers(data) && Number(data["retry_ms"])) || 0);
+        if (verdict(code) === "retry") lost((isMembers(data) && Number(data["retry_ms"])) || 0);
         else {
           wanted = false;
           events.refused(code, data);
         }
       },
-      closed(why) {
+      closed() {
         if (link !== mine) return;
         link = null;
-        lost(why);
+        lost();
       },
     });
     link = mine;
   };
 
-  const lost = (why: string, floor = 0): void => {
+  const lost = (floor = 0): void => {
     if (!wanted) return;
     const now = clock.now();
     const since = joinedAt;
@@ -89,7 +89,7 @@ export function keepConnected(
     notBefore = now + floor;
     cancelWait = clock.after(wait(failures++, floor), attempt);
     if (since < Infinity) events.dropped();
-    else events.unreachable(why);
+    else events.unreachable();
   };
 
   const drop = (): void => {
@@ -112,7 +112,7 @@ export function keepConnected(
       attempt();
     },
     request: async (...request) => {
-      if (!link) throw new Error("not connected");
+      if (!link || joinedAt === Infinity) throw new Error("not connected");
       return link.request(...request);
     },
     wake() {

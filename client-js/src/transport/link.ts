@@ -5,9 +5,13 @@
  * - It is one attempt: it opens by itself, tries once, and ends with exactly one of `refused` or `closed`; after that,
  *   and after `close()`, it calls nothing any more.
  * - `joined` comes at most once, and before every `message`.
- * - `request` resolves with the server's ack, and rejects when the time is over or the link is gone; it never throws.
+ * - `request` is for a link that has joined, and is not over. It resolves with the server's ack, and rejects when the time is
+ *   over or the link is gone; it never throws.
  * - `alive` is judged by the wall clock at that moment, because a machine that slept has missed its own timers.
  */
+
+/** Milliseconds for an ack; a link that is silent for longer is taken for dead. */
+export const ACK_LIMIT = 2_000;
 
 /** How the page shows who it is. */
 export type Credentials = { readonly ticket: string } | { readonly room: string; readonly session: string };
@@ -20,12 +24,11 @@ export interface LinkEvents {
   message(name: string, payload: unknown, ack: (() => void) | null): void;
   /** The server spoke and said no. */
   refused(code: string, data: unknown): void;
-  closed(why: string): void;
+  closed(): void;
 }
 
 export interface Link {
-  /** @param limit ms to wait for the ack */
-  request(name: string, payload: unknown, limit: number): Promise<unknown>;
+  request(name: string, payload: unknown): Promise<unknown>;
   alive(): boolean;
   close(): void;
 }

@@ -35,10 +35,10 @@ export function encode(type: string, data?: unknown, id: number | string = ""): 
   return `${type}${id}${data === undefined ? "" : JSON.stringify(data)}`;
 }
 
-/** @throws SyntaxError when the text is not of this protocol */
+/** @throws Error when the text is not of this protocol */
 export function decode(text: string): Packet {
   // A namespace would come before the id, as in `42/name,7[…]`; then neither id nor data is found, and nothing happens.
   const [, type = "", id = "", body = ""] = /^(4\d|\d)(\d*)([[{].*)?/s.exec(text) ?? [];
-  if (!type) throw new SyntaxError("not Socket.IO");
+  if (!type) throw new Error("not Enforcer");
   return { type, id, data: body ? JSON.parse(body) : undefined };
 }

@@ -43,8 +43,8 @@ export function keepInReach(
       byHttp.close();
       events.joined(true);
     },
-    unreachable(why) {
-      if (!("ticket" in credentials())) events.unreachable(why);
+    unreachable() {
+      if (!("ticket" in credentials())) events.unreachable();
       // What cannot be had by HTTP either is told from there.
       else if (!joined) byHttp.connect();
     },

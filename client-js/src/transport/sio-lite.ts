@@ -2,7 +2,7 @@
 
 import type { Clock } from "../clock.ts";
 import { isMembers } from "../core/wire.ts";
-import type { Credentials, Link, LinkEvents } from "./link.ts";
+import { ACK_LIMIT, type Credentials, type Link, type LinkEvents } from "./link.ts";
 import { ACK, CLOSE, CONNECT, CONNECT_ERROR, decode, DISCONNECT, encode, EVENT, OPEN, PING, PONG, type Handshake, type Packet } from "./packet.ts";
 
 /** Milliseconds from the start of the attempt to the server's yes or no. */
@@ -11,7 +11,7 @@ export const JOIN_LIMIT = 10_000;
 /** What a link needs of the browser's WebSocket. */
 export interface Socket {
   onmessage: ((event: { data: unknown }) => void) | null;
-  onclose: ((event: { code: number }) => void) | null;
+  onclose: (() => void) | null;
   send(text: string): void;
   close(): void;
 }
@@ -30,7 +30,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
   let silentAt = 0;
   let cancelWatch = (): void => undefined;
   const pending = new Map<string, (reply: unknown) => void>();
-  const failed = (why: string): Promise<never> => Promise.reject(new Error(why));
+  const failed = (): Promise<never> => Promise.reject(new Error("not connected"));
 
   const end = (): void => {
     over = true;
@@ -39,30 +39,21 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
       socket.onmessage = socket.onclose = null;
       socket.close();
     }
-    for (const settle of pending.values()) settle(failed("connection lost"));
+    for (const settle of pending.values()) settle(failed());
   };
-  const fail = (why: unknown): void => {
+  const fail = (): void => {
     if (over) return;
     end();
-    events.closed(String(why));
+    events.closed();
   };
   const send = (type: string, data?: unknown, id?: string): void => {
     socket?.send(encode(type, data, id));
   };
-  const alive = (): boolean => !over && clock.now() < silentAt;
-
-  const watch = (): void => {
-    cancelWatch();
-    cancelWatch = clock.after(silentAt - clock.now(), () => {
-      if (alive()) watch();
-      else fail("silence");
-    });
-  };
-
+  /** Set anew, the timer never fires as long as all is well: that costs less than being woken. */
   const hear = (): void => {
     silentAt = clock.now() + limit;
-    // Set anew, it never fires as long as all is well: that costs less than being woken.
-    watch();
+    cancelWatch();
+    cancelWatch = clock.after(limit, fail);
   };
 
   const receive = ({ type, id, data }: Packet): void => {
@@ -85,7 +76,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
     } else if (type === ACK) {
       pending.get(id)?.(first);
     } else if (type === DISCONNECT || type === CLOSE) {
-      fail("closed by the server");
+      fail();
     }
   };
 
@@ -103,25 +94,21 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
       let packet: Packet;
       try {
         packet = decode(String(data));
-      } catch (error) {
-        fail(error);
+      } catch {
+        fail();
         return;
       }
       receive(packet);
     };
     // An error event is always followed by this one.
-    socket.onclose = ({ code }) => {
-      fail(`closed: ${code}`);
-    };
-  } catch (error) {
+    socket.onclose = fail;
+  } catch {
     // A Content-Security-Policy can throw here. The contract promises `closed`, but never before returning.
-    clock.after(0, () => {
-      fail(error);
-    });
+    clock.after(0, fail);
   }
 
   return {
-    request: (name, payload, patience) =>
+    request: (name, payload) =>
       new Promise((resolve) => {
         const id = String(nextId++);
         const settle = (reply: unknown): void => {
@@ -129,14 +116,13 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
           pending.delete(id);
           resolve(reply);
         };
-        const cancel = clock.after(patience, () => {
-          settle(failed("no answer"));
+        const cancel = clock.after(ACK_LIMIT, () => {
+          settle(failed());
         });
         pending.set(id, settle);
-        if (joined && !over) send(EVENT, payload === undefined ? [name] : [name, payload], id);
-        else settle(failed("not connected"));
+        send(EVENT, payload === undefined ? [name] : [name, payload], id);
       }),
-    alive,
+    alive: () => !over && clock.now() < silentAt,
     close() {
       if (over) return;
       if (joined) send(DISCONNECT);

@@ -7,28 +7,29 @@
  * the screen reader inside.
  */
 
-import type { Prompt } from "../environment.ts";
 import { ownDocument } from "../own-document.ts";
 import { listen } from "../page.ts";
 import css from "./style.css";
+import { directionOf, type Texts } from "./texts.ts";
 
 export interface Modal {
   readonly dialog: HTMLDialogElement;
+  readonly heading: HTMLElement;
   /** Appends an element; `part` names it for the page's style sheets, and within the shadow root. */
   add<Tag extends keyof HTMLElementTagNameMap>(tag: Tag, part: string, text?: string, parent?: Element): HTMLElementTagNameMap[Tag];
+  /** Appends a button. While its work is under way it does nothing more; if that fails, it says so. */
+  button(part: string, text: string, work: () => unknown): HTMLButtonElement;
   /** Puts it on the page, above all that is there and all that comes. */
   show(): void;
-  /** What it is about is another now. */
-  update?(prompt: Prompt): void;
   close(): void;
 }
 
 /**
  * @param name of the host element, after `session-guard-`
- * @param lang BCP 47 tag of its texts; says the direction, too
+ * @param texts in one language, which says the direction, too
  * @param escaped the user pressed Escape and waits for the answer; without it nothing happens
  */
-export function createModal(name: string, lang: string, title: string, text: string, escaped?: () => void): Modal {
+export function createModal(name: string, { lang, stayFailed }: Texts, title: string, text: string, escaped?: () => void): Modal {
   const host = ownDocument.createElement(`session-guard-${name}`);
   host.lang = lang;
   host.dir = directionOf(lang);
@@ -70,11 +71,29 @@ export function createModal(name: string, lang: string, title: string, text: str
     element.textContent = content;
     return element;
   };
-  add("h2", "title", title);
+  const heading = add("h2", "title", title);
   add("p", "text", text);
+  const note = add("p", "note");
+  note.role = "alert";
   return {
     dialog,
+    heading,
     add,
+    button(part, label, work) {
+      const button = add("button", part, label);
+      button.addEventListener("click", () => {
+        if (button.ariaDisabled) return;
+        button.ariaDisabled = "true";
+        Promise.resolve(work())
+          .catch(() => {
+            note.textContent = stayFailed;
+          })
+          .finally(() => {
+            button.ariaDisabled = null;
+          });
+      });
+      return button;
+    },
     show() {
       rise();
       // Whatever else enters the top layer comes out above this one. Keys are nothing to the page meanwhile, wherever the focus is.
@@ -98,8 +117,4 @@ export function createModal(name: string, lang: string, title: string, text: str
       host.remove();
     },
   };
-}
-
-function directionOf(lang: string): "rtl" | "ltr" {
-  return /^(ar|fa|he|ur|ps|yi)\b/i.test(lang) ? "rtl" : "ltr";
 }

@@ -1,8 +1,9 @@
 /** The notice at the end, and what stands in place of the page while nobody knows. */
 
+import type { Cover } from "../core/machine.ts";
 import type { SessionEnd } from "../types.ts";
 import { createModal, type Modal } from "./modal.ts";
-import { explanationOf, textOf, timeOf, type Texts } from "./texts.ts";
+import { explanationOf, textOf, timeOf, whyOf, type Texts } from "./texts.ts";
 
 /**
  * Milliseconds after which the notice is surely on the screen. Only then it says when: browsers load their calendars at
@@ -10,32 +11,43 @@ import { explanationOf, textOf, timeOf, type Texts } from "./texts.ts";
  */
 const PAINTED = 50;
 
-/** @param href of "log in again" */
-export function createNotice(texts: Texts, end: SessionEnd, href: string): Modal {
+/**
+ * @param href of "log in again"
+ * @param report tells the server that it was not the user who ended the session; `null` where nobody is asked
+ */
+export function createNotice(texts: Texts, end: SessionEnd, href: string, report: (() => Promise<unknown>) | null): Modal {
   const { titles, lang } = texts;
-  const title = textOf(titles, end.reason) ?? titles["other"] ?? "";
-  const modal = createModal("notice", lang, title, explanationOf(texts, end));
+  const { reason, at, by } = end;
+  const modal = createModal("notice", texts, textOf(titles, reason) ?? titles["other"] ?? "", explanationOf(texts, end));
   const facts = modal.add("dl", "facts");
-  modal.add("dt", "label", texts.when, facts);
-  const when = modal.add("dd", "value", "", facts);
+  const fact = (label: string, value = ""): HTMLElement => {
+    modal.add("dt", "label", label, facts);
+    return modal.add("dd", "value", value, facts);
+  };
+  const when = fact(texts.when);
   // Of any other end the device tells nothing: it may well be this one.
-  const device = end.reason === "displaced" && end.by?.device?.label;
-  if (device) {
-    modal.add("dt", "label", texts.device, facts);
-    modal.add("dd", "value", device, facts);
+  if (reason === "displaced" && by?.device?.label) fact(texts.device, by.device.label);
+  modal.add("a", "link", reason === "replaced" ? texts.goOn : texts.logInAgain).href = href;
+  // Time, an administrator and the user's own hand need no report.
+  if (report && /^(displaced|logout_|password)/.test(whyOf(end))) {
+    const button = modal.button("report", texts.report, async () => {
+      await report();
+      button.textContent = texts.reported;
+    });
   }
-  modal.add("a", "link", end.reason === "replaced" ? texts.goOn : texts.logInAgain).href = href;
   setTimeout(() => {
-    when.textContent = timeOf(end.at, lang);
+    when.textContent = timeOf(at, lang);
   }, PAINTED);
   return modal;
 }
 
-/** @param href of "log in again"; without it there is nothing to do but to wait */
-export function createCover({ lang, unreachableTitle, unreachable, logInAgain }: Texts, href: string | null): Modal {
-  const modal = createModal("notice", lang, unreachableTitle, unreachable);
+/** @param href of "log in again", where there is nothing to wait for */
+export function createCover(texts: Texts, how: Cover, href: string): Modal {
+  const modal = createModal("notice", texts, texts.unreachableTitle, texts.unreachable);
+  if (how === "unconfirmed") modal.add("a", "link", texts.logInAgain).href = href;
   // Focus has to be somewhere inside.
-  if (href === null) modal.dialog.querySelector("h2")?.setAttribute("tabindex", "-1");
-  else modal.add("a", "link", logInAgain).href = href;
+  else modal.heading.tabIndex = -1;
+  // Most answers come at once, and words that flash by alarm.
+  if (how === "checking") modal.dialog.className = "blank";
   return modal;
 }

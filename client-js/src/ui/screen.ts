@@ -8,8 +8,9 @@
 import type { Clock } from "../clock.ts";
 import type { Cover } from "../core/machine.ts";
 import { createWarning } from "./warning.ts";
-import type { Prompt, PromptActions, Screen } from "../environment.ts";
+import type { Prompt, Screen, ScreenActions } from "../environment.ts";
 import type { Files } from "../files.ts";
+import { isOff } from "../attributes.ts";
 import { ownDocument } from "../own-document.ts";
 import { here } from "../page.ts";
 import type { SessionEnd, SessionGuardOptions } from "../types.ts";
@@ -17,7 +18,7 @@ import type { Modal } from "./modal.ts";
 import { createCover, createNotice } from "./notice.ts";
 import { tagOf, textsFrom } from "./texts.ts";
 
-export function createScreen(options: SessionGuardOptions, files: Files, clock: Clock): Screen {
+export function createScreen(options: SessionGuardOptions, files: Files, clock: Clock, actions: ScreenActions): Screen {
   const lang = tagOf(options.lang ?? (ownDocument.documentElement.lang || navigator.language));
   const own = options.messages && { lang, ...options.messages };
   let texts = textsFrom(own);
@@ -25,7 +26,6 @@ export function createScreen(options: SessionGuardOptions, files: Files, clock: 
   let href = "";
   let cover: Cover = "off";
   let prompt: Prompt | null = null;
-  let actions: PromptActions | null = null;
   /** The user has read a warning that cannot be helped, and wants to see no more of it. */
   let dismissed = false;
   /** What is on the screen, by what it is about. */
@@ -44,28 +44,25 @@ export function createScreen(options: SessionGuardOptions, files: Files, clock: 
   );
 
   const draw = (): Modal | null => {
-    if (end) return createNotice(texts, end, href);
-    if (cover !== "off") return createCover(texts, cover === "unconfirmed" ? (options.loginUrl ?? here()) : null);
-    if (!prompt || !actions || dismissed) return null;
-    return createWarning(texts, prompt, clock, actions, () => {
+    if (end) return createNotice(texts, end, href, isOff(options.report ?? false) ? null : actions.report);
+    if (cover !== "off") return createCover(texts, cover, options.loginUrl ?? here());
+    if (!prompt || dismissed) return null;
+    return createWarning(texts, prompt.kind, () => prompt?.endsAt ?? 0, clock, actions, () => {
       dismissed = true;
       render();
     });
   };
 
   const render = (anew = false): void => {
-    const next = end ?? (cover === "off" ? prompt && !dismissed && "warning" : cover);
-    if (next !== shown || anew) {
-      const old = modal;
-      if (!old) focused = deepest();
-      shown = next;
-      modal = draw();
-      modal?.show();
-      old?.close();
-      if (!modal) (focused as HTMLElement | null)?.focus({ preventScroll: true });
-    } else if (prompt) modal?.update?.(prompt);
-    // Most answers come at once, and words that flash by alarm.
-    modal?.dialog.classList.toggle("blank", next === "checking");
+    const next = end ?? (cover !== "off" ? cover : prompt && !dismissed ? prompt.kind : null);
+    if (next === shown && !anew) return;
+    const old = modal;
+    if (!old) focused = deepest();
+    shown = next;
+    modal = draw();
+    modal?.show();
+    old?.close();
+    if (!modal) (focused as HTMLElement | null)?.focus({ preventScroll: true });
   };
 
   return {
@@ -73,13 +70,12 @@ export function createScreen(options: SessionGuardOptions, files: Files, clock: 
       cover = how;
       render();
     },
-    prompt(about, what) {
+    prompt(about) {
       prompt = about;
-      actions = what;
       dismissed &&= !!about;
       render();
     },
-    asking: () => shown === "warning",
+    asking: () => !!prompt && shown === prompt.kind,
     ended(about, loginUrl) {
       end = about;
       href = loginUrl ?? here();

@@ -4,7 +4,10 @@ import type { Messages, SessionEnd } from "../types.ts";
 
 export type Texts = Required<Messages>;
 
-/** @param languages later ones win, text by text */
+/**
+ * @param languages later ones win, text by text
+ * @returns with a `lang` that every function of `Intl` takes
+ */
 export function textsFrom(...languages: readonly (Messages | null | undefined)[]): Texts {
   return languages.reduce<Texts>(
     (texts, more) => ({
@@ -12,6 +15,7 @@ export function textsFrom(...languages: readonly (Messages | null | undefined)[]
       ...more,
       titles: { ...texts.titles, ...more?.titles },
       explanations: { ...texts.explanations, ...more?.explanations },
+      lang: tagOf(more?.lang ?? texts.lang),
     }),
     ENGLISH,
   );
@@ -34,19 +38,25 @@ const ENGLISH: Texts = {
   unreachableTitle: "No connection",
   unreachable: "This page is hidden until the server confirms that you are logged in.",
   warningTitle: "Are you still there?",
-  warningIdle: "You have not been active. Stay logged in, or you will be logged out.",
+  warningIdle: "Stay logged in, or you will be logged out.",
   warningAbsolute: "Your session will end soon. Save your work.",
   warningLeft: "You will be logged out in {time}.",
   stay: "Stay logged in",
   dismiss: "OK",
   leave: "Log out now",
   stayFailed: "That did not work. Try again.",
+  report: "This was not me",
+  reported: "Reported. Thank you.",
 };
 
-/** Why, in the words of `texts`, else the server's; whose own log-out it was makes a difference. */
-export function explanationOf({ explanations }: Texts, { reason, by, message }: SessionEnd): string {
-  const key = !by || !/^logout/.test(reason) ? reason : by.self ? "logout" : reason === "logout" ? "logout_other" : reason;
-  return textOf(explanations, key) ?? message;
+/** The reason, and of log-outs whose it was: `logout` is the user's own on this device, `logout_other` another device's. */
+export function whyOf({ reason, by }: SessionEnd): string {
+  return !by || !reason.startsWith("logout") ? reason : by.self ? "logout" : reason === "logout" ? "logout_other" : reason;
+}
+
+/** Why, in the words of `texts`, else the server's. */
+export function explanationOf({ explanations }: Texts, end: SessionEnd): string {
+  return textOf(explanations, whyOf(end)) ?? end.message;
 }
 
 /** The text of that name; a name that comes from outside may be one that every object has. */
@@ -65,9 +75,10 @@ export function tagOf(lang: string): string {
 
 /** Date and time in the user's zone; as it is where it cannot be understood. */
 export function timeOf(at: string, lang: string): string {
-  try {
-    return new Intl.DateTimeFormat(tagOf(lang), { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));
-  } catch {
-    return at;
-  }
+  const date = new Date(at);
+  return isNaN(date.getTime()) ? at : date.toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" });
+}
+
+export function directionOf(lang: string): "rtl" | "ltr" {
+  return /^(ar|fa|he|ur|ps|yi)\b/i.test(lang) ? "rtl" : "ltr";
 }
