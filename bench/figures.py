@@ -74,6 +74,8 @@ FIGURES = (
     Figure("mixed: event p99 ms", False, 2, _of("mixed", "event", "p99_ms")),
     Figure("mixed: validate p99 ms", False, 2, _of("mixed", "validate", "p99_ms")),
     Figure("mixed: server CPU %", False, 0, _of("mixed", "server_cpu", times=100)),
+    Figure("mixed: RSS MB at its start", False, 1, _of("mixed", "rss_first", times=1 / 1024)),
+    Figure("mixed: RSS MB at its end", False, 1, _of("mixed", "rss", times=1 / 1024)),
     Figure("kill -9: all back after s", False, 2, _of("restart", "seconds")),
     Figure("sessions forgotten by it %", False, 0, lambda r: 100 * r["restart"]["forgotten"] / r["restart"]["asked"]),
 )

@@ -15,6 +15,8 @@ from typing import Any
 from bench.processes import LOADER_CORE, Failed, Sample, on_core
 from bench.rivals import HERE, RESULTS, Node, Rival, redis_server
 
+GIVE_UP_AFTER = 120.0
+"""Seconds that a workload may take longer than it is asked to."""
 LOADER = HERE / "loader" / "wsload"
 WORKLOADS = {
     "login": "login",
@@ -53,7 +55,7 @@ class Load:
             f"--users={self.sockets}",
             f"--requests={2 * self.sockets}",
             f"--secs={self.seconds}",
-            "--limit=120",
+            f"--limit={GIVE_UP_AFTER + self.seconds}",
             *hold,
         ]
 
@@ -132,7 +134,7 @@ def _with_samples(
         wall = (last.time - first.time) / nodes
         if name != "restart" and wall > 0:
             result["server_cpu"] = (last.cpu - first.cpu) / wall
-        result["rss_fresh"], result["rss"] = fresh.rss, last.rss
+        result["rss_fresh"], result["rss_first"], result["rss"] = fresh.rss, first.rss, last.rss
     return dict(zip(names, said, strict=True))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from enforcer.api import demo, devices, logs, measure, openapi, pages, sessions, site
+from enforcer.api import demo, devices, forward_auth, logs, measure, openapi, pages, sessions, site
 from enforcer.api.bodies import MAX_BODY
 from enforcer.api.connections import Connections
 from enforcer.api.context import CONTEXT, Context, edge_of
@@ -220,7 +220,7 @@ def _application(context: Context, handshakes: Handshakes) -> web.Application:
     ]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     app[CONTEXT] = context
-    everything = (openapi, logs, sessions, pages, devices, site, measure)
+    everything = (openapi, logs, sessions, pages, devices, forward_auth, site, measure)
     for routes in (part.ROUTES for part in everything):
         app.add_routes(routes)
     if context.settings.demo:

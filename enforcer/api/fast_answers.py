@@ -17,9 +17,13 @@ from pydantic import ValidationError
 from enforcer import protocol
 from enforcer.api import bodies, sessions
 from enforcer.api.context import Context
+from enforcer.api.forward_auth import identity, proxy_ticket
+from enforcer.api.guard import FORWARD_AUTH
+from enforcer.domain.errors import TicketInvalid
 from enforcer.domain.model import Session, Snapshot
 from enforcer.http.plain_requests import Headers, WholeRequest
 from enforcer.http.problems import problem_for
+from enforcer.tickets import PROXY
 
 _SESSIONS = "/v1/sessions/"
 _VALIDATION = ("GET", "/v1/sessions/{session}")
@@ -57,6 +61,8 @@ class FastAnswers:
         began = time.perf_counter()
         if not self._context.edge.host_allowed(request.headers.host):
             return None
+        if request.path == FORWARD_AUTH:
+            return self._take_forward_auth(request, began)
         if request.method == "GET":
             return self._take_validate(request.path, request.headers, peer, began)
         if request.path == "/notify":
@@ -97,6 +103,24 @@ class FastAnswers:
         except ValidationError:
             return None
         return self._answered(_LOGIN, self._notify(login), began)
+
+    def _take_forward_auth(self, request: WholeRequest, began: float) -> bytes | None:
+        """Only that a session is live is said here."""
+        setting, headers = self._context.settings.forward_auth, request.headers
+        if setting is None or setting.activity:
+            return None
+        try:
+            cookies = [] if headers.cookie is None else [headers.cookie]
+            ticket = self._context.office.check(proxy_ticket(setting.cookie, cookies, _bearer(headers)), PROXY)
+        except TicketInvalid:
+            return None
+        found = self._context.registry.at_hand(ticket.session)
+        if found is None or found[1].room != ticket.room or ticket.expired(self._context.registry.now()):
+            return None
+        self._context.metrics.forward_auth["allowed"].inc()
+        answer = self._message(200, identity(found[1]), b"")
+        self._context.metrics.answered(request.method, FORWARD_AUTH, 200, began)
+        return answer
 
     def _right(self, key: str, headers: Headers, peer: str | None, now: float) -> bool:
         """Whether it is a right key, from an address whose keys are looked at.

@@ -17,6 +17,8 @@ KeyedHandler = Callable[[web.Request, Context], Awaitable[web.StreamResponse]]
 
 
 HEALTH = ("/healthz", "/readyz")
+FORWARD_AUTH = "/forward-auth"
+"""Where reverse proxies ask about requests of others."""
 KEYED = ("/notify", "/v1/", "/metrics")
 """How the paths begin whose calls show a key, which is judged before the body."""
 
@@ -53,8 +55,8 @@ async def bounded_head(request: web.Request, handler: Handler) -> web.StreamResp
 
 @web.middleware
 async def no_encoded_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Where no key is judged first, a body that would have to be unpacked is refused at once."""
-    if not request.path.startswith(KEYED):
+    """Where no key is judged first, a body that would have to be unpacked is refused at once, if it is wanted."""
+    if not request.path.startswith((*KEYED, FORWARD_AUTH)):
         bodies.refuse_encoded(request)
     return await handler(request)
 
@@ -65,6 +67,8 @@ async def no_credentials_in_url(request: web.Request, handler: Handler) -> web.S
 
     A key counts as a wrong one, be it right or wrong, and the answer is the same: else it could be guessed here.
     """
+    if request.path.startswith(FORWARD_AUTH + "/"):  # a visitor's own address, which is not ours to judge
+        return await handler(request)
     name = secret_in_url(request.query)
     if name is None:
         return await handler(request)

@@ -35,7 +35,7 @@ from enforcer.domain.errors import ConfigError
 from enforcer.store.redis.address import is_redis
 
 _ALL = "the configuration"
-_JSON_FLAGS = frozenset({"origins", "hostnames", "trusted_proxies", "redirects", "slots"})
+_JSON_FLAGS = frozenset({"origins", "hostnames", "trusted_proxies", "redirects", "slots", "forward_auth"})
 
 
 def load(
@@ -58,6 +58,8 @@ def load(
         problems.append("workers: more than one process needs a store that they can share; set `store` to a Redis")
     if settings.slots and settings.join == "open":
         problems.append('slots: with `join` "open" a page names no more than its room; use tickets, or leave slots out')
+    if settings.forward_auth is not None and settings.join == "open":
+        problems.append('forward_auth: with `join` "open" there are no tickets that a proxy could show')
     if settings.event_name in RESERVED_EVENTS:
         problems.append(f"event_name: {settings.event_name!r} is taken by the protocol; choose another")
     if problems:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     SettingsConfigDict,
@@ -153,6 +153,12 @@ def _redirects(value: object) -> object:
     return value
 
 
+def _login_url(value: str | None) -> str | None:
+    if value is not None:
+        _redirects({"login_url": value})
+    return value
+
+
 def _workers(value: object) -> object:
     """A number, or `auto`: one for each processor that this process may use."""
     if value == "auto":
@@ -207,6 +213,19 @@ def _slots(value: object) -> object:
         if not protocol.valid_slot(name)
     )
     return value
+
+
+class ForwardAuth(BaseModel):
+    """How a reverse proxy may ask whether a request's session is live."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+    cookie: Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")] = "enforcer_proxy"
+    """the cookie with the proxy ticket"""
+    activity: bool = False
+    """whether a request that comes through counts as activity of the human"""
+    login_url: Annotated[str | None, AfterValidator(_login_url)] = None
+    """where to send visitors without a live session that has an `entry`"""
 
 
 class Settings(BaseSettings):
@@ -283,6 +302,8 @@ class Settings(BaseSettings):
     """bytes of the head of a request"""
     cache_mb: Annotated[int, Field(ge=1, le=100_000)] = 32
     """memory for sessions that app servers have asked about"""
+    forward_auth: ForwardAuth | None = None
+    """answers reverse proxies at /forward-auth"""
     event_name: Annotated[str, Field(min_length=1, max_length=64)] = "force-logout"
     """the name of the event that ends a page"""
     log_format: Literal["text", "json"] = "text"

@@ -116,6 +116,11 @@ class Proxies:
                 address = hop
         return _as_text(peer) if address is None else str(address)
 
+    def trusts(self, peer: str | None) -> bool:
+        """Whether whoever is connected is one of them."""
+        address = None if peer is None else _parsed(peer)
+        return address is not None and self._trusts(address)
+
     def known(self, address: str) -> bool:
         """Whether it is a client's own, and not the one that a proxy hides all of them behind, as far as can be told:
         a proxy has named it, or it is a public one."""
@@ -172,6 +177,10 @@ class Edge:
         return self._proxies.client_ip(
             peer, () if x_forwarded_for is None else (x_forwarded_for,), () if forwarded is None else (forwarded,)
         )
+
+    def is_trusted(self, peer: str | None) -> bool:
+        """Whether whoever is connected is a reverse proxy of ours; see `Proxies.trusts`."""
+        return self._proxies.trusts(peer)
 
     def is_own(self, address: str) -> bool:
         """Whether an address is one client's; see `Proxies.known`."""

@@ -29,6 +29,7 @@ _UNUSUAL = _UNUSUAL_BODY | {b"upgrade"}
 """These, and what changes what becomes of the connection."""
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,6}")
 HEAD_END = b"\r\n\r\n"
+FORWARD_AUTH = b"/forward-auth"
 MAX_HEAD = 4096
 """Bytes of a request line and headers that are still plain, but for those that open a WebSocket."""
 
@@ -42,6 +43,7 @@ class Headers(NamedTuple):
     host: str
     x_forwarded_for: str | None
     forwarded: str | None
+    cookie: str | None
 
 
 class Opening(NamedTuple):
@@ -68,7 +70,8 @@ def whole_request(data: bytes) -> WholeRequest | None:
     request = _REQUEST_LINE.fullmatch(line)
     if request is None:
         return None
-    headers = _meaning(block)
+    read = _meaning.__wrapped__ if request[2] == FORWARD_AUTH else _meaning  # each browser has a block of its own
+    headers = read(block)
     body = data[end + len(HEAD_END) :]
     if headers is None or len(body) != headers.content_length:
         return None
@@ -133,6 +136,7 @@ def _meaning(block: bytes) -> Headers | None:
         fields[b"host"].decode(),
         _text(fields, b"x-forwarded-for"),
         _text(fields, b"forwarded"),
+        _text(fields, b"cookie"),
     )
 
 

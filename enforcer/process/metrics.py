@@ -138,6 +138,9 @@ class Metrics:
         )
         self.connects = self._counts("enforcer_connects_total", "Socket.IO CONNECTs, by outcome", "outcome")
         self.logins = self._counts("enforcer_logins_total", "Logins, by outcome", "outcome")
+        self.forward_auth = self._counts(
+            "enforcer_forward_auth_total", "Questions of reverse proxies, by outcome", "outcome"
+        )
         self.ends = self._counts("enforcer_sessions_ended_total", "Sessions that have ended, by reason", "reason")
         self.kick_delivery = self._timing(
             "enforcer_kick_delivery_seconds", "From the end of a session to the ack of one of its sockets"
@@ -170,6 +173,7 @@ class Metrics:
             self.ends[reason]
         self.connects[JOINED]
         self.logins["created"]
+        self.forward_auth["allowed"]
 
     def _counts(self, name: str, meaning: str, label: str) -> Family[Count]:
         counter = Counter(name, meaning, [label], registry=self._registry)

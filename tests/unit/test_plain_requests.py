@@ -20,7 +20,7 @@ def test_a_plain_request() -> None:
     request = whole_request(PLAIN.replace(b"Host: a", b"Host: a\r\nAUTHORIZATION:  Bearer key \t"))
     assert request is not None
     assert (request.method, request.path, request.body) == ("POST", "/notify", b"{}")
-    assert request.headers == ("Bearer key", "application/json", 2, "a", None, None)
+    assert request.headers == ("Bearer key", "application/json", 2, "a", None, None, None)
 
 
 @pytest.mark.parametrize(
