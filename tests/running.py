@@ -1,7 +1,9 @@
 """Runs what the tests talk to: the real server in a process of its own, on a free port."""
 
+import contextlib
 import json
 import os
+import random
 import resource
 import secrets
 import shutil
@@ -30,12 +32,20 @@ sys.exit(main())
 """
 
 
+PORTS = range(10_000, 22_000)
+"""Below those that the system gives to connections, so that none takes a port between its choice and its use; and a
+Redis Cluster's own, 10,000 higher, are so, too."""
+
+
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 that nobody listens on now, and that no other worker of this run will choose."""
+    worker, workers = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    mine = PORTS[int(worker[2:]) :: int(workers)]
+    while True:
+        with socket.socket() as s, contextlib.suppress(OSError):
+            port = random.choice(mine)
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 def require_command(*names: str) -> str:
