@@ -87,6 +87,7 @@ class Connection(asyncio.Protocol):
         "_head_ended",
         "_head_size",
         "_keeper",
+        "_last",
         "_peer",
         "_refused",
         "_surplus",
@@ -116,6 +117,8 @@ class Connection(asyncio.Protocol):
         """Bytes that came behind the last head."""
         self._head_ended = False
         """The end of a head has come whose request is not handled yet."""
+        self._last = b""
+        """The end of what came last, in which the end of a head may begin."""
         self._surplus = 0
         """Bytes that have come of the head after the request that is being handled."""
 
@@ -306,11 +309,14 @@ class Connection(asyncio.Protocol):
         in_body = self._upgrading or (self._body is not None and not self._body.is_eof())
         handler.data_received(data)
         if in_body or self._handler is None:
+            self._last = b""
             return
-        end = data.rfind(HEAD_END)
+        seen = self._last + data
+        end = seen.rfind(HEAD_END)
+        self._last = seen[1 - len(HEAD_END) :]
         if end >= 0:
             self._head_ended = True
-            self._head_size = len(data) - end - len(HEAD_END)
+            self._head_size = len(seen) - end - len(HEAD_END)
             self.idle_since = None  # it is owed an answer from here on
         else:
             self._head_size += len(data)
