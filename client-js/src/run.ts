@@ -268,6 +268,7 @@ export function createRun(options: SessionGuardOptions, env: Environment, listen
   };
 
   const call: Run["call"] = async (name, body, ticket = "ticket" in credentials ? credentials.ticket : "") => {
+    if (!ticket) throw new SessionGuardError("ticket-required");
     const { status, body: answer } = await env.call(`${root}/session/${name}`, ticket, body);
     // What is refused has a code, and what comes from elsewhere has none.
     if (status === 200 || status === 204) return answer;

@@ -23,6 +23,36 @@ describe("the face of a guard", () => {
     assert.equal(browser.local.entries.size, 0);
   });
 
+  it("asks of the user's devices, and reports, with the ticket of its own session or the one that it is given", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab({ ...A, url: "https://e.example/" }, live);
+    browser.answerCall = () => Promise.resolve({ status: 200, body: { ended: ["B"] }, retryMs: 0 });
+    const { devices } = tab.guard;
+    assert.deepEqual(await devices.end("B", { ticket: "elevated" }), { ended: ["B"] });
+    await devices.endOthers();
+    await devices.list();
+    tab.link.end(endFor("A"));
+    browser.answerCall = () => Promise.resolve({ status: 204, body: null, retryMs: 0 });
+    await tab.guard.report("Not me.");
+    assert.deepEqual(
+      browser.calls.map(({ url, ticket, body }) => [url.replace("https://e.example/session/", ""), ticket === A.ticket ? "own" : ticket, body]),
+      [["devices/end", "elevated", { session: "B" }], ["devices/end", "own", { others: true }], ["devices", "own", undefined], ["report", "own", { note: "Not me." }]],
+    );
+  });
+
+  it("says by its code why such a call was refused", async () => {
+    const browser = new FakeBrowser();
+    const tab = await browser.liveTab(A, live);
+    for (const [status, body, code] of [[403, { code: "elevation-required" }, "elevation-required"], [502, null, "unreachable"], [502, "<html>", "unreachable"], [0, null, "unreachable"], [403, { code: 5 }, "unreachable"]] as const) {
+      browser.answerCall = () => Promise.resolve({ status, body, retryMs: 0 });
+      await assert.rejects(tab.guard.devices.list(), { code });
+    }
+    const open = await browser.liveTab({ room: "alice" }, payloadFor("made-1", 0));
+    await assert.rejects(open.guard.devices.list(), { code: "ticket-required" });
+    const stopped = browser.tab(A);
+    await assert.rejects(stopped.guard.report(), { code: "stopped" });
+  });
+
   it("tells subscribers of every change until they leave, one failing among them or not", () => {
     const browser = new FakeBrowser();
     const tab = browser.tab(A);

@@ -178,6 +178,9 @@ async def test_who_gives_up_past_the_deadline_stays_covered_and_says_why(
         context = await profile()
         await context.add_init_script(
             """const RealSocket = WebSocket;
+            const realFetch = fetch;
+            // the socket alone decides: over HTTP the session would be told to have ten minutes
+            window.fetch = (...call) => window.refuse ? Promise.reject(new TypeError("away")) : realFetch(...call);
             window.WebSocket = class extends RealSocket {
               set onmessage(heard) {
                 super.onmessage = ({ data }) => {
