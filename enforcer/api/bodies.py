@@ -97,7 +97,7 @@ def _own_duration(value: object) -> float:
     """Seconds, `FOREVER` for "none": null is "not given" here."""
     if isinstance(value, str) and value.strip().lower() == "none":
         return FOREVER
-    seconds = duration(value)
+    seconds = value if type(value) is int else duration(value)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 1 <= seconds <= LONGEST:
         raise ValueError('seconds from 1 on, as a number or a text like "15m"; or "none"')
     return float(seconds)
@@ -247,7 +247,7 @@ class ClaimBody(Strict):
             self.warn_before,
             self.exempt,
             self.impersonated_by,
-            tuple(sorted(set(self.ends or ()))),
+            tuple(sorted(set(self.ends))) if self.ends else (),
         )
 
 

@@ -6,12 +6,10 @@ alone knows where a request begins; what we still hold against such a connection
 """
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from typing import Any, Protocol, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from enforcer.http.plain_requests import (
     HEAD_END,
@@ -22,8 +20,6 @@ from enforcer.http.plain_requests import (
     whole_request,
 )
 from enforcer.http.problems import Problem, head_too_large
-
-log = logging.getLogger(__name__)
 
 HEAD_WITHIN = 15.0
 """Seconds for the head of a request to arrive, from its first byte; of the first one, from the opening of the
@@ -38,9 +34,6 @@ MAX_HELD = 256 * 1024
 """Bytes that a client may send ahead of an answer before we stop to read."""
 _HEALTH = (b"GET /healthz ", b"GET /readyz ", b"HEAD /healthz ", b"HEAD /readyz ")
 """How the requests begin that are answered as long as there is one descriptor."""
-_FROM_OUTSIDE = (ConnectionError, HttpProcessingError, TimeoutError, web.PayloadAccessError, web.RequestPayloadError)
-"""What a client can raise in aiohttp."""
-
 FastAnswer = bytes | Coroutine[Any, Any, bytes] | None
 
 
@@ -94,6 +87,7 @@ class Connection(asyncio.Protocol):
         "_head_ended",
         "_head_size",
         "_keeper",
+        "_last",
         "_peer",
         "_refused",
         "_surplus",
@@ -123,6 +117,8 @@ class Connection(asyncio.Protocol):
         """Bytes that came behind the last head."""
         self._head_ended = False
         """The end of a head has come whose request is not handled yet."""
+        self._last = b""
+        """The end of what came last, in which the end of a head may begin."""
         self._surplus = 0
         """Bytes that have come of the head after the request that is being handled."""
 
@@ -313,11 +309,14 @@ class Connection(asyncio.Protocol):
         in_body = self._upgrading or (self._body is not None and not self._body.is_eof())
         handler.data_received(data)
         if in_body or self._handler is None:
+            self._last = b""
             return
-        end = data.rfind(HEAD_END)
+        seen = self._last + data
+        end = seen.rfind(HEAD_END)
+        self._last = seen[1 - len(HEAD_END) :]
         if end >= 0:
             self._head_ended = True
-            self._head_size = len(data) - end - len(HEAD_END)
+            self._head_size = len(seen) - end - len(HEAD_END)
             self.idle_since = None  # it is owed an answer from here on
         else:
             self._head_size += len(data)
@@ -372,48 +371,3 @@ class _Refused(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end.cancel()
-
-
-class Handler(web.RequestHandler):
-    """aiohttp's part of a connection: its errors are problem documents too, and never a traceback."""
-
-    __slots__ = ("_max_head", "connection")
-
-    def __init__(self, connection: Connection, max_head: int, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.connection = connection
-        self._max_head = max_head
-
-    async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        """Writes the answer."""
-        try:
-            return await super().finish_response(request, resp, start_time)
-        finally:
-            self.connection.answered()
-
-    def log_exception(self, *args: Any, **kwargs: Any) -> None:
-        """What a client can cause leaves no traceback."""
-        error = kwargs.get("exc_info")
-        if isinstance(error, _FROM_OUTSIDE):
-            log.debug("a request broke off: %r", type(error))
-        else:
-            super().log_exception(*args, **kwargs)
-
-    def handle_error(
-        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
-    ) -> web.StreamResponse:
-        """What could not be parsed gets a problem document that repeats nothing of it: it may hold a ticket."""
-        if exc is not None and status >= 500 and not isinstance(exc, _FROM_OUTSIDE):
-            log.error("unexpected error", exc_info=exc)
-            problem = Problem("internal", "an error that should not happen; the log has more")
-        elif isinstance(exc, LineTooLong):
-            problem = head_too_large(self._max_head)
-        else:
-            log.debug("a request that is not HTTP from %s: %r", request.remote, type(exc))
-            problem = Problem("malformed-request", "the request is not valid HTTP/1.1")
-        answer = problem.response()
-        answer.headers["X-Content-Type-Options"] = "nosniff"
-        answer.force_close()
-        return answer

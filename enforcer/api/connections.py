@@ -8,9 +8,10 @@ from typing import Protocol
 from aiohttp import web
 
 from enforcer.api import connection
-from enforcer.api.connection import Connection, FastAnswer, Handler
+from enforcer.api.connection import Connection, FastAnswer
 from enforcer.api.context import CONTEXT
 from enforcer.api.fast_answers import FastAnswers
+from enforcer.api.handler import Handler
 from enforcer.http.plain_requests import Opening, WholeRequest
 from enforcer.process.descriptors import Descriptors
 from enforcer.process.listening import QUEUE_LENGTH, QUEUES

@@ -12,7 +12,7 @@ from enforcer.api.context import CONTEXT, Context
 from enforcer.api.guard import app_call, bearer, judge_key
 from enforcer.domain.admission import Login
 from enforcer.domain.errors import Refused, SessionEnded, SessionLimit, SessionUnknown, StoreUnavailable
-from enforcer.domain.model import EndReason, LoginAnswer, Snapshot
+from enforcer.domain.model import EndReason, LoginAnswer, Session, Snapshot
 from enforcer.http.problems import ended, invalid, limit, unauthorized
 from enforcer.usecases.registry import by_app, new_session_id
 
@@ -192,11 +192,17 @@ async def ticket(request: web.Request, context: Context) -> web.Response:
     session = (await context.registry.live(_session_id(request))).session
     document = _tickets(context, session.room, session.id, session.absolute_at)
     if body.elevate_for is not None:
-        now = context.registry.now()
-        until = now + body.elevate_for
-        elevated = context.office.elevated(session.room, session.id, session.absolute_at, now, until)
-        document |= {"elevated_ticket": elevated, "elevated_expires_in": protocol.remaining_s(until, now)}
+        document |= _elevated(context, session, body.elevate_for)
     return json(document)
+
+
+def _elevated(context: Context, session: Session, seconds: float) -> protocol.JSON:
+    """A page ticket that may end other sessions for so long. In `join: "open"` there is none, as of the others."""
+    if context.settings.join == "open":
+        return {"elevated_ticket": None, "elevated_expires_in": None}
+    now = context.registry.now()
+    ticket = context.office.elevated(session.room, session.id, session.absolute_at, now, now + seconds)
+    return {"elevated_ticket": ticket, "elevated_expires_in": seconds}
 
 
 @app_call

@@ -5,7 +5,6 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from enforcer.domain.draft import Draft
 from enforcer.domain.errors import Refused, SessionConflict, SessionEnded, SessionLimit
@@ -32,8 +31,9 @@ class Login:
     terms: Terms = NO_TERMS
 
 
-class Admission(NamedTuple):
-    """What a login would do.
+@dataclass(slots=True)
+class Admission:
+    """What a login would do. Filled in by `judged`, and only read after that.
 
     `target` is the live session that claims, None for a new one; `waits` if it has to wait for its page.
     `max_sessions` and `policy` are those that it is judged by, `counted` the sessions that count for the limit, oldest
@@ -74,7 +74,9 @@ def judged(draft: Draft, login: Login, rules: Rules) -> Admission:
         refusal=refusal,
         waits=waits,
     )
-    return admission if refusal is not None else _with_ends(admission, draft, login)
+    if refusal is None:
+        _judge(admission, draft, login)
+    return admission
 
 
 def unusable(found: Session | None, room: str) -> Refused | None:
@@ -124,16 +126,16 @@ def _exempt(terms: Terms, target: Session | None) -> bool:
     return terms.impersonated_by is not None or (target is not None and target.exempt)
 
 
-def _with_ends(a: Admission, draft: Draft, login: Login) -> Admission:
-    """With those that count, and those that end: the replaced, the chosen, unclaimed pages, those beyond the limit."""
+def _judge(a: Admission, draft: Draft, login: Login) -> None:
+    """Who counts, and who ends: the replaced, the chosen, unclaimed pages, those beyond the limit."""
     own = a.target.id if a.target is not None else login.session
     replaced = None if login.replaces is None or login.replaces == own else draft.live.get(login.replaces)
     away = {own, login.replaces}
     chosen: list[Session] = []
     if login.terms.ends:
-        ends = frozenset(login.terms.ends)
-        chosen = [s for s in draft.unclaimed() + draft.claimed() if s.id in ends and s.id not in away and not s.exempt]
-        away |= ends
+        named = frozenset(login.terms.ends)
+        chosen = [s for s in draft.unclaimed() + draft.claimed() if s.id in named and s.id not in away and not s.exempt]
+        away |= named
     others: list[Session] = []
     if not a.exempt:
         others = [s for s in draft.claimed() if s.slot == a.slot and s.id not in away and not s.exempt]
@@ -141,16 +143,16 @@ def _with_ends(a: Admission, draft: Draft, login: Login) -> Admission:
     if a.policy == "reject":
         counted = [s for s in others if is_alive(s, login, draft.now)]
         if not a.exempt and len(counted) >= a.max_sessions:
-            return a._replace(counted=tuple(counted), refusal=_limit_reached(a, draft, counted))
+            a.counted, a.refusal = tuple(counted), _limit_reached(a, draft, counted)
+            return
         others = sorted(others, key=lambda s: is_alive(s, login, draft.now))  # those that are not alive go first
+    a.counted = tuple(counted)
     if a.waits:
-        return a._replace(counted=tuple(counted))
+        return
     pages = [] if a.exempt else [s for s in draft.unclaimed() if s.id not in away]
     too_many = others[: max(0, len(others) + 1 - a.max_sessions)]
-    would_end = [(s, EndReason.DISPLACED) for s in (*chosen, *pages, *too_many)]
-    if replaced is not None:
-        would_end.insert(0, (replaced, EndReason.REPLACED))
-    return a._replace(counted=tuple(counted), would_end=tuple(would_end))
+    ends = [(s, EndReason.DISPLACED) for s in (*chosen, *pages, *too_many)]
+    a.would_end = tuple(ends) if replaced is None else ((replaced, EndReason.REPLACED), *ends)
 
 
 def _limit_reached(a: Admission, draft: Draft, alive: list[Session]) -> SessionLimit:

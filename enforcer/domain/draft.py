@@ -1,6 +1,6 @@
 """A room while it is decided about: what a decision changes in it, consistent in itself. Pure."""
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from enforcer.domain.deadlines import expiry
 from enforcer.domain.model import (
@@ -43,6 +43,10 @@ class Draft:
         """The live sessions that no login has claimed, first joined first."""
         return sorted((s for s in self.live.values() if not s.claimed), key=lambda s: (s.started_at, s.id))
 
+    def _newest(self) -> Session | None:
+        """The latest login that is not exempt."""
+        return max((s for s in self.live.values() if s.claimed and not s.exempt), key=lambda s: s.epoch, default=None)
+
     def find(self, session: str) -> Session | None:
         """The record as it stands now, if it is live here, was changed here or the store was asked for it."""
         return self.changed.get(session) or self.live.get(session) or self.state.found.get(session)
@@ -58,7 +62,7 @@ class Draft:
         """Puts a session that has the next epoch: it is the newest of the room from now on."""
         self.epoch = newest.epoch
         self.put(newest)
-        self._note(event, newest)
+        self._note(event, newest, None, None)
 
     def end(self, session: Session, reason: EndReason, by: Actor) -> Session:
         """Ends a live session: the record keeps who and why, and the audit row says the same.
@@ -70,28 +74,21 @@ class Draft:
         self.changed[session.id] = ended
         if ended.passing:
             return ended
-        self._note(AuditEvent.ENDED, session, reason=reason, by=by)
+        self._note(AuditEvent.ENDED, session, reason, by)
         return ended
 
     def report(self, ended: Session, note: str | None, by: Actor) -> None:
         """Notes on an ended session that its user has reported it, with what the user has written."""
         self.changed[ended.id] = ended._replace(reported_at=self.now)
-        self._note(AuditEvent.REPORTED, ended, by=by, note=note)
+        self._note(AuditEvent.REPORTED, ended, None, by, note)
 
-    def _note(self, event: AuditEvent, s: Session, **more: Any) -> None:
-        self.audit.append(
-            AuditEntry(
-                self.now,
-                event,
-                s.room,
-                s.id,
-                epoch=s.epoch,
-                device=s.device,
-                slot=s.slot,
-                impersonated_by=s.impersonated_by,
-                **more,
-            )
+    def _note(
+        self, event: AuditEvent, s: Session, reason: EndReason | None, by: Actor | None, note: str | None = None
+    ) -> None:
+        entry = AuditEntry(
+            self.now, event, s.room, s.id, reason, s.epoch, by, s.device, s.slot, s.impersonated_by, note
         )
+        self.audit.append(entry)
 
     def expire(self, rules: Rules) -> None:
         """Ends what time has ended: sessions past a deadline, unclaimed pages beside a login, waiting logins."""
@@ -99,8 +96,7 @@ class Draft:
             if reason := expiry(s, self.now, rules):
                 self.end(s, reason, TIMER)
         overdue = [s for s in self.unclaimed() if s.window_at is not None and self.now >= s.window_at]
-        claimed = [s for s in self.claimed() if not s.exempt] if overdue else ()
-        newest = max(claimed, key=lambda s: s.epoch, default=None)
+        newest = self._newest() if overdue else None
         for s in overdue:
             if newest is None and s.seen_until > self.now:  # it is looked at again when it has left
                 self.put(s._replace(window_at=s.seen_until))

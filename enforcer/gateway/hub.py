@@ -15,6 +15,7 @@ from enforcer.configuration.settings import Settings
 from enforcer.domain.deadlines import warn_before
 from enforcer.domain.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
 from enforcer.domain.model import Change, Session, Snapshot
+from enforcer.gateway.doubts import Doubts
 from enforcer.gateway.identity import REMEDIES, identify, why_not_end_others
 from enforcer.gateway.kick import Kick
 from enforcer.gateway.link import Link, view_of
@@ -65,8 +66,7 @@ class Hub:
         self._by_block: dict[str, int] = {}
         self.joined = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._doubted: set[Link] = set()  # something may be new for them, and the store did not answer
-        self._asking_again: asyncio.TimerHandle | None = None
+        self._doubts: Doubts[Link] = Doubts(RETRY_MS / 1000, self._tell, self._spawn)
         registry.listen(self._changed)
 
     def joined_from(self, block: str) -> int:
@@ -164,7 +164,7 @@ class Hub:
         if link.gone:
             return
         link.close()
-        self._doubted.discard(link)
+        self._doubts.forget(link)
         if link.held:
             self._registry.release(link.room)
         others = tuple(other for other in self._rooms[link.room] if other is not link)
@@ -183,8 +183,7 @@ class Hub:
 
     def close(self) -> None:
         """Tells nobody anything any more; the engines close the sockets."""
-        if self._asking_again is not None:
-            self._asking_again.cancel()
+        self._doubts.close()
         for task in self._tasks:
             task.cancel()
 
@@ -342,7 +341,8 @@ class Hub:
             link.socket.cut()
             return
         except StoreUnavailable:
-            self._ask_again_about(link)
+            if link.listens():
+                self._doubts.about(link)
             return
         self._tell_news(link, snapshot, always)
 
@@ -357,33 +357,13 @@ class Hub:
             live = {snapshot.session.id: snapshot for snapshot in await self._registry.list_room(room)}
         except StoreUnavailable:
             for link in links:
-                self._ask_again_about(link)
+                if link.listens():
+                    self._doubts.about(link)
             return
         for link in links:
             if link.session in live:
                 self._tell_news(link, live[link.session])
             else:  # it has ended
-                self._spawn(self._tell(link))
-
-    def _ask_again_about(self, link: Link) -> None:
-        if not link.listens():
-            return
-        self._doubted.add(link)
-        if self._asking_again is None:
-            self._asking_again = asyncio.get_running_loop().call_later(
-                RETRY_MS / 1000, lambda: self._spawn(self._ask_again())
-            )
-
-    async def _ask_again(self) -> None:
-        """About one first: as long as the store does not answer, it is not asked about everybody."""
-        self._asking_again = None
-        if not self._doubted:
-            return
-        first = self._doubted.pop()
-        await self._tell(first)
-        if first not in self._doubted:
-            doubted, self._doubted = self._doubted, set()
-            for link in doubted:
                 self._spawn(self._tell(link))
 
     def _payload(self, link: Link, snapshot: Snapshot) -> JSON:

@@ -168,7 +168,7 @@ async def test_a_master_that_stands_still_keeps_nobody_from_the_others(two_on_a_
     over = ended(session(f"s-{rooms[0]}", rooms[0]))
     await other.transact(rooms[0], lambda state, now: Decision(None, changed=(over,)))
     async with asyncio.timeout(2):
-        while (await heard.get()) != Change(rooms[0], ()):  # nobody is live there any more
+        while (await heard.get()) != Change(rooms[0], (), whole=False):  # nobody is live there any more
             pass
     for server in cluster.servers:
         server.resume()

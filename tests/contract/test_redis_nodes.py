@@ -240,10 +240,10 @@ async def test_a_node_of_the_version_before_takes_no_slot_away(redis: RedisServe
     await put(store, phone, session("plain"))
     room = "alice"
     keys = Keys("enf")
-    (text,) = await store._link.ask(("HGET", keys.of_room(room, "rooms"), room))
+    (text,) = await store._servers.ask(("HGET", keys.of_room(room, "rooms"), room))
     _, epoch, waiting, live = orjson.loads(text)
     old = orjson.dumps([[["by the old one", START]], epoch, waiting, [row[:20] for row in live]])
-    await store._link.run(
+    await store._servers.run(
         ("HSET", keys.of_room(room, "rooms"), room, old),
         ("HSET", keys.of_room(room, "versions"), room, "by the old one"),
     )
@@ -254,7 +254,7 @@ async def test_a_node_of_the_version_before_takes_no_slot_away(redis: RedisServe
     found = await store.get("phone")
     assert found is not None
     assert found.session == ended(phone)
-    (beside,) = await store._link.ask(("HGET", keys.of_room(room, "beside"), room))
+    (beside,) = await store._servers.ask(("HGET", keys.of_room(room, "beside"), room))
     assert beside is None, "nothing is left of it where nobody needs it"
     await store.close()
 

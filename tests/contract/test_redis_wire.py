@@ -13,7 +13,7 @@ from redis.asyncio.connection import Connection
 
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.store.redis.address import redis_address
-from enforcer.store.redis.client.link import Link
+from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.client.wire import Wire
 from tests.redis_server import RedisServer
 
@@ -66,13 +66,13 @@ def test_a_connection_that_dies_at_once_is_an_outage(dying: DyingServer, run: Ca
     async def ask() -> list[str]:
         complaints: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(str(context)))
-        link = Link(redis_address(f"redis://user:password@127.0.0.1:{dying.port}/1"))
+        servers = Servers(redis_address(f"redis://user:password@127.0.0.1:{dying.port}/1"))
         with pytest.raises(StoreUnavailable):
-            await link.open()
+            await servers.open()
         for _ in range(ROUNDS):
             with pytest.raises(StoreUnavailable):
-                await link.run(("GET", "a"))
-        await link.close()
+                await servers.run(("GET", "a"))
+        await servers.close()
         return complaints
 
     assert run(ask()) == []

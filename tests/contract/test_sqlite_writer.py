@@ -19,9 +19,11 @@ from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import Decision, RoomState
 from enforcer.store.ahead import Ahead
 from enforcer.store.sqlite import writer as sqlite_writer
+from enforcer.store.sqlite.ahead_writer import AheadWriter
 from enforcer.store.sqlite.schema import migrate
 from enforcer.store.sqlite.statements import ROWS_AT_ONCE, Kind, Row, row
-from enforcer.store.sqlite.writer import AT_ONCE, LOCK_WAIT, MAX_BATCH, Writer
+from enforcer.store.sqlite.turns_writer import TurnsWriter
+from enforcer.store.sqlite.writer import AT_ONCE, LOCK_WAIT, MAX_BATCH
 from tests.contract.conftest import Forgetful
 
 KINDS = ("decide", "decide", "decide nothing", "decide badly", "decide wrongly", "write", "write wrongly")
@@ -40,14 +42,26 @@ def note(number: object) -> Row:
 class Bench:
     """A writer over a real database, and jobs for it. Decisions count: each raises the epoch of one room by one."""
 
-    def __init__(self, path: Path, factory: type[sqlite3.Connection] = sqlite3.Connection, **options: Any) -> None:
+    def __init__(
+        self,
+        path: Path,
+        factory: type[sqlite3.Connection] = sqlite3.Connection,
+        one_core: bool = False,
+        **options: Any,
+    ) -> None:
         self.path = path
         self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=factory)
         self.connection.execute("PRAGMA journal_mode = WAL")
         migrate(self.connection, str(path))
         self.ahead = Ahead()
         self.reading: sqlite3.Connection | None = None
-        self.writer = Writer(self.connection, asyncio.get_running_loop(), self.ahead, **{"view": self.view, **options})
+        self.one_core = one_core
+        loop = asyncio.get_running_loop()
+        self.writer: AheadWriter | TurnsWriter
+        if one_core:
+            self.writer = TurnsWriter(self.connection, loop, self.view, **options)
+        else:
+            self.writer = AheadWriter(self.connection, loop, self.ahead, **options)
         self.told: list[Any] = []
         self.made = 0
         self.writing = threading.Event()
@@ -55,8 +69,8 @@ class Bench:
         self.connection.set_progress_handler(self.writing.set, 1)
 
     @contextmanager
-    def view(self, writing: sqlite3.Connection | None) -> Iterator[None]:
-        """Decisions read over the connection that they are given."""
+    def view(self, writing: sqlite3.Connection) -> Iterator[None]:
+        """By turns, decisions read over the connection that writes."""
         self.reading = writing
         yield
         self.reading = None
@@ -87,7 +101,8 @@ class Bench:
             before = self.ahead.room("r") or RoomState("r", self.counted())
             decision = Decision(None, epoch=before.epoch + 1)
             after = decision.after(before)
-            self.ahead.decided(after, decision)
+            if not self.one_core:
+                self.ahead.decided(after, decision)
             return after.epoch, [row(Kind.ROOM, ("r", after.epoch, "[]", "")), *notes]
 
         return self.writer.decide(make, self.told.append)
@@ -336,15 +351,14 @@ async def test_a_thread_that_is_interrupted_anywhere_loses_nothing(tmp_path: Pat
     assert bench.told == list(range(1, 5_001))
 
 
-@modes
-async def test_what_the_loop_cannot_write_the_thread_does(tmp_path: Path, one_core: bool) -> None:
-    """With one core an error in the middle of a transaction takes nothing from it that was written before."""
-    bench = Bench(tmp_path / "x.db", one_core=one_core)
+async def test_by_turns_an_error_takes_the_whole_transaction_with_it(tmp_path: Path) -> None:
+    """Everybody of it learns that nobody knows, nothing of it is there, and the next one is as any other."""
+    bench = Bench(tmp_path / "x.db", one_core=True)
     trouble = False
 
     def handler() -> bool:
         nonlocal trouble
-        fails, trouble = trouble and threading.current_thread() is threading.main_thread(), False
+        fails, trouble = trouble, False
         return fails
 
     def make() -> tuple[None, Sequence[Row]]:
@@ -354,8 +368,12 @@ async def test_what_the_loop_cannot_write_the_thread_does(tmp_path: Path, one_co
 
     bench.connection.set_progress_handler(handler, 1)
     jobs = [bench.count(note(number)) for number in range(AT_ONCE)]
-    await asyncio.gather(*jobs, bench.writer.decide(make), bench.count(note(AT_ONCE + 1)))
-    assert bench.done() == list(range(AT_ONCE + 2))
+    *answers, last = await asyncio.gather(
+        *jobs, bench.writer.decide(make), bench.count(note(AT_ONCE + 1)), return_exceptions=True
+    )
+    assert {type(answer) for answer in answers} == {StoreUnavailable}
+    assert last == 1
+    assert bench.done() == [AT_ONCE + 1]
     assert bench.writer.failing is None
     await bench.writer.close()
 
@@ -389,14 +407,16 @@ async def test_nobody_waits_for_ever_where_sqlite_has_no_memory(tmp_path: Path, 
         await bench.writer.close()
 
 
-async def test_what_could_not_be_rolled_back_is_not_written_twice(tmp_path: Path) -> None:
-    """With one core some rows are in the transaction when the thread begins anew."""
+async def test_what_could_not_be_rolled_back_is_not_committed_later(tmp_path: Path) -> None:
+    """By turns, some rows may still be in the transaction when the next one begins."""
     bench = Bench(tmp_path / "x.db", one_core=True, factory=Forgetful)
     assert isinstance(bench.connection, Forgetful)
     bench.connection.too_big = ["UPDATE sessions", "ROLLBACK"]
-    await bench.count(note(0), row(Kind.SEEN, ("", 0.0, 0.0, 0.0)))
+    with pytest.raises(StoreUnavailable):
+        await bench.count(note(0), row(Kind.SEEN, ("", 0.0, 0.0, 0.0)))
     assert not bench.connection.too_big, "there were no such statements"
-    assert bench.done() == [0]
+    await bench.count(note(1))
+    assert bench.done() == [1]
     await bench.writer.close()
 
 

@@ -70,6 +70,8 @@ class RawSocket:
         """The next packet that is not a ping or a noop; raises EOFError when the socket is closed."""
         while True:
             message = await self._ws.receive(WITHIN)
+            if message.type is aiohttp.WSMsgType.CLOSE:
+                raise EOFError(message.data)  # `close_code` is 1006 if the server was gone before the client's answer
             if message.type is not aiohttp.WSMsgType.TEXT:
                 raise EOFError(self._ws.close_code)
             if message.data not in ("2", "6"):

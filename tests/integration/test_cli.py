@@ -224,6 +224,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 
 AS_NOBODY = f"""
 import os, sys
+import enforcer.app  # while all of Python may be read
 from enforcer.command.cli import main
 if os.geteuid() == 0:  # what root may not do nobody finds out; so somebody else does it
     os.chown(os.environ["CONFIG"], {NOBODY}, -1)

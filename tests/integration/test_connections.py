@@ -118,6 +118,21 @@ async def test_requests_in_pieces(shared: EnforcerProcess, room: str, size: int)
         assert [(await connection.answer())[2]["session"] for _ in range(3)] == [session] * 3
 
 
+@pytest.mark.parametrize("cut", [-3, -2, -1, 0])
+async def test_a_head_may_end_in_two_pieces(shared: EnforcerProcess, cut: int) -> None:
+    """On a connection that is aiohttp's, where what follows is a body longer than a head may be."""
+    async with Connection(shared) as connection:
+        await connection.send(request(shared, "GET", "/healthz", None, {}))
+        assert (await connection.answer())[0] == 200
+        body = b"x" * 100_000
+        whole = request(shared, "POST", "/socket.io/?EIO=4&transport=polling&sid=none", body, {})
+        at = len(whole) - len(body) + cut
+        await connection.send(whole[:at])
+        await asyncio.sleep(0.05)  # so that TCP does not join them
+        await connection.send(whole[at:])
+        assert (await connection.answer())[0] == 413, "the body is what is too large here"
+
+
 async def test_answers_come_in_the_order_of_the_requests(shared: EnforcerProcess, room: str) -> None:
     """Sent one after the other without waiting: short and long, reads that are quick and logins that are not."""
     async with Connection(shared) as connection:

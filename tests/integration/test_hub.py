@@ -258,13 +258,13 @@ async def test_a_store_that_is_away_when_a_page_is_looked_at_is_asked_again(
     house.store.away = True  # the store is away before they are read
     await _settled(house.hub)
     async with asyncio.timeout(5):
-        while not house.hub._asking_again:  # asked in vain, and to be asked once more
+        while not house.hub._doubts.waiting:  # asked in vain, and to be asked once more
             await asyncio.sleep(0)
         assert [page.heard for page in pages] == [["session"]] * 3
         house.store.away = False
         while any(page.heard != ["session", "force-logout"] for page in pages):
             await asyncio.sleep(0.01)
-    assert not house.hub._doubted
+    assert not house.hub._doubts.waiting
 
 
 async def test_a_commit_whose_reply_is_lost_is_looked_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import Change, Decision, Session
 from enforcer.store.base import Decide
-from enforcer.store.redis.client.link import Link
+from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.feed import Feed
 from enforcer.store.redis.keys import Keys
 from enforcer.store.redis.rooms import Outcome, Proposal, Rooms
@@ -33,9 +33,9 @@ UNKNOWN_WITHIN = 1.0
 class Commits:
     """Every method raises `StoreUnavailable`: whether it took effect is unknown."""
 
-    def __init__(self, link: Link, keys: Keys, rooms: Rooms, feed: Feed, tell: Callable[[Change], None]) -> None:
+    def __init__(self, servers: Servers, keys: Keys, rooms: Rooms, feed: Feed, tell: Callable[[Change], None]) -> None:
         """`tell` is called with each decision that changed records, in the order of the room's commits."""
-        self._link = link
+        self._servers = servers
         self._keys = keys
         self._rooms = rooms
         self._feed = feed
@@ -64,10 +64,10 @@ class Commits:
                 if decision.empty:
                     return decision
                 fresh = [s.id for s in decision.changed if loaded.found(s.id) is None]
-                if fresh and not self._link.one_server and await self._taken(room, fresh, asked):
+                if fresh and not self._servers.one_server and await self._taken(room, fresh, asked):
                     await tries.again()
                     continue
-                at_once = fresh if self._link.one_server else ()
+                at_once = fresh if self._servers.one_server else ()
                 proposal = self._rooms.proposal(loaded, decision, told=decision.changed, fresh=at_once)
                 outcome = await self._rooms.commit(proposal)
                 if outcome is Outcome.DONE:
@@ -132,7 +132,7 @@ class Commits:
                 if await self._rooms.commit(forgetting) is Outcome.DONE:
                     break
                 await tries.again()
-        await self._link.run(*(("DEL", self._keys.home(i)) for i in sessions))
+        await self._servers.run(*(("DEL", self._keys.home(i)) for i in sessions))
 
 
 class _Tries:

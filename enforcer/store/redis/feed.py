@@ -13,7 +13,7 @@ from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import Change
 from enforcer.process.tasks import cancelled
 from enforcer.store.redis.client.line import Line
-from enforcer.store.redis.client.link import Link
+from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.keys import BUCKETS, Keys, bucket_of
 from enforcer.store.redis.rooms import Proposal, Rooms
 from enforcer.store.redis.rows import Loaded, message_of
@@ -48,8 +48,8 @@ class _Held:
 class Feed:
     """Tells of changes by others, to rooms between `hold` and `release`. Runs from `start` to `close`."""
 
-    def __init__(self, link: Link, keys: Keys, rooms: Rooms, tell: Callable[[Change], None]) -> None:
-        self._link = link
+    def __init__(self, servers: Servers, keys: Keys, rooms: Rooms, tell: Callable[[Change], None]) -> None:
+        self._servers = servers
         self._keys = keys
         self._rooms = rooms
         self._tell = tell
@@ -137,10 +137,10 @@ class Feed:
 
     def _subscribe(self, room: str, held: _Held) -> asyncio.Future[None]:
         channel = self._keys.channel(room)
-        held.server = server = self._link.server_of(channel)
+        held.server = server = self._servers.server_of(channel)
         line = self._lines.get(server)
         if line is None:
-            line = self._lines[server] = Line(lambda: self._link.connection_to(server), self._heard)
+            line = self._lines[server] = Line(lambda: self._servers.connection_to(server), self._heard)
             line.start()
         return line.subscribe(channel)
 
@@ -197,7 +197,7 @@ class Feed:
     def _begin_to_compare(self, buckets: Iterable[int]) -> None:
         """Each server by itself, so that one that is away keeps nobody from hearing of the others."""
         for bucket in buckets:
-            server = self._link.server_of(self._keys.of_bucket(bucket, "versions"))
+            server = self._servers.server_of(self._keys.of_bucket(bucket, "versions"))
             self._owed.setdefault(server, set()).add(bucket)
             if server not in self._comparing:
                 task = asyncio.get_running_loop().create_task(self._compare(server), name="store versions")
@@ -227,7 +227,7 @@ class Feed:
     def _move(self, buckets: Iterable[int]) -> None:
         """Follows the rooms of these buckets to where a Cluster has moved them."""
         for bucket in buckets:
-            server = self._link.server_of(self._keys.of_bucket(bucket, "versions"))
+            server = self._servers.server_of(self._keys.of_bucket(bucket, "versions"))
             for room in self._in_bucket[bucket]:
                 held = self._held[room]
                 if held.server != server:
@@ -240,7 +240,7 @@ class Feed:
         compared = {bucket: rooms for bucket, rooms in known.items() if rooms}
         if not compared:
             return []
-        replies = await self._link.ask(
+        replies = await self._servers.ask(
             *(("HMGET", self._keys.of_bucket(b, "versions"), *rooms) for b, rooms in compared.items())
         )
         return [

@@ -9,9 +9,9 @@ from enforcer.domain.model import AuditRow, Snapshot
 from enforcer.store import rows
 from enforcer.store.base import AuditPart, AuditQuery, SessionQuery
 from enforcer.store.cursors import Cursor
-from enforcer.store.redis.client.link import Link
+from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.keys import BUCKETS, Keys, bucket_of, session_and_room
-from enforcer.store.redis.merge import Sessions, Stream, merged, number_of, place_of, stamp_of
+from enforcer.store.redis.merge import Sessions, Stream, in_one_order, number_of, place_of, stamp_of
 from enforcer.store.redis.rooms import Rooms
 from enforcer.store.redis.rows import room_of, session_of
 from enforcer.store.redis.scripts import TAIL, TRIM, Command
@@ -20,8 +20,8 @@ from enforcer.store.redis.scripts import TAIL, TRIM, Command
 class RedisLogs:
     """See `store.base.Logs` for what each method promises."""
 
-    def __init__(self, link: Link, keys: Keys, rooms: Rooms) -> None:
-        self._link = link
+    def __init__(self, servers: Servers, keys: Keys, rooms: Rooms) -> None:
+        self._servers = servers
         self._rooms = rooms
         self._keys = keys
 
@@ -53,7 +53,7 @@ class RedisLogs:
         else:
             index = "open" if query.open else "started"
             sources = [Sessions(self._keys.of_bucket(b, index), low) for b in range(BUCKETS)]
-        return merged(self._link, sources, query.limit)
+        return in_one_order(self._servers, sources, query.limit)
 
     async def _wanted(self, ids: list[tuple[str, str]], query: SessionQuery) -> list[Snapshot]:
         """The records of these sessions, those that the query wants; one may have been purged meanwhile."""
@@ -68,7 +68,7 @@ class RedisLogs:
             commands.append(("HMGET", self._keys.of_bucket(b, "rooms"), *(room for _, room in those)))
             commands.append(("HMGET", self._keys.of_bucket(b, "ended"), *(id_ for id_, _ in those)))
             commands.append(("HMGET", self._keys.of_bucket(b, "beside"), *(room for _, room in those)))
-        replies = await self._link.ask(*commands) if commands else []
+        replies = await self._servers.ask(*commands) if commands else []
         found: dict[str, Snapshot] = {}
         for n, those in enumerate(by_bucket.values()):
             for (id_, name), state, ended, beside in zip(those, *replies[3 * n : 3 * n + 3], strict=True):
@@ -81,7 +81,7 @@ class RedisLogs:
     async def gone(self, before: float, limit: int) -> list[tuple[str, str]]:
         """Sessions that ended before, as (id, room): at most `limit`, from any bucket."""
         found: list[tuple[str, str]] = []
-        replies = await self._link.ask(
+        replies = await self._servers.ask(
             *(
                 ("ZRANGEBYSCORE", self._keys.of_bucket(b, "gone"), "-inf", f"({before!r}", "LIMIT", 0, limit)
                 for b in range(BUCKETS)
@@ -114,19 +114,19 @@ class RedisLogs:
 
     def _all_rows(self, query: AuditQuery) -> AsyncIterator[tuple[int, bytes]]:
         sources = [Stream(self._keys.of_bucket(b, "audit"), b, query.after, query.since) for b in range(BUCKETS)]
-        return merged(self._link, sources, query.limit)
+        return in_one_order(self._servers, sources, query.limit)
 
     async def _rows_of(self, room: str, query: AuditQuery) -> AsyncIterator[tuple[int, bytes]]:
         """By the list of a room's rows; those that were trimmed meanwhile are left out."""
         bucket, trail = bucket_of(room), self._keys.trail(room)
         stream, start = self._keys.of_bucket(bucket, "audit"), 0
         while True:
-            (ids,) = await self._link.ask(("LRANGE", trail, start, start + query.limit - 1))
+            (ids,) = await self._servers.ask(("LRANGE", trail, start, start + query.limit - 1))
             if not ids:
                 return
             start += len(ids)
             wanted = [i for i in ids if number_of(stamp_of(i), bucket) > query.after]
-            replies = await self._link.ask(*(("XRANGE", stream, i, i) for i in wanted)) if wanted else []
+            replies = await self._servers.ask(*(("XRANGE", stream, i, i) for i in wanted)) if wanted else []
             for reply in replies:
                 for id_, (_, text) in reply:
                     yield number_of(stamp_of(id_), bucket), text
@@ -138,7 +138,7 @@ class RedisLogs:
         places = [0] * BUCKETS if cursor is None else list(cursor.places)
         # A share of each bucket, so that little is sent in vain, and not too small for one busy room.
         count = 0 if cursor is None else min(limit, limit // 16 + 8)
-        _, name, *buckets = await self._link.ask(
+        _, name, *buckets = await self._servers.ask(
             ("SETNX", self._keys.log_name, token_hex(8)),
             ("GET", self._keys.log_name),
             *(self._tail(b, place, count) for b, place in enumerate(places)),
@@ -169,10 +169,10 @@ class RedisLogs:
         part = limit // BUCKETS + 1
         high = f"({max(1, int(before * 1e6))}-0"
         streams = [self._keys.of_bucket(b, "audit") for b in range(BUCKETS)]
-        replies = await self._link.ask(*(("XRANGE", stream, "-", high, "COUNT", part) for stream in streams))
+        replies = await self._servers.ask(*(("XRANGE", stream, "-", high, "COUNT", part) for stream in streams))
         for b, (stream, reply) in enumerate(zip(streams, replies, strict=True)):
             if reply:
                 rooms = {orjson.loads(text)[3] for _, (_, text) in reply}
                 trails = [self._keys.trail(room) for room in rooms]
                 trimmed = self._keys.of_bucket(b, "trimmed")
-                await self._link.run(TRIM.call([stream, trimmed, *trails], [stamp_of(reply[-1][0]) + 1]))
+                await self._servers.run(TRIM.call([stream, trimmed, *trails], [stamp_of(reply[-1][0]) + 1]))

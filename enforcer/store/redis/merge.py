@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Protocol
 
-from enforcer.store.redis.client.link import Link
+from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.keys import BUCKETS, session_and_room
 from enforcer.store.redis.scripts import Command
 
@@ -68,7 +68,7 @@ class Stream:
         return found
 
 
-async def merged(link: Link, sources: Iterable[Source], about: int) -> AsyncIterator[tuple[Any, ...]]:
+async def in_one_order(servers: Servers, sources: Iterable[Source], about: int) -> AsyncIterator[tuple[Any, ...]]:
     """The rows of all sources in one order; asks no more of them than about as many rows as are wanted."""
     hungry = list(enumerate(sources))
     part = about if len(hungry) == 1 else 2 * about // BUCKETS + 4
@@ -76,7 +76,7 @@ async def merged(link: Link, sources: Iterable[Source], about: int) -> AsyncIter
     heads: list[tuple[tuple[Any, ...], int, Source]] = []
     while hungry or heads:
         if hungry:
-            replies = await link.ask(*(source.command(part) for _, source in hungry))
+            replies = await servers.ask(*(source.command(part) for _, source in hungry))
             for (n, source), reply in zip(hungry, replies, strict=True):
                 waiting[n] = deque(source.rows(reply))
                 if waiting[n]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from enforcer.domain.model import Change, Decision, Session
 from enforcer.store.redis import rows
-from enforcer.store.redis.client.link import Link
+from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.clock import RedisClock
 from enforcer.store.redis.keys import Keys
 from enforcer.store.redis.rows import Loaded, Room
@@ -34,7 +34,7 @@ class Outcome(IntEnum):
 class Proposal:
     """What one commit wants. Its name is that of `then`; `told` are the records that others hear of.
 
-    `fresh` are ids whose home it makes, too; only where one script reaches all keys (`Link.one_server`).
+    `fresh` are ids whose home it makes, too; only where one script reaches all keys (`Servers.one_server`).
     """
 
     before: Room
@@ -48,8 +48,8 @@ class Proposal:
 class Rooms:
     """Loads and commits. Every method raises `StoreUnavailable`; after a commit that means *unknown*."""
 
-    def __init__(self, link: Link, keys: Keys, clock: RedisClock) -> None:
-        self._link = link
+    def __init__(self, servers: Servers, keys: Keys, clock: RedisClock) -> None:
+        self._servers = servers
         self._keys = keys
         self._clock = clock
         self._origin = secrets.token_urlsafe(6)
@@ -75,7 +75,7 @@ class Rooms:
         if not wanted:
             return []
         started = self._clock.started()
-        replies = await self._link.ask(*(self._loading(room, asked, request_id) for room, asked in wanted))
+        replies = await self._servers.ask(*(self._loading(room, asked, request_id) for room, asked in wanted))
         return [self._loaded(w, reply, started) for w, reply in zip(wanted, replies, strict=True)]
 
     async def load_with_homes(
@@ -83,7 +83,7 @@ class Rooms:
     ) -> tuple[Loaded, dict[str, str]]:
         """The room, and for those ids that belong to another room by their home key: which; in one trip."""
         started = self._clock.started()
-        reply, *homes = await self._link.ask(
+        reply, *homes = await self._servers.ask(
             self._loading(room, asked, request_id), *(("GET", self._keys.home(i)) for i in asked)
         )
         loaded = self._loaded((room, asked), reply, started)
@@ -109,7 +109,7 @@ class Rooms:
         known = {i: self._homes[i] for i in sessions if i in self._homes}
         asked = [i for i in sessions if i not in known]
         if asked:
-            replies = await self._link.ask(*(("GET", self._keys.home(i)) for i in asked))
+            replies = await self._servers.ask(*(("GET", self._keys.home(i)) for i in asked))
             for id_, reply in zip(asked, replies, strict=True):
                 if reply is not None:
                     known[id_] = reply.decode()
@@ -130,11 +130,11 @@ class Rooms:
         A home whose commit never came is taken over: first the home is changed, then the room that had it is moved
         on by an empty commit, so that a late one of it fails there and finds its home gone; then it is looked at.
         """
-        made = await self._link.ask(*(("SETNX", self._keys.home(i), room) for i in sessions))
+        made = await self._servers.ask(*(("SETNX", self._keys.home(i), room) for i in sessions))
         known = [i for i, new in zip(sessions, made, strict=True) if not new]
         if not known:
             return []
-        homes = await self._link.ask(*(("GET", self._keys.home(i)) for i in known))
+        homes = await self._servers.ask(*(("GET", self._keys.home(i)) for i in known))
         taken = []
         for id_, home in zip(known, homes, strict=True):
             there = room if home is None else home.decode()
@@ -145,11 +145,11 @@ class Rooms:
     async def _taken_over(self, session: str, room: str, home: str) -> bool:
         if (await self.load(home, [session])).found(session) is not None:
             return False
-        await self._link.run(("SET", self._keys.home(session), room))
+        await self._servers.run(("SET", self._keys.home(session), room))
         while True:
             there = await self.load(home, [session])
             if there.found(session) is not None:
-                await self._link.run(("SET", self._keys.home(session), home))
+                await self._servers.run(("SET", self._keys.home(session), home))
                 return False
             if await self.commit(self.proposal(there, NOTHING)) is Outcome.DONE:
                 return True
@@ -168,7 +168,7 @@ class Rooms:
         """Several commits in one trip, each by itself."""
         if not proposals:
             return []
-        replies = await self._link.run(*(self._committing(p) for p in proposals))
+        replies = await self._servers.run(*(self._committing(p) for p in proposals))
         return [Outcome(reply) for reply in replies]
 
     def _committing(self, p: Proposal) -> Command:

@@ -9,7 +9,7 @@ from enforcer.domain.errors import StartError
 from enforcer.domain.model import Change, Decision, Mark, RoomState, Session, Snapshot
 from enforcer.store.base import Decide
 from enforcer.store.redis.address import RedisAddress
-from enforcer.store.redis.client.link import Link
+from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.clock import RedisClock
 from enforcer.store.redis.commits import Commits
 from enforcer.store.redis.feed import Feed
@@ -34,19 +34,19 @@ class RedisStore:
 
     def __init__(self, address: RedisAddress, clock: Callable[[], float] | None = None) -> None:
         self._keys = Keys(address.prefix, address.db)
-        self._link = Link(address)
+        self._servers = Servers(address)
         self._clock = RedisClock(clock)
-        self._rooms = Rooms(self._link, self._keys, self._clock)
+        self._rooms = Rooms(self._servers, self._keys, self._clock)
         self._listeners: list[Callable[[Change], None]] = []
-        self._feed = Feed(self._link, self._keys, self._rooms, self._tell)
-        self._commits = Commits(self._link, self._keys, self._rooms, self._feed, self._tell)
-        self._logs = RedisLogs(self._link, self._keys, self._rooms)
-        self._upkeep = RedisUpkeep(self._link, self._keys, self._clock, self._commits, self._logs)
+        self._feed = Feed(self._servers, self._keys, self._rooms, self._tell)
+        self._commits = Commits(self._servers, self._keys, self._rooms, self._feed, self._tell)
+        self._logs = RedisLogs(self._servers, self._keys, self._rooms)
+        self._upkeep = RedisUpkeep(self._servers, self._keys, self._clock, self._commits, self._logs)
 
     @property
     def trips(self) -> int:
         """How often Redis was asked something, for measuring."""
-        return self._link.trips
+        return self._servers.trips
 
     @property
     def shared(self) -> "RedisStore":
@@ -68,18 +68,18 @@ class RedisStore:
         return self._clock.now()
 
     async def open(self) -> None:
-        await self._link.open()
-        _, found = await self._link.ask(("SETNX", self._keys.schema, SCHEMA), ("GET", self._keys.schema))
+        await self._servers.open()
+        _, found = await self._servers.ask(("SETNX", self._keys.schema, SCHEMA), ("GET", self._keys.schema))
         if found is not None and int(found) > SCHEMA:
             raise StartError(f"the data in Redis is of a newer version (schema {int(found)}, this one knows {SCHEMA})")
         self._feed.start()
 
     async def close(self) -> None:
         await self._feed.close()
-        await self._link.close()
+        await self._servers.close()
 
     async def ping(self) -> None:
-        await self._link.run(("SET", self._keys.probe, "", "PX", 60_000))
+        await self._servers.run(("SET", self._keys.probe, "", "PX", 60_000))
 
     # ---- deciding ------------------------------------------------------------------------------
 
@@ -132,17 +132,17 @@ class RedisStore:
 
     async def lease(self, task: str, seconds: float) -> bool:
         key, mine, ms = self._keys.lease(task), self._rooms.origin, int(seconds * 1000)
-        _, holder = await self._link.run(("SET", key, mine, "NX", "PX", ms), ("GET", key))
+        _, holder = await self._servers.run(("SET", key, mine, "NX", "PX", ms), ("GET", key))
         if holder != mine.encode():
             return False
-        await self._link.run(("PEXPIRE", key, ms))
+        await self._servers.run(("PEXPIRE", key, ms))
         return True
 
     async def give_back(self, task: str) -> None:
         key = self._keys.lease(task)
-        (holder,) = await self._link.run(("GET", key))
+        (holder,) = await self._servers.run(("GET", key))
         if holder == self._rooms.origin.encode():
-            await self._link.run(("DEL", key))
+            await self._servers.run(("DEL", key))
 
     def listen(self, listener: Callable[[Change], None]) -> None:
         self._listeners.append(listener)

@@ -6,7 +6,7 @@ from enforcer.domain.deadlines import postponed
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import Session
 from enforcer.store.base import SessionQuery
-from enforcer.store.redis.client.link import Link
+from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.clock import RedisClock
 from enforcer.store.redis.commits import Commits
 from enforcer.store.redis.keys import BUCKETS, Keys
@@ -23,8 +23,8 @@ BATCH = 200
 class RedisUpkeep:
     """See `store.base.Upkeep` for what each method promises."""
 
-    def __init__(self, link: Link, keys: Keys, clock: RedisClock, commits: Commits, logs: RedisLogs) -> None:
-        self._link = link
+    def __init__(self, servers: Servers, keys: Keys, clock: RedisClock, commits: Commits, logs: RedisLogs) -> None:
+        self._servers = servers
         self._keys = keys
         self._clock = clock
         self._commits = commits
@@ -32,7 +32,7 @@ class RedisUpkeep:
 
     async def due(self, now: float, limit: int, absolute_only: bool = False) -> list[str]:
         index = "absolute" if absolute_only else "due"
-        found = await self._link.ask(
+        found = await self._servers.ask(
             *(
                 ("ZRANGEBYSCORE", self._keys.of_bucket(b, index), "-inf", repr(now), "WITHSCORES", "LIMIT", 0, limit)
                 for b in range(BUCKETS)
@@ -55,12 +55,12 @@ class RedisUpkeep:
 
     async def beat(self, now: float) -> None:
         oldest = "" if self._clock.given else LATE_BEAT
-        (noted,) = await self._link.run(BEAT.call([self._keys.beat], [repr(now), oldest]))
+        (noted,) = await self._servers.run(BEAT.call([self._keys.beat], [repr(now), oldest]))
         if not noted:
             raise StoreUnavailable("Redis took the note too late")
 
     async def last_beat(self) -> float | None:
-        (found,) = await self._link.ask(("GET", self._keys.beat))
+        (found,) = await self._servers.ask(("GET", self._keys.beat))
         return None if found is None else float(found)
 
     async def postpone(

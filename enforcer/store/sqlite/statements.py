@@ -1,18 +1,18 @@
 """What is written into SQLite, as rows that each say which statement they are for.
 
-A whole transaction is one statement: an insert of such rows into the view `writes`, which is of the writing connection
-alone, and whose triggers do with each row what its kind says. After each statement a thread must have the interpreter's
-lock back, and while the event loop is busy it waits for it; so a transaction of hundreds of statements on a thread
-would take as long as the loop is busy, and one statement takes as long as SQLite does. The event loop itself, which
-waits for nobody, writes the same rows by a statement for each, at two thirds of the cost.
+A thread writes a whole transaction with one statement (`insert`): into the view `writes`, which is of the writing
+connection alone, and whose triggers do with each row what its kind says. After each statement a thread must have the
+interpreter's lock back, and while the event loop is busy it waits for it; so hundreds of statements on a thread would
+take as long as the loop is busy, and one takes as long as SQLite does. The event loop itself, which waits for nobody,
+writes the same rows with a statement for each (`write`), at two thirds of the cost.
 """
 
-import re
 import secrets
 import sqlite3
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
-from itertools import chain, count
+from itertools import chain
+from itertools import count as counting
 from typing import Any
 
 from enforcer.domain.model import Decision, Mark, RoomState
@@ -55,56 +55,80 @@ _session_columns = COLUMNS.split(", ")
 _audit_columns = AUDIT_COLUMNS.split(", ")
 
 
-def _new(values: int) -> str:
-    """So many values of the row, as a trigger calls them."""
-    return ", ".join(f"new.v{n}" for n in range(values))
+def _values(count: int) -> str:
+    """So many values of the row, as a statement names them."""
+    return ", ".join(f"{{{n}}}" for n in range(count))
 
 
-_STATEMENTS = {
-    Kind.ROOM: f"""
-        INSERT INTO rooms (room, epoch, waiting, operation) VALUES ({_new(4)})
+_TEXTS: dict[Kind, tuple[int, str]] = {
+    Kind.ROOM: (
+        4,
+        f"""
+        INSERT INTO rooms (room, epoch, waiting, operation) VALUES ({_values(4)})
         ON CONFLICT (room) DO UPDATE SET
             epoch = excluded.epoch, waiting = excluded.waiting, operation = excluded.operation
-    """,
-    Kind.SESSION: f"""
-        INSERT INTO sessions ({COLUMNS}) VALUES ({_new(len(_session_columns))})
+        """,
+    ),
+    Kind.SESSION: (
+        len(_session_columns),
+        f"""
+        INSERT INTO sessions ({COLUMNS}) VALUES ({_values(len(_session_columns))})
         ON CONFLICT (id) DO UPDATE SET {", ".join(f"{n} = excluded.{n}" for n in _session_columns[1:])}
-    """,
+        """,
+    ),
     # For a session that was live when it was read: nothing else of it changes, nor do the other indexes on it.
-    Kind.END: """
-        UPDATE sessions SET
-            last_seen_at = new.v1, seen_until = new.v2, ended_at = new.v3, end_reason = new.v4, ended_by = new.v5
-        WHERE id = new.v0
-    """,
-    Kind.AUDIT: f"INSERT INTO audit ({AUDIT_COLUMNS}) VALUES ({_new(len(AUDIT_COLUMNS.split(', ')))})",
-    Kind.ANSWER: f"""
-        INSERT INTO answers (room, {ANSWER_COLUMNS}) VALUES ({_new(5)})
+    Kind.END: (
+        6,
+        """
+        UPDATE sessions SET last_seen_at = {1}, seen_until = {2}, ended_at = {3}, end_reason = {4}, ended_by = {5}
+        WHERE id = {0}
+        """,
+    ),
+    Kind.AUDIT: (
+        len(_audit_columns),
+        f"INSERT INTO audit ({AUDIT_COLUMNS}) VALUES ({_values(len(_audit_columns))})",
+    ),
+    Kind.ANSWER: (
+        5,
+        f"""
+        INSERT INTO answers (room, {ANSWER_COLUMNS}) VALUES ({_values(5)})
         ON CONFLICT (room, request_id) DO UPDATE SET
             fingerprint = excluded.fingerprint, at = excluded.at, answer = excluded.answer
-    """,
+        """,
+    ),
     # The three for marks do what `deadlines.merged` does; the contract tests hold both equal.
     # The most common mark by far: the session has a socket. It touches no index.
-    Kind.SEEN: """
+    Kind.SEEN: (
+        4,
+        """
         UPDATE sessions SET
-            last_seen_at = max(last_seen_at, new.v1), seen_until = max(seen_until, new.v2),
-            online_until = max(online_until, new.v3)
-        WHERE id = new.v0 AND ended_at IS NULL
-    """,
-    Kind.LIVE: """
+            last_seen_at = max(last_seen_at, {1}), seen_until = max(seen_until, {2}),
+            online_until = max(online_until, {3})
+        WHERE id = {0} AND ended_at IS NULL
+        """,
+    ),
+    Kind.LIVE: (
+        9,
+        """
         UPDATE sessions SET
-            last_seen_at = max(last_seen_at, coalesce(new.v1, 0)),
-            seen_until = min(max(seen_until, coalesce(new.v2, 0)), coalesce(new.v3, 9e15)),
-            online_until = min(max(online_until, coalesce(new.v4, 0)), coalesce(new.v5, 9e15)),
-            lost_at = max(lost_at, coalesce(new.v6, 0)),
-            last_active_at = max(last_active_at, coalesce(new.v7, 0)),
-            idle_at = nullif(max(coalesce(idle_at, 0), coalesce(new.v8, 0)), 0)
-        WHERE id = new.v0 AND ended_at IS NULL
-    """,
-    Kind.TOLD: """
-        UPDATE sessions SET acked_at = coalesce(acked_at, new.v1), refused_at = coalesce(refused_at, new.v2)
-        WHERE id = new.v0
-    """,
+            last_seen_at = max(last_seen_at, coalesce({1}, 0)),
+            seen_until = min(max(seen_until, coalesce({2}, 0)), coalesce({3}, 9e15)),
+            online_until = min(max(online_until, coalesce({4}, 0)), coalesce({5}, 9e15)),
+            lost_at = max(lost_at, coalesce({6}, 0)),
+            last_active_at = max(last_active_at, coalesce({7}, 0)),
+            idle_at = nullif(max(coalesce(idle_at, 0), coalesce({8}, 0)), 0)
+        WHERE id = {0} AND ended_at IS NULL
+        """,
+    ),
+    Kind.TOLD: (
+        3,
+        """
+        UPDATE sessions SET acked_at = coalesce(acked_at, {1}), refused_at = coalesce(refused_at, {2})
+        WHERE id = {0}
+        """,
+    ),
 }
+"""Of each kind: how many values of the row its statement takes, and the statement, in which they are numbered."""
 
 WERE_PRESENT = """
     UPDATE sessions SET last_seen_at = ?, seen_until = max(seen_until, ?)
@@ -117,7 +141,8 @@ def prepare(connection: sqlite3.Connection) -> None:
     """Makes the view and its triggers; they are temporary, so they belong to the connection and not to the schema."""
     nothing = ", ".join(f"NULL AS v{n}" for n in range(VALUES))
     connection.execute(f"CREATE TEMP VIEW writes AS SELECT NULL AS kind, {nothing}")
-    for kind, statement in _STATEMENTS.items():
+    for kind, (count, text) in _TEXTS.items():
+        statement = text.format(*(f"new.v{n}" for n in range(count)))
         connection.execute(
             f"CREATE TEMP TRIGGER write_{kind.name} INSTEAD OF INSERT ON writes WHEN new.kind = {kind:d} "
             f"BEGIN {statement}; END"
@@ -139,13 +164,11 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     connection.execute(_INSERTS[size], list(chain.from_iterable(chain(rows, blanks))))
 
 
-def _single(statement: str) -> tuple[str, int]:
-    """The statement outside of its trigger, and where the values that it takes end in a row."""
-    values = max(int(n) for n in re.findall(r"new\.v(\d+)", statement)) + 1
-    return re.sub(r"new\.v(\d+)", lambda value: f"?{int(value[1]) + 1}", statement), 1 + values
-
-
-_SINGLES = {int(kind): _single(statement) for kind, statement in _STATEMENTS.items()}
+_SINGLES = {
+    int(kind): (text.format(*(f"?{n}" for n in range(1, 1 + count))), 1 + count)
+    for kind, (count, text) in _TEXTS.items()
+}
+"""The statement of each kind by itself, and where its values end in a row."""
 
 
 def write(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
@@ -160,7 +183,7 @@ def row(kind: Kind, values: Row) -> Row:
     return int(kind), *values, *_BLANK[VALUES - len(values)]
 
 
-_operations = (f"{prefix}-{n:x}" for prefix in [secrets.token_hex(8)] for n in count(1))
+_operations = (f"{prefix}-{n:x}" for prefix in [secrets.token_hex(8)] for n in counting(1))
 """Names for commits, each of them new: of this process, and numbered."""
 
 

@@ -1,7 +1,7 @@
 """`sqlite:///…`: the default. One process, durable, nothing to install.
 
-WAL with `synchronous=FULL`: what was answered is on the disk. One connection writes (`sqlite_writer`), reads
-happen over a second one and see committed state only. Other processes are kept out (`sqlite_lock`).
+WAL with `synchronous=FULL`: what was answered is on the disk. One connection writes (`writer`), reads happen over a
+second one and see committed state only. Other processes are kept out (`lock`).
 """
 
 import asyncio
@@ -12,26 +12,19 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from enforcer.domain.errors import StartError, StoreUnavailable
-from enforcer.domain.model import (
-    Change,
-    Decision,
-    Mark,
-    RememberedAnswer,
-    RoomState,
-    Session,
-    Snapshot,
-    in_order,
-)
+from enforcer.domain.model import Change, Decision, Mark, RememberedAnswer, RoomState, Session, Snapshot, in_order
 from enforcer.process.cores import usable_cores
 from enforcer.store import rows
 from enforcer.store.ahead import Ahead
 from enforcer.store.base import Decide
 from enforcer.store.recent import Recent
+from enforcer.store.sqlite.ahead_writer import AheadWriter
 from enforcer.store.sqlite.checkpoints import Checkpoints
 from enforcer.store.sqlite.lock import take_lock
 from enforcer.store.sqlite.logs import NAMED, SESSION, SNAPSHOT, SQLiteLogs, snapshot_of
 from enforcer.store.sqlite.schema import migrate
 from enforcer.store.sqlite.statements import Row, decision_rows, mark_rows
+from enforcer.store.sqlite.turns_writer import TurnsWriter
 from enforcer.store.sqlite.upkeep import EMPTY_ROOM, SQLiteUpkeep
 from enforcer.store.sqlite.writer import LOCK_WAIT, Settle, Work, Writer
 
@@ -67,6 +60,8 @@ class SQLiteStore:
         self._listeners: list[Callable[[Change], None]] = []
         self._recent = Recent(cache_mb * 2**20 // CACHED_BYTES)
         self._ahead = Ahead()
+        self._tells_ahead = True
+        """Else decisions read over the writing connection what those before them have left."""
         self._logs = SQLiteLogs(self._read)
         self._upkeep = SQLiteUpkeep(self._read, self._run, clock, self._recent.clear)
 
@@ -104,7 +99,7 @@ class SQLiteStore:
                 writing.execute("PRAGMA synchronous = FULL")
                 writing.execute(f"PRAGMA cache_size = -{CACHE_KB}")
                 writing.execute("PRAGMA temp_store = MEMORY")
-                writing.execute("PRAGMA wal_autocheckpoint = 0")  # `sqlite_checkpoints` does it
+                writing.execute("PRAGMA wal_autocheckpoint = 0")  # `checkpoints` does it
                 migrate(writing, str(self._path))
                 writing.execute(NAMED)
                 self._reader = self._connect()
@@ -112,14 +107,7 @@ class SQLiteStore:
                 self._reader.execute(f"PRAGMA cache_size = -{CACHE_KB}")
                 self._reading = self._reader
                 self._checkpoints = Checkpoints(self._connect)
-                self._ahead.forget()
-                self._writer = Writer(
-                    *(writing, asyncio.get_running_loop(), self._ahead),
-                    view=self._view,
-                    wrote=self._checkpoints.wrote,
-                    unknown=self._recent.clear,
-                    one_core=usable_cores() == 1,
-                )
+                self._writer = self._made_writer(writing, self._checkpoints)
             except BaseException:
                 writing.close()
                 raise
@@ -161,14 +149,15 @@ class SQLiteStore:
                 return (before, before, decision), ()
             after = decision.after(before)
             writes = decision_rows(before, after, decision)  # first: if it raises, nothing was decided
-            self._ahead.decided(after, decision)
+            if self._tells_ahead:
+                self._ahead.decided(after, decision)
             return (before, after, decision), writes
 
         def committed(done: tuple[RoomState, RoomState, Decision[T]]) -> None:
             before, after, decision = done
             if decision.changed:
                 self._recent.forget(s.id for s in (*before.sessions, *decision.changed))
-                if self._ahead.room(room) is None:  # else a later one may be committed already, and may have been read
+                if self._ahead.room(room) is None:  # else a later one may have been read already
                     self._recent.committed(after, decision.changed)
                 for listener in self._listeners:
                     listener(Change(room, decision.changed))
@@ -242,25 +231,37 @@ class SQLiteStore:
     async def _run(self, work: Work, committed: Settle | None = None) -> Any:
         return await self._writing.run(work, committed)
 
-    @contextmanager
-    def _view(self, writing: sqlite3.Connection | None) -> Iterator[None]:
-        """What is read within is of one moment, and needs the database's locks only once.
+    def _made_writer(self, writing: sqlite3.Connection, checkpoints: Checkpoints) -> Writer:
+        loop, told = asyncio.get_running_loop(), (checkpoints.wrote, self._recent.clear)
+        self._ahead.forget()
+        self._tells_ahead = usable_cores() > 1
+        if not self._tells_ahead:
+            return TurnsWriter(writing, loop, self._over, *told)
+        return AheadWriter(writing, loop, self._ahead, self._at_one_moment, *told)
 
-        `writing` is the connection to read over, if it has a transaction open. It knows what it has read before; the
-        reading one forgets that at each commit.
-        """
+    @contextmanager
+    def _at_one_moment(self) -> Iterator[None]:
+        """What is read within is of one moment, and needs the database's locks only once."""
         reader = self._reader
-        assert reader is not None
-        if writing is None:
-            with suppress(Exception):  # each read will tell
-                reader.execute("BEGIN")
-        self._reading = writing or reader
+        if reader is None:
+            raise StoreUnavailable("the store is not open")
+        with suppress(Exception):  # each read will tell
+            reader.execute("BEGIN")
         try:
             yield
         finally:
-            self._reading = reader
             if reader.in_transaction:  # SQLite may have ended it, after an error of the disk
                 reader.execute("COMMIT")
+
+    @contextmanager
+    def _over(self, writing: sqlite3.Connection) -> Iterator[None]:
+        """What is read within sees what the open transaction has written. That connection knows what it has read
+        before; the reading one forgets that at each commit."""
+        self._reading = writing
+        try:
+            yield
+        finally:
+            self._reading = self._reader
 
     def _room(self, room: str) -> RoomState:
         """The room as it is committed."""

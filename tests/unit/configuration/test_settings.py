@@ -13,7 +13,7 @@ from enforcer.configuration.settings import SAMPLE_AUTHKEY, Settings
 from enforcer.domain.errors import ConfigError
 
 KEY = "Zk3vR9xW2mQ8tY5uB7nL4pS6dF1gH0jC-secret"
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ _FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What the client library raises when there is no answer."""
 
 
-class Link:
+class Servers:
     """Sends commands. Made closed; `open` may be tried again after it failed."""
 
     def __init__(self, address: RedisAddress) -> None:
