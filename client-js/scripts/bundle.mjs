@@ -45,7 +45,7 @@ const { version } = JSON.parse(await readFile(`${root}package.json`, "utf8"));
 const OUTSIDE = ["types.ts", "attributes.ts", "auto.ts", "core/wire.ts", "newest.ts", "tabs.ts", "ticket.ts", "transport/link.ts", "transport/packet.ts"];
 
 /** Names that browsers have, too, but on nothing that the script touches. */
-const OURS = ["after", "checking", "exclusive", "flush", "heading", "local", "offer", "payload", "prompt", "read", "source", "wake"];
+const OURS = ["after", "base", "button", "checking", "clock", "dialog", "exclusive", "flush", "forget", "heading", "live", "local", "login", "look", "offer", "page", "payload", "prompt", "read", "run", "show", "source", "texts", "wake"];
 
 const wordsOf = (code) => code.replace(/\/\*[^]*?\*\/|\/\/.*/g, "").match(/[a-z]\w*/gi) ?? [];
 /** Names in `object["name"]` and `"name" in object`. */

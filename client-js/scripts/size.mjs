@@ -7,9 +7,9 @@ const zipped = (code) => gzipSync(code, { level: 9 }).length;
 const files = new Map(await served());
 const script = files.get("session-guard.js");
 const budgets = [
-  // The aim is 13,000 and 11,700: less than socket.io-client alone. These hold it where it is until it is there.
-  ["the script, with everything but other languages", zipped(script), 13_140],
-  ["the same after brotli", brotliCompressSync(script).length, 11_846],
+  // Less than socket.io-client alone.
+  ["the script, with everything but other languages", zipped(script), 13_000],
+  ["the same after brotli", brotliCompressSync(script).length, 11_700],
   ["core + sio-lite", zipped(await modules("core/machine.ts", "transport/connection.ts", "transport/sio-lite.ts")), 6_000],
   ["worker and the page's half of it, only where `data-worker` asks for it", zipped(files.get("session-guard-worker.js")), 700],
   ["React", zipped(await react()), 600],

@@ -2,7 +2,7 @@
 
 import { sleep, type Clock } from "./clock.ts";
 import { EVENT_CHECK, RATE_LIMITED, verdict } from "./codes.ts";
-import { failedCode, type Members } from "./core/wire.ts";
+import { failedCode, waitAsked } from "./core/wire.ts";
 import type { Connection } from "./transport/connection.ts";
 import { SessionGuardError } from "./types.ts";
 
@@ -62,7 +62,7 @@ export function createAsking(clock: Clock, way: Pick<Connection, "request" | "re
       return;
     }
     if (code === RATE_LIMITED) {
-      await sleep(clock, Math.min(Math.max(Number((reply as Members)["retry_ms"]) || 0, LEAST_SILENCE), MOST_SILENCE));
+      await sleep(clock, Math.min(Math.max(waitAsked(reply), LEAST_SILENCE), MOST_SILENCE));
       return request(name, payload);
     }
     const ended = verdict(code) === "ended";
@@ -90,8 +90,9 @@ export function createAsking(clock: Clock, way: Pick<Connection, "request" | "re
     if (!reached()) way.wake();
     else {
       request(EVENT_CHECK).catch((error: unknown) => {
+        const failure = error as SessionGuardError;
         // After these two the next link brings the answer.
-        if (error instanceof SessionGuardError && !["unreachable", "ended"].includes(error.code)) settle(error);
+        if (!["unreachable", "ended"].includes(failure.code)) settle(failure);
       });
     }
     return answer;

@@ -58,9 +58,8 @@ export function browserEnvironment(files: Files, options: SessionGuardOptions): 
 }
 
 async function post(url: string, headers: Readonly<Record<string, string>>, form: Readonly<Record<string, string>>): Promise<number> {
-  const { status } = await fetch(url, {
+  const response = await fetch(url, {
     method: "POST",
-    credentials: "same-origin",
     headers,
     body: new URLSearchParams(form),
     // Its cookies count, not the page that it leads to; and the call outlives this page.
@@ -68,5 +67,5 @@ async function post(url: string, headers: Readonly<Record<string, string>>, form
     keepalive: true,
     signal: AbortSignal.timeout(POST_LIMIT),
   });
-  return status;
+  return response.status;
 }

@@ -142,13 +142,13 @@ export function createEnding(
   };
 
   /** Runs `call` in exactly one tab of this browser; the others wait until it is done. @returns whether it was this one */
-  const inOneTab = async (call: () => Promise<void>): Promise<boolean> => {
-    const outcome = { mine: false };
+  const inOneTab = async (call?: () => Promise<void>): Promise<boolean> => {
+    let ours = false;
     const work = async (): Promise<void> => {
       if (superseded() || !latch.takeLogout(session)) return;
-      outcome.mine = true;
+      ours = true;
       try {
-        await call();
+        await call?.();
       } catch (cause) {
         latch.releaseLogout(session);
         throw cause;
@@ -158,7 +158,7 @@ export function createEnding(
     await locks.exclusive(`${space}/logout/${session}`, LOGOUT_LIMIT, work).catch((cause: unknown) => {
       raise("logout-failed", cause);
     });
-    return outcome.mine;
+    return ours;
   };
 
   const run = async (): Promise<void> => {
@@ -197,7 +197,7 @@ export function createEnding(
       return;
     }
     settled = true;
-    if (logoutUrl && byNavigation && (await inOneTab(() => Promise.resolve()))) {
+    if (logoutUrl && byNavigation && (await inOneTab())) {
       const url = new URL(logoutUrl);
       url.searchParams.set("session", session);
       url.searchParams.set("reason", reason);

@@ -25,6 +25,6 @@ export function filesBeside(directory: string): Files {
 export const NO_FILES: Files = { texts: () => Promise.resolve(null), worker: "session-guard-worker.js" };
 
 /** The page's half of the worker, out of the worker's own file. */
-export async function loadTicker(file: string): Promise<typeof Ticker> {
-  return (await import(file)) as typeof Ticker;
+export function loadTicker(file: string): Promise<typeof Ticker> {
+  return import(file) as Promise<typeof Ticker>;
 }

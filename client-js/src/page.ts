@@ -41,7 +41,7 @@ export function currentPage(store: Store, over: AbortSignal): Page {
   listen("submit formdata", over, ({ target }) => {
     // The form's own fields may have the names of its members.
     const said = (name: string): string => Element.prototype.getAttribute.call(target, name) ?? "";
-    if (/^post$/i.test(said("method"))) store.set(SENT, `${Date.now()} ${bare(safeTarget(said("action"), ownDocument.baseURI) ?? "")}`);
+    if (said("method").toUpperCase() === "POST") store.set(SENT, `${Date.now()} ${bare(safeTarget(said("action"), ownDocument.baseURI) ?? "")}`);
   });
 
   return {

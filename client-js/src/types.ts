@@ -78,11 +78,11 @@ export interface SessionWarning {
  * `unreachable`, `stopped`, `ended`, `ticket-unavailable`, `logout-failed`, `bad-url`, `bad-redirect`, `callback`.
  */
 export class SessionGuardError extends Error {
-  readonly code: string;
+  override readonly name = "SessionGuardError";
+  declare readonly code: string;
 
   constructor(code: string, message = "", options?: ErrorOptions) {
     super(message || code, options);
-    this.name = "SessionGuardError";
     this.code = code;
   }
 }

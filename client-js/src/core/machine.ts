@@ -105,9 +105,7 @@ export const INITIAL: CoreState = {
 
 /** Whether news about `session` of `room` is about the session that this page holds. */
 export function concerns(state: CoreState, about: { readonly session: string; readonly room: string }): boolean {
-  return (
-    (state.session === null || state.session === about.session) && (state.room === null || state.room === about.room)
-  );
+  return (state.session ?? about.session) === about.session && (state.room ?? about.room) === about.room;
 }
 
 /** @returns the next state, and what is to be done, in this order */
@@ -132,9 +130,6 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
   const halt = (gaveUp: boolean, code?: string): void => {
     turn("stopped", { gaveUp });
     effects.push({ type: "halt", code });
-  };
-  const lose = (): void => {
-    turn("unreachable");
   };
   const ask = (): void => {
     state.checking = true;
@@ -164,7 +159,7 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
       state.reached = state.connected = state.checking = false;
       break;
     case "unreachable":
-      lose();
+      turn("unreachable");
       break;
     case "refused":
       switch (verdict(input.code)) {
@@ -181,7 +176,7 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
           halt(true, input.code);
           break;
         case "retry":
-          lose();
+          turn("unreachable");
       }
       break;
     case "ended":
@@ -203,7 +198,7 @@ export function step(before: CoreState, input: Input, now: number): readonly [Co
       if (state.checking) break;
       const { endsAt } = deadline(state);
       if (!state.reached) {
-        if (now >= endsAt) lose();
+        if (now >= endsAt) turn("unreachable");
         // The server has the last word. And another tab may have moved the deadline: nobody is warned by a guess.
       } else if (state.doubted || now >= (state.phase === "active" ? endsAt - state.warnMs : endsAt) || now < before.seenAt - CLOCK_SLACK) ask();
     }

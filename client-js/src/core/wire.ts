@@ -53,6 +53,11 @@ export function endOf(session: string | null, room: string | null, reason: strin
   return { session: session ?? "", room: room ?? "", reason, message: "", at, by: null, redirect: null };
 }
 
+/** Milliseconds that the server asks to stay away; 0 when it names none. */
+export function waitAsked(answer: unknown): number {
+  return (isMembers(answer) && Number(answer["retry_ms"])) || 0;
+}
+
 /** A failed ack is `{"ok": false, "code"}`; everything else is an answer. */
 export function failedCode(reply: unknown): string | null {
   return isMembers(reply) && reply["ok"] === false ? String(reply["code"]) : null;

@@ -17,6 +17,6 @@ export const call: Call = async (url, ticket, body) => {
     const { status, headers } = response;
     return { status, body: await response.json().catch(() => null), retryMs: Number(headers.get("Retry-After")) * 1_000 || 0 };
   } catch {
-    return { status: 0, body: null, retryMs: 0 };
+    return { status: 0 };
   }
 };

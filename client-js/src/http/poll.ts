@@ -6,7 +6,7 @@
 
 import type { Clock } from "../clock.ts";
 import { EVENT_CHECK, EVENT_SESSION, RATE_LIMITED, UNREACHABLE, verdict } from "../codes.ts";
-import { failedCode, isMembers, isSession, type Members } from "../core/wire.ts";
+import { failedCode, isSession, waitAsked, type Members } from "../core/wire.ts";
 import type { Credentials, Link, LinkEvents } from "../transport/link.ts";
 
 /** Milliseconds between two questions, before jitter. */
@@ -18,9 +18,9 @@ export interface Answer {
   /** 0 when there was none in time. */
   readonly status: number;
   /** The parsed JSON; `null` when it was none. */
-  readonly body: unknown;
+  readonly body?: unknown;
   /** `Retry-After` in ms, 0 without one. */
-  readonly retryMs: number;
+  readonly retryMs?: number;
 }
 
 /** A `POST` to the server with the page's ticket, or without a body a `GET`; never rejects */
@@ -56,7 +56,7 @@ export function pollLink(server: string, call: Call, clock: Clock, random: () =>
       return body;
     }
     // The problem's own members are of no concern; what is left is what `force-logout` would carry.
-    const { code = UNREACHABLE, type: _type, title: _title, status: _status, detail: _detail, ...data } = isMembers(body) ? body : {};
+    const { code = UNREACHABLE, type: _type, title: _title, status: _status, detail: _detail, ...data } = (body ?? {}) as Members;
     const judged = String(code);
     // This page has said too much: it is heard again, so the way to the server is not lost.
     if (judged === RATE_LIMITED) return { ok: false, code: judged, retry_ms: retryMs, ...data };
@@ -75,7 +75,7 @@ export function pollLink(server: string, call: Call, clock: Clock, random: () =>
         if (code !== null && code !== RATE_LIMITED) fail();
         if (over) return;
         let next = POLL_EVERY * (0.75 + random() / 2);
-        if (code !== null) next = Number((reply as Members)["retry_ms"]) || POLL_EVERY;
+        if (code !== null) next = waitAsked(reply) || POLL_EVERY;
         else {
           if (!joined) {
             joined = true;

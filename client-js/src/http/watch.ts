@@ -40,7 +40,7 @@ export function watchHttp(scope: Scope, watched: WatchHttp, noticed: () => void,
     // The address of an answer is absolute.
     const { origin, pathname } = new URL(address);
     if (origin !== scope.location.origin || (paths.length && !paths.some((path) => pathname.startsWith(path)))) return;
-    if (status === 401 || (sign !== null && header(sign) !== null)) noticed();
+    if (status === 401 || (sign && header(sign) !== null)) noticed();
   };
   const known = (scope.fetch as Wrapped)[WATCHERS];
   const watchers = known ?? new Set<Look>();
@@ -59,11 +59,11 @@ function wrap(scope: Scope, watchers: ReadonlySet<Look>): () => void {
   // eslint-disable-next-line @typescript-eslint/unbound-method
   const { send } = prototype;
   const tell: Look = (...seen) => {
-    for (const look of [...watchers]) look(...seen);
+    for (const look of watchers) look(...seen);
   };
 
   const watchedFetch: Wrapped = async function (this: unknown, ...request) {
-    const response = await original.apply(this === undefined ? scope : this, request);
+    const response = await original.apply(this ?? scope, request);
     // Opaque answers tell nothing, and a constructed one has no address.
     if (response.url) tell(response.url, response.status, (name) => response.headers.get(name));
     return response;

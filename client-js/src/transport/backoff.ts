@@ -13,6 +13,6 @@ export const SHORTEST_WAIT = 100;
  * @param floor ms that the server asked to stay away, on top of which the jitter comes
  */
 export function waitBefore(failures: number, random: number, floor = 0): number {
-  const ceiling = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** Math.min(failures, 16));
+  const ceiling = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures);
   return floor + Math.max(SHORTEST_WAIT, Math.round(random * ceiling));
 }

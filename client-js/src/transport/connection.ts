@@ -2,7 +2,7 @@
 
 import type { Clock } from "../clock.ts";
 import { verdict } from "../codes.ts";
-import { isMembers } from "../core/wire.ts";
+import { waitAsked } from "../core/wire.ts";
 import type { Credentials, Link, OpenLink } from "./link.ts";
 
 /** A link that lasted this long (ms) was a good one: after it the waits start small again. */
@@ -65,7 +65,7 @@ export function keepConnected(
         if (link !== mine) return;
         link = null;
         joinedAt = Infinity;
-        if (verdict(code) === "retry") lost((isMembers(data) && Number(data["retry_ms"])) || 0);
+        if (verdict(code) === "retry") lost(waitAsked(data));
         else {
           wanted = false;
           events.refused(code, data);

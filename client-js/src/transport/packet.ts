@@ -32,13 +32,13 @@ export interface Packet {
 
 /** @param data `undefined` for none */
 export function encode(type: string, data?: unknown, id: number | string = ""): string {
-  return `${type}${id}${data === undefined ? "" : JSON.stringify(data)}`;
+  return `${type}${id}${(JSON.stringify(data) as string | undefined) ?? ""}`;
 }
 
 /** @throws Error when the text is not of this protocol */
 export function decode(text: string): Packet {
   // A namespace would come before the id, as in `42/name,7[…]`; then neither id nor data is found, and nothing happens.
-  const [, type = "", id = "", body = ""] = /^(4\d|\d)(\d*)([[{].*)?/s.exec(text) ?? [];
-  if (!type) throw new Error("not Enforcer");
+  // What does not match has no parts to take: that throws.
+  const [, type, id, body] = /^(4\d|\d)(\d*)([[{].*)?/s.exec(text) as unknown as readonly [string, string, string, string?];
   return { type, id, data: body ? JSON.parse(body) : undefined };
 }

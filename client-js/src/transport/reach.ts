@@ -49,7 +49,7 @@ export function keepInReach(
       else if (!joined) byHttp.connect();
     },
   });
-  const byHttp = keep(http, (_failures, floor) => floor + Math.round(POLL_RETRY * (0.75 + random() / 2)), {
+  const byHttp = keep(http, (_failures, floor) => floor + POLL_RETRY * (0.75 + random() / 2), {
     joined() {
       joined = byHttp;
       events.joined(false);

@@ -1,7 +1,7 @@
 /** A link over one native WebSocket that speaks Socket.IO. Contract: `link.ts`. Wire: `packet.ts`. */
 
 import type { Clock } from "../clock.ts";
-import { isMembers } from "../core/wire.ts";
+import type { Members } from "../core/wire.ts";
 import { ACK_LIMIT, type Credentials, type Link, type LinkEvents } from "./link.ts";
 import { ACK, CLOSE, CONNECT, CONNECT_ERROR, decode, DISCONNECT, encode, EVENT, OPEN, PING, PONG, type Handshake, type Packet } from "./packet.ts";
 
@@ -69,8 +69,8 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
       events.joined();
     } else if (type === CONNECT_ERROR) {
       end();
-      const error = isMembers(data) ? data : {};
-      events.refused(String(error["message"]), error["data"]);
+      const { message, data: more } = (data ?? {}) as Members;
+      events.refused(String(message), more);
     } else if (type === EVENT) {
       events.message(String(first), second, id ? () => { send(ACK, [], id); } : null);
     } else if (type === ACK) {

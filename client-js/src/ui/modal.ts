@@ -81,17 +81,17 @@ export function createModal(name: string, { lang, stayFailed }: Texts, title: st
     add,
     button(part, label, work) {
       const button = add("button", part, label);
-      button.addEventListener("click", () => {
+      const press = async (): Promise<void> => {
         if (button.ariaDisabled) return;
         button.ariaDisabled = "true";
-        Promise.resolve(work())
-          .catch(() => {
-            note.textContent = stayFailed;
-          })
-          .finally(() => {
-            button.ariaDisabled = null;
-          });
-      });
+        try {
+          await work();
+        } catch {
+          note.textContent = stayFailed;
+        }
+        button.ariaDisabled = null;
+      };
+      button.addEventListener("click", () => void press());
       return button;
     },
     show() {

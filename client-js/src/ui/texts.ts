@@ -67,7 +67,7 @@ export function textOf(texts: Readonly<Record<string, string>>, name: string): s
 /** As BCP 47 spells it: `de_DE.UTF-8` is German, too. What is no tag at all is English. */
 export function tagOf(lang: string): string {
   try {
-    return Intl.getCanonicalLocales(lang.replaceAll("_", "-").replace(/[.@].*/, ""))[0] ?? "en";
+    return String(new Intl.Locale(lang.replaceAll("_", "-").replace(/[.@].*/, "")));
   } catch {
     return "en";
   }
@@ -76,7 +76,7 @@ export function tagOf(lang: string): string {
 /** Date and time in the user's zone; as it is where it cannot be understood. */
 export function timeOf(at: string, lang: string): string {
   const date = new Date(at);
-  return isNaN(date.getTime()) ? at : date.toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" });
+  return isNaN(Number(date)) ? at : date.toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" });
 }
 
 export function directionOf(lang: string): "rtl" | "ltr" {

@@ -27,10 +27,8 @@ export function createWarning(texts: Texts, kind: Prompt["kind"], endsAt: () => 
     stay.click();
   });
   const time = modal.add("time", "time");
-  time.role = "timer";
   time.ariaHidden = "true";
   const live = modal.add("p", "spoken");
-  live.className = "spoken";
   live.role = "status";
   // Not before the server has said yes. What ends the warning then is the new deadline.
   const stay = extendable ? modal.button("stay", texts.stay, actions.stay) : modal.button("stay", texts.dismiss, dismiss);
