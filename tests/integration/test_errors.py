@@ -177,8 +177,8 @@ PROVOKED: dict[str, Provoke] = {
     "rate-limited": rate_limited,
     "unavailable": unavailable,
 }
-ELSEWHERE = {"internal", "too-many-connections", "misdirected", "not-allowed", "too-late"}
-"""A bug, which nobody knows how to provoke; one for sockets alone, below; two that need a setting, and one a week."""
+ELSEWHERE = {"internal", "too-many-connections", "misdirected", "not-allowed", "too-late", "too-many-streams"}
+"""A bug, which nobody knows how to provoke; one for sockets alone, below; three that need a setting, and one a week."""
 
 HEADERS = {
     "unauthorized": "WWW-Authenticate",
