@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from enforcer.api import demo, devices, forward_auth, logs, measure, openapi, pages, sessions, site
+from enforcer.api import demo, devices, forward_auth, logs, measure, openapi, pages, sessions, site, stream
 from enforcer.api.bodies import MAX_BODY
 from enforcer.api.connections import Connections
 from enforcer.api.context import CONTEXT, Context, edge_of
@@ -35,6 +35,7 @@ from enforcer.tickets import TicketOffice
 from enforcer.usecases.journal import Journal
 from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
+from enforcer.usecases.tail import Tail
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,8 @@ class Server:
         metrics = Metrics(worker)
         self._loop_watch = LoopWatch(metrics)
         journal = Journal(clock.elapsed, metrics.takeover_wars.inc)
-        told = (metrics.committed, journal.committed)
+        self._tail = Tail(self._store.logs)
+        told = (metrics.committed, journal.committed, self._tail.committed)
         self._registry = Registry(self._store, settings.rules, clock.elapsed, told)
         self._notices = notices = Notices(log, clock.elapsed)
         self._jobs = Jobs(self._registry, settings, clock, notices)
@@ -96,6 +98,7 @@ class Server:
             Describer(),
             Pages(self._registry),
             Rates(DEMO_BURST, DEMO_RATE),
+            self._tail,
         )
         self._descriptors = Descriptors()
         self._hub = Hub(self._registry, self._context.office, settings, metrics, self._context.pages, notices)
@@ -169,6 +172,7 @@ class Server:
             self._opening = None
         self._loop_watch.stop()
         await self._jobs.stop()
+        await self._tail.close()
         # 3. Pages reconnect, here after a restart or to another process.
         self._hub.close()
         await self._handshakes.close()
@@ -220,7 +224,7 @@ def _application(context: Context, handshakes: Handshakes) -> web.Application:
     ]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     app[CONTEXT] = context
-    everything = (openapi, logs, sessions, pages, devices, forward_auth, site, measure)
+    everything = (openapi, logs, stream, sessions, pages, devices, forward_auth, site, measure)
     for routes in (part.ROUTES for part in everything):
         app.add_routes(routes)
     if context.settings.demo:

@@ -53,6 +53,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "invalid-request": (422, "Something in the request is not as it must be"),
     "rate-limited": (429, "Too many requests"),
     "too-many-connections": (429, "A limit on connections is reached"),
+    "too-many-streams": (429, "A limit on streams is reached"),
     "misdirected": (421, "This server does not answer for that host"),
     "internal": (500, "A bug in the server"),
     "unavailable": (503, "The store does not answer"),

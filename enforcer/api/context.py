@@ -1,6 +1,7 @@
 """What the handlers of one process share."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ from enforcer.process.notices import Notices
 from enforcer.tickets import TicketOffice
 from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
+from enforcer.usecases.tail import Tail
 
 
 @dataclass(slots=True)
@@ -30,6 +32,8 @@ class Context:
     describer: Describer
     pages: Pages
     demo_rates: Rates
+    tail: Tail
+    streams: set[asyncio.Transport] = field(default_factory=set)
 
     def configure(self, settings: Settings) -> None:
         """New keys, origins, proxies and redirects."""

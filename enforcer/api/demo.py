@@ -4,7 +4,8 @@ It plays the app server as well as the page, so it needs no key; in return it to
 """
 
 import asyncio
-from typing import Annotated
+from collections.abc import Collection, Sequence
+from typing import Annotated, Literal
 
 from aiohttp import web
 from pydantic import Field
@@ -15,9 +16,10 @@ from enforcer.api.context import CONTEXT, Context
 from enforcer.api.sessions import json
 from enforcer.api.site import static_file
 from enforcer.domain.admission import Login
-from enforcer.domain.model import Device, Session
+from enforcer.domain.errors import SessionLimit
+from enforcer.domain.model import NO_TERMS, Device, Session, Terms
 from enforcer.http.origins import block_of
-from enforcer.http.problems import rate_limited
+from enforcer.http.problems import Problem, rate_limited
 from enforcer.store.base import SessionQuery
 from enforcer.usecases.registry import new_session_id
 
@@ -27,8 +29,12 @@ LOOK_BACK = 3600.0
 """Seconds: ended sessions that started earlier are not listed."""
 SHOWN = 8
 """Ended sessions that are listed."""
-ENTRY = "demo"
-"""How a demo user comes in: the redirects of the operator's own application are not meant for this page."""
+ENTRY = "demo:"
+"""How a demo user comes in, and by which rule. The redirects of the operator's own application do not count here."""
+SHORT = 8
+"""Characters of a session's id that are told: enough to tell it apart, and none is given away."""
+ELEVATED = 86400.0
+"""Seconds that a page may end the user's other sessions. With passwords it is minutes, after asking for it again."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -39,14 +45,28 @@ HEADERS = {
 }
 
 Name = Annotated[bodies.Room, Field(max_length=MAX_NAME)]
+Rule = Literal["one", "two", "phone-desktop", "ask", "server"]
+"""Who may stay; `server`: as the settings say."""
+TERMS: dict[str, Terms] = {
+    "one": Terms(max_sessions=1, policy="displace"),
+    "two": Terms(max_sessions=2, policy="displace"),
+    "phone-desktop": Terms(max_sessions=1, policy="displace"),
+    "ask": Terms(max_sessions=1, policy="reject"),
+    "server": NO_TERMS,
+}
 
 
 class DemoLoginBody(bodies.Strict):
-    """Somebody logs in by nothing but a name, in a window that calls itself `window`."""
+    """Somebody logs in by nothing but a name, in a window that calls itself `window`.
+
+    The rule is for a name that nobody is logged in with; else theirs holds. `ends` are ids as they are told here, cut.
+    """
 
     name: Name
     window: Annotated[str, Field(min_length=1, max_length=64)]
     class_: Annotated[str | None, Field(alias="class", max_length=32)] = None
+    rule: Rule = "server"
+    ends: Annotated[list[Annotated[str, Field(max_length=SHORT)]], Field(max_length=100, default_factory=list)]
 
 
 class DemoQuery(bodies.Strict):
@@ -66,10 +86,53 @@ async def login(request: web.Request) -> web.Response:
     body = bodies.validated(DemoLoginBody, members)
     # With an id of its own the login never waits for a page, as it would in `join: "open"`.
     session, room = new_session_id(), bodies.DEMO_ROOMS + body.name
+    live = [s.session for s in await context.registry.list_room(room)]
+    rule = _rule_in_force(context, live) or body.rule
+    # Those of another rule are not alive any more; in slots of their own they would stay for good.
+    ends = [s.id for s in live if s.id[:SHORT] in body.ends or _rule_of(s) != rule]
+    terms = _terms(rule, body.class_, ends)
     device = Device(label=body.window, class_=body.class_)
-    answer = await context.registry.login(room, Login(new_id=session, session=session, device=device, entry=ENTRY))
-    issued = context.office.issue(room, session, answer.absolute_at, context.registry.now())
-    return json({"session": session, "ticket": issued.page, "displaced": len(answer.displaced)})
+    claim = Login(new_id=session, session=session, device=device, entry=ENTRY + rule, terms=terms)
+    try:
+        answer = await context.registry.login(room, claim)
+    except SessionLimit as e:
+        in_the_way = [_choice(context, s) for s in e.sessions]
+        members = {"rule": rule, "max_sessions": e.max_sessions, "sessions": in_the_way}
+        raise Problem(e.code, str(e), members=members) from None
+    now = context.registry.now()
+    issued = context.office.issue(room, session, answer.absolute_at, now)
+    return json(
+        {
+            "session": session,
+            "ticket": issued.page,
+            "elevated_ticket": context.office.elevated(room, session, answer.absolute_at, now, now + ELEVATED)
+            if context.settings.device_ends == "elevated"
+            else None,
+            "displaced": len(answer.displaced),
+        }
+    )
+
+
+def _rule_of(session: Session) -> str:
+    rule = (session.entry or "").removeprefix(ENTRY)
+    return rule if rule in TERMS else "server"
+
+
+def _rule_in_force(context: Context, live: Sequence[Session]) -> str | None:
+    """The rule of the newest login that is alive. None if there is none: then a login may choose another."""
+    now, online = context.registry.now(), context.registry.online_anywhere
+    return next((_rule_of(s) for s in live if s.seen_until > now or online(s)), None)
+
+
+def _terms(rule: str, class_: str | None, ends: Collection[str]) -> Terms:
+    """What a login by this rule asks for."""
+    terms = TERMS[rule]._replace(ends=tuple(sorted(ends)))
+    return terms._replace(slot="mobile" if class_ == "mobile" else "desktop") if rule == "phone-desktop" else terms
+
+
+def _choice(context: Context, session: Session) -> protocol.JSON:
+    """A session in the way, as `<session-guard-choose>` shows it."""
+    return protocol.other(session, context.registry.online_anywhere(session)) | {"session": session.id[:SHORT]}
 
 
 async def sessions(request: web.Request) -> web.Response:
@@ -83,6 +146,7 @@ async def sessions(request: web.Request) -> web.Response:
     rules = context.settings.rules
     return json(
         {
+            "rule": _rule_in_force(context, live),
             "policy": rules.policy,
             "max_sessions": rules.max_sessions,
             "now": protocol.iso(now),
@@ -92,12 +156,13 @@ async def sessions(request: web.Request) -> web.Response:
 
 
 def _shown(context: Context, session: Session) -> protocol.JSON:
-    """A session for everybody who knows the name: the first characters of its id are enough to tell it apart."""
+    """A session for everybody who knows the name."""
     by = session.ended_by
     told_in = None if session.ended_at is None or session.acked_at is None else session.acked_at - session.ended_at
     return {
-        "id": session.id[:8],
+        "id": session.id[:SHORT],
         "window": session.device.label if session.device else None,
+        "slot": session.slot,
         "live": not session.ended,
         "online": not session.ended and context.registry.online_anywhere(session),
         "started_at": protocol.iso(session.started_at),
@@ -119,6 +184,7 @@ ROUTES = (
     web.get("/demo/demo.css", static_file("demo/demo.css", "text/css", HEADERS)),
     web.get("/demo/demo.js", static_file("demo/demo.js", "text/javascript", HEADERS)),
     web.get("/demo/identity.js", static_file("demo/identity.js", "text/javascript", HEADERS)),
+    web.get("/demo/rules.js", static_file("demo/rules.js", "text/javascript", HEADERS)),
     web.get("/demo/sessions.js", static_file("demo/sessions.js", "text/javascript", HEADERS)),
     web.get("/demo/icon.svg", static_file("demo/icon.svg", "image/svg+xml", HEADERS)),
     web.post("/demo/login", login),

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from enforcer import __version__, protocol
-from enforcer.api import bodies, logs
+from enforcer.api import bodies, logs, stream
 from enforcer.api.guard import Handler
 from enforcer.api.site import static_file
 from enforcer.domain.model import ActorKind, AuditEvent, EndReason
@@ -274,6 +274,10 @@ OPERATIONS = (
     ),
     Operation(
         "get", "/v1/sessions", "The session log", {200: SessionLogPage}, _APP, query=logs.SessionLogQuery, streams=True,
+    ),
+    Operation(
+        "get", "/v1/stream", "The audit log as it grows", {200: None}, _APP,
+        query=stream.StreamQuery, text="text/event-stream",
     ),
     Operation("get", "/v1/audit", "The audit log", {200: AuditLogPage}, _APP, query=logs.AuditLogQuery, streams=True),
     Operation(

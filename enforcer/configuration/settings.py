@@ -300,6 +300,8 @@ class Settings(BaseSettings):
     """bytes of one message from a page"""
     max_header_size: Annotated[int, Field(ge=8192, le=1_000_000)] = 65_536
     """bytes of the head of a request"""
+    max_streams: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """readers of the stream of the process"""
     cache_mb: Annotated[int, Field(ge=1, le=100_000)] = 32
     """memory for sessions that app servers have asked about"""
     forward_auth: ForwardAuth | None = None

@@ -136,6 +136,9 @@ class Metrics:
         self.open_sockets = Gauge(
             "enforcer_open_sockets", "Sockets that are joined to a session", registry=r, multiprocess_mode="livesum"
         )
+        self.streams = Gauge(
+            "enforcer_streams", "Readers of the stream of events", registry=r, multiprocess_mode="livesum"
+        )
         self.connects = self._counts("enforcer_connects_total", "Socket.IO CONNECTs, by outcome", "outcome")
         self.logins = self._counts("enforcer_logins_total", "Logins, by outcome", "outcome")
         self.forward_auth = self._counts(

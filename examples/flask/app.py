@@ -1,8 +1,9 @@
 """A small site with a login, kept to one live session per user by Enforcer. README.md says how to run it."""
 
 import os
+import re
 import secrets
-from functools import partial
+import time
 from urllib.parse import urlsplit
 
 import httpx
@@ -10,6 +11,8 @@ from flask import Flask, abort, flash, g, redirect, render_template, request, se
 from werkzeug.security import check_password_hash, generate_password_hash
 
 ENFORCER_URL = os.environ.get("ENFORCER_URL", "http://127.0.0.1:8080").rstrip("/")
+ASK_AT_THE_LIMIT = bool(os.environ.get("ASK_AT_THE_LIMIT"))  # let the user choose who goes, instead of the oldest login
+CHOOSE_WITHIN = 300  # seconds
 
 app = Flask(__name__)
 app.config.update(
@@ -24,7 +27,8 @@ enforcer = httpx.Client(
 USERS = {name: generate_password_hash(f"{name}-demo") for name in ("alice", "bob")}
 NOBODY = generate_password_hash(secrets.token_hex())
 EXPECTED = {"session-ended", "session-unknown", "session-limit", "request-id-reused"}
-PUBLIC = {"login", "logout", "goodbye", "static"}
+SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+PUBLIC = {"login", "choose", "logout", "goodbye", "static"}
 WHY = {
     "displaced": "You were logged out because you have logged in somewhere else.",
     "idle": "You were logged out because you were inactive.",
@@ -77,25 +81,57 @@ def only_live_sessions():
 
 @app.route("/login", methods=["GET", "POST"])
 def login():
-    """Checks the password, tells Enforcer, and only then sets the cookie."""
-    form = partial(render_template, "login.html", request_id=secrets.token_hex(16))
+    """Checks the password; only who knows it is told anything of other sessions."""
     if request.method == "GET":
-        return form()
+        session.pop("checked", None)  # the way back from `choose`
+        return login_form()
     user = request.form.get("user", "")
     if not check_password_hash(USERS.get(user, NOBODY), request.form.get("password", "")):
-        return form(user=user, problem="The name or the password is wrong."), 401
+        return login_form("The name or the password is wrong.", user), 401
+    return claim(user, checked_at=int(time.time()))
+
+
+@app.post("/login/choose")
+def choose():
+    """The same login once more, with the sessions that shall end for it. The password was checked a moment ago.
+
+    That is remembered in the cookie, which is signed and belongs to this browser. The form names the user as well:
+    another tab may have begun to log in somebody else.
+    """
+    user, checked_at = session.get("checked", (None, 0))
+    if user is None or user != request.form.get("user") or time.time() > checked_at + CHOOSE_WITHIN:
+        session.pop("checked", None)
+        return login_form("Please log in once more; you have not logged out anywhere.", user or ""), 401
+    ends = [chosen for chosen in request.form.getlist("ends") if SESSION_ID.fullmatch(chosen)]
+    return claim(user, checked_at, ends[:100])
+
+
+def login_form(problem: str = "", user: str = "") -> str:
+    """The page with name and password."""
+    return render_template("login.html", problem=problem, user=user, request_id=secrets.token_hex(16))
+
+
+def claim(user: str, checked_at: int, ends: list[str] | None = None):
+    """Tells Enforcer of a login whose password was right at `checked_at`, and only then sets the cookie."""
     body = {
         "room": user,
         "device": {"user_agent": request.headers.get("User-Agent", ""), "ip": request.remote_addr},
         "request_id": request.form.get("request_id", "")[:128] or secrets.token_hex(16),  # a double click is one login
     }
+    if ASK_AT_THE_LIMIT:
+        body["policy"] = "reject"
+    if ends:
+        body["ends"] = ends
     if "enforcer_id" in session:  # what this browser held, whoever sat here: its tabs reload, nobody is told off
         body["replaces"] = session["enforcer_id"]
     answer = ask("POST", "/notify", json=body)
-    if answer.get("code") == "session-limit":  # policy `reject`
-        return form(user=user, problem="Log out first where you are logged in now."), 409
+    if answer.get("code") == "session-limit":  # policy `reject`: the user chooses; nobody has ended
+        session["checked"] = [user, checked_at]
+        return render_template(
+            "choose.html", user=user, limit=answer, enforcer_url=ENFORCER_URL, request_id=secrets.token_hex(16)
+        ), 409
     if "code" in answer:  # this form was sent before
-        return form(user=user, problem="Please log in once more."), 409
+        return login_form("Please log in once more.", user), 409
     session.clear()
     session["user"], session["enforcer_id"] = user, answer["session"]
     return redirect(url_for("home"))

@@ -78,15 +78,21 @@ class Site:
 
     url: str
     enforcer: EnforcerProcess
+    secret_key: str = ""
+    """What the site signs its cookies with."""
 
     async def login(self, page: Page, user: str = "alice") -> str:
         """As a human would, by the form. Returns the session's id once the page is connected."""
+        await self.ask_to_log_in(page, user)
+        await page.wait_for_url(f"{self.url}/")
+        return await connected(page)
+
+    async def ask_to_log_in(self, page: Page, user: str = "alice") -> None:
+        """The same, whatever the site says to it."""
         await page.goto(f"{self.url}/login")
         await page.get_by_label("User name").fill(user)
         await page.get_by_label("Password").fill(f"{user}-demo")
         await page.get_by_role("button", name="Log in").click()
-        await page.wait_for_url(f"{self.url}/")
-        return await connected(page)
 
     def visit(self, **cookies: str) -> httpx.Client:
         """A visitor without a browser."""
@@ -115,18 +121,21 @@ async def checked(page: Page) -> dict[str, Any]:
 
 
 @contextmanager
-def running_site(directory: Path, **settings: Any) -> Iterator[Site]:
-    """The Flask example and its Enforcer, each in a process of its own."""
+def running_site(directory: Path, ask: bool = False, **settings: Any) -> Iterator[Site]:
+    """The Flask example and its Enforcer, each in a process of its own. With `ask` newcomers choose at the limit."""
     with ExitStack() as stack:
         enforcer = stack.enter_context(EnforcerProcess(directory / "enforcer", **settings))
         url = f"http://127.0.0.1:{free_port()}"
-        stack.enter_context(_flask(url, enforcer, directory / "flask.log"))
-        yield Site(url, enforcer)
+        secret_key = secrets.token_hex()
+        own = {"ENFORCER_URL": enforcer.url, "ENFORCER_AUTHKEY": enforcer.authkey, "SECRET_KEY": secret_key}
+        if ask:
+            own["ASK_AT_THE_LIMIT"] = "1"
+        stack.enter_context(_flask(url, own, directory / "flask.log"))
+        yield Site(url, enforcer, secret_key)
 
 
 @contextmanager
-def _flask(url: str, enforcer: EnforcerProcess, log: Path) -> Iterator[None]:
-    own = {"ENFORCER_URL": enforcer.url, "ENFORCER_AUTHKEY": enforcer.authkey, "SECRET_KEY": secrets.token_hex()}
+def _flask(url: str, own: dict[str, str], log: Path) -> Iterator[None]:
     command = [sys.executable, "-m", "flask", "--app", "examples/flask/app.py", "run", "--port", url.rpartition(":")[2]]
     with (
         log.open("wb") as output,

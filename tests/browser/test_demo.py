@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
+from tests.browser.axe import violations
 from tests.browser.conftest import Profile
 from tests.running import EnforcerProcess
 
@@ -131,6 +132,77 @@ async def test_a_server_that_keeps_the_first_login(profile: Profile, tmp_path: P
         await second.get_by_role("button", name="Log in", exact=True).click()
         await expect(second.get_by_role("alert").filter(visible=True)).to_contain_text("keeps the first login")
         await live(first)
+
+
+async def fits(page: Page) -> None:
+    """Everybody can use it, on a phone and on a desktop."""
+    assert await violations(page) == []
+    for width in (360, 1280):
+        await page.set_viewport_size({"width": width, "height": 900})
+        assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth") is True
+
+
+async def pictures(page: Page, picture: Picture, name: str) -> None:
+    """Of both widths. Taking one puts a style into the page, which its policy refuses."""
+    for width in (360, 1280):
+        await page.set_viewport_size({"width": width, "height": 900})
+        await picture(page, f"demo-{name}-{width}")
+
+
+async def test_a_phone_and_a_desktop_and_the_list_of_devices(
+    profile: Profile, demo: EnforcerProcess, picture: Picture
+) -> None:
+    """The rule that the first window has chosen holds for the second; either ends the other from the list."""
+    context, name = await profile(reduced_motion="reduce"), f"mover-{secrets.token_hex(3)}"
+    found = complaints(context)
+    desktop = await window(context, demo, name)
+    await expect(desktop.get_by_role("radio", name="One", exact=True)).to_be_checked()
+    await desktop.get_by_label("Phone + desktop").check()
+    await fits(desktop)
+    await log_in(desktop)
+    async with context.expect_page() as opened:
+        await desktop.get_by_role("link", name="Open a second window").click()
+    phone = await opened.value
+    await expect(phone.get_by_label("Phone + desktop")).to_be_checked()
+    await expect(phone.get_by_label("Phone + desktop")).to_be_disabled()
+    await expect(phone.get_by_label("A phone")).to_be_checked()
+    await log_in(phone)
+    await live(desktop)
+    await expect(phone.locator("#count")).to_have_text("2 live")
+    await phone.get_by_text("Your devices").click()
+    rows = phone.locator("session-guard-devices").get_by_role("listitem")
+    await expect(rows).to_have_count(2)
+    other = await desktop.locator("#window-name").inner_text()
+    await fits(phone)
+    await phone.get_by_role("button", name=f"Log out: {other}").click()
+    await expect(desktop.get_by_role("alert").filter(visible=True)).to_contain_text("logged this window out from the")
+    await expect(rows).to_have_count(1)
+    await live(phone)
+    assert found == []
+    await pictures(phone, picture, "devices")
+
+
+async def test_the_newcomer_is_asked(profile: Profile, demo: EnforcerProcess, picture: Picture) -> None:
+    """At the limit of one: cancel, or choose, and the chosen window leaves."""
+    context, name = await profile(reduced_motion="reduce"), f"asker-{secrets.token_hex(3)}"
+    first, second = await window(context, demo, name), await window(context, demo, name)
+    await first.get_by_label("Ask me").check()
+    await pictures(first, picture, "switch")
+    await log_in(first)
+    reached = second.get_by_role("heading", name="The limit is reached")
+    await second.get_by_role("button", name="Log in", exact=True).click()
+    await focused(reached)
+    await fits(second)
+    await pictures(second, picture, "choose")
+    await second.get_by_role("button", name="Log out there and go on").click()  # nothing is chosen yet
+    await expect(reached).to_be_visible()
+    await second.get_by_role("button", name="Cancel").click()
+    await live(first)
+    await second.get_by_role("button", name="Log in", exact=True).click()
+    await second.locator("session-guard-choose").get_by_role("radio").check()
+    await second.get_by_role("button", name="Log out there and go on").click()
+    await live(second)
+    await expect(first.get_by_role("alert").filter(visible=True)).to_contain_text("chose to log this window out")
 
 
 async def test_with_open_joins(profile: Profile, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def _other_service(port: int, directory: Path) -> Iterator[None]:
         thread.join()
 
 
-@pytest.mark.parametrize("path", ["/login", "/logout"])
+@pytest.mark.parametrize("path", ["/login", "/login/choose", "/logout"])
 def test_forms_of_other_sites_are_refused(site: Site, path: str) -> None:
     """CSRF: another page can neither log its visitor in nor out."""
     with site.visit() as browser:

@@ -105,6 +105,21 @@ def session_ended(server: EnforcerProcess, room: str) -> httpx.Response:
     return server.call("GET", f"/v1/sessions/{session}?require=active")
 
 
+def session_live(server: EnforcerProcess, room: str) -> httpx.Response:
+    """It cannot be "it wasn't me" yet."""
+    return from_page(server, room, "/session/report")
+
+
+def elevation_required(server: EnforcerProcess, room: str) -> httpx.Response:
+    return from_page(server, room, "/session/devices/end", {"others": True})
+
+
+def from_page(server: EnforcerProcess, room: str, path: str, body: Any = None) -> httpx.Response:
+    """A call by a page of a fresh login."""
+    page = {"Authorization": f"Bearer {server.login(room)['ticket']}"}
+    return httpx.post(server.url + path, headers=page, json=body)
+
+
 def too_large(server: EnforcerProcess, room: str) -> httpx.Response:
     return notify(server, room, entry="x" * 20_000)
 
@@ -154,14 +169,16 @@ PROVOKED: dict[str, Provoke] = {
     "session-conflict": session_conflict,
     "request-id-reused": request_id_reused,
     "session-ended": session_ended,
+    "session-live": session_live,
+    "elevation-required": elevation_required,
     "too-large": too_large,
     "unsupported-media-type": unsupported_media_type,
     "invalid-request": invalid_request,
     "rate-limited": rate_limited,
     "unavailable": unavailable,
 }
-ELSEWHERE = {"internal", "too-many-connections", "misdirected"}
-"""A bug, which nobody knows how to provoke; one for sockets alone, below; one that needs a setting."""
+ELSEWHERE = {"internal", "too-many-connections", "misdirected", "not-allowed", "too-late", "too-many-streams"}
+"""A bug, which nobody knows how to provoke; one for sockets alone, below; three that need a setting, and one a week."""
 
 HEADERS = {
     "unauthorized": "WWW-Authenticate",

@@ -41,7 +41,7 @@ def tried(server: EnforcerProcess, token: str, examples: int, *more: str) -> int
 def test_every_answer_is_as_the_document_says(enforcer: EnforcerProcess) -> None:
     """As an app server and as a page; no 5xx, no status or body of its own, no trace in the log."""
     page = enforcer.login("page")["ticket"]
-    count = tried(enforcer, enforcer.authkey, 100)
+    count = tried(enforcer, enforcer.authkey, 100, "--exclude-path", "/v1/stream")  # which never ends
     count += tried(enforcer, page, 100, "--include-path", "/session/status", "--include-path", "/session/activity")
     assert count >= CASES
     assert "Traceback" not in enforcer.read_log()

@@ -1,6 +1,7 @@
 /** One window of the demo: logged out, logged in, or ended; and the list beside it. */
 
 import { COLOURS, device, deviceClass, identity, invitation, remember, titled } from "./identity.js";
+import { choose, chosen, current, displaces, plays, showRules, told } from "./rules.js";
 import { clock, colourOf, fetchSessions, showSessions, windowOf } from "./sessions.js";
 
 const $ = (id) => document.getElementById(id);
@@ -9,12 +10,13 @@ const POLL = 1_000;
 let guard = null;
 let latest = null;
 let end = null;
+let seen = ""; // the live sessions, at the last look
 let askedHere = false; // this window has asked for its own logout
 
 // ---- what is shown -------------------------------------------------------------------------------
 
 function show(state, focus) {
-  for (const name of ["out", "in", "ended"]) $(name).hidden = name !== state;
+  for (const name of ["out", "choose", "in", "ended"]) $(name).hidden = name !== state;
   $("window").dataset.state = state;
   focus?.focus({ preventScroll: true });
   $("window").scrollIntoView({ block: "nearest" });
@@ -25,29 +27,31 @@ const LEADS = {
   invited: (other) => `The ${other} is logged in as ${identity.name}. Log in here as well, and watch it leave.`,
   first: "Now open a second window and log in there, too. This one will leave at once.",
   newest: (other) => `The ${other} has just left: yours is the newest login. Open another window to go on.`,
-  several: (most) => `This server allows ${most} live sessions of a user. With one more, the oldest leaves.`,
-  reject: "This server keeps the first login. A second window will be turned away until you log out here.",
 };
 
 /** Texts that depend on the other windows. */
 function retell() {
   if (!latest) return;
-  const { policy, max_sessions: most, sessions } = latest;
+  const { sessions } = latest;
   const others = sessions.filter((s) => s.id !== mine());
   const live = others.find((s) => s.live);
   const left = others.find((s) => s.by && s.reason === "displaced");
-  $("rule").textContent = most === 1 ? "One user, one live session" : `One user, at most ${most} live sessions`;
-  $("out-lead").textContent = live && policy === "displace" && most === 1 ? LEADS.invited(windowOf(live.window)) : LEADS.alone;
-  const told = policy === "reject" ? LEADS.reject : most > 1 ? LEADS.several(most) : null;
+  showRules(latest);
+  const { title, next } = told(latest);
+  $("rule").textContent = title;
+  $("out-lead").textContent = live && displaces(latest) ? LEADS.invited(windowOf(live.window)) : next ?? LEADS.alone;
   const justLeft = left && left.by.startsWith(titled(identity.colour)) ? LEADS.newest(windowOf(left.window)) : LEADS.first;
-  $("in-lead").textContent = told ?? justLeft;
+  $("in-lead").textContent = next ?? justLeft;
 
+  const alive = sessions.filter((s) => s.live).map(({ id, online }) => id + online).join();
+  if (alive !== seen) $("device-list").refresh?.(); // not before its file has come
+  seen = alive;
   const count = sessions.filter((s) => s.live).length;
   $("count").textContent = `${count} live`;
   $("count").dataset.some = String(count > 0);
   $("empty").hidden = sessions.length > 0;
   const taken = [identity.colour, ...sessions.map(colourOf)].filter((colour) => COLOURS.includes(colour));
-  $("second").href = invitation(new Set(taken).size < COLOURS.length ? taken : [identity.colour]);
+  $("second").href = invitation(new Set(taken).size < COLOURS.length ? taken : [identity.colour], plays() === "mobile" ? "desktop" : "mobile");
 }
 
 function showIn() {
@@ -63,8 +67,8 @@ function made(tag, text) {
 }
 
 const ENDINGS = {
-  displaced: ["You were logged out", (by) => `${by ? `The ${by}` : "Another window"} has just logged in as ${identity.name}. The newest login stays, so this window has left.`],
-  logout: ["You are logged out", () => "You have logged out in this window."],
+  displaced: ["You were logged out", (by) => `${by ? `The ${by}` : "Another window"} has just logged in as ${identity.name}${latest && current(latest) === "ask" ? ", and chose to log this window out." : ". The newest login stays, so this window has left."}`],
+  logout: ["You are logged out", (by) => (by ? `You have logged this window out from the ${by}.` : "You have logged out in this window.")],
   logout_everywhere: ["You are logged out", (by) => `You have logged out everywhere, ${by ? `from the ${by}` : "from another window"}.`],
 };
 
@@ -80,7 +84,7 @@ const ENDED = {
 
 function showEnded() {
   const by = end.by?.device?.label;
-  const other = by && !askedHere ? windowOf(by) : null; // two windows may have drawn the same colour
+  const other = by && !askedHere && !end.by.self ? windowOf(by) : null; // two windows may have drawn the same colour
   const [title, lead] = ENDINGS[end.reason] ?? ["Your session has ended", () => end.message || "The server does not know it any more."];
   $("ended-status").textContent = ENDED[end.reason] ?? "Session ended";
   $("ended-title").textContent = title;
@@ -108,7 +112,7 @@ async function refresh() {
   asking = true;
   const name = $("out").hidden ? identity.name : $("name").value.trim();
   try {
-    latest = name ? await fetchSessions(name) : { ...latest, sessions: [] };
+    latest = name ? await fetchSessions(name) : { ...latest, rule: null, sessions: [] };
     $("list-title").textContent = name ? `Sessions of ${name}` : "Sessions";
     showSessions(latest, mine());
     retell();
@@ -123,22 +127,32 @@ async function refresh() {
 
 // ---- logging in and out --------------------------------------------------------------------------
 
-async function login() {
+/** @param ends the sessions that the user has chosen to log out for this one */
+async function login(ends = []) {
   $("login-problem").textContent = "";
-  const body = { name: identity.name, window: `${titled(identity.colour)} · ${device()}`, class: deviceClass() };
+  const body = { name: identity.name, window: `${titled(identity.colour)} · ${device()}`, class: chosen() === "phone-desktop" ? plays() : deviceClass(), rule: chosen(), ends };
   const headers = { "Content-Type": "application/json" };
   let answer;
   try {
     const response = await fetch("demo/login", { method: "POST", headers, body: JSON.stringify(body) });
     answer = await response.json();
+    if (answer.code === "session-limit" && answer.rule === "ask") return showChoice(answer);
     if (!response.ok) throw new Error(answer.code === "session-limit" ? `Another window is logged in as ${identity.name}, and this server keeps the first login.` : answer.detail);
   } catch (error) {
     leave();
     $("login-problem").textContent = error instanceof TypeError ? "The server does not answer. Try again." : error.message;
     return;
   }
-  remember({ session: answer.session, ticket: answer.ticket, invited: false });
+  remember({ session: answer.session, ticket: answer.ticket, elevated: answer.elevated_ticket, invited: false });
   watch();
+}
+
+/** Where an application would be once the password was right. */
+function showChoice({ sessions, max_sessions: most }) {
+  $("chooser").setAttribute("max", most);
+  $("chooser").setAttribute("sessions", JSON.stringify(sessions));
+  show("choose", $("choose-title"));
+  void refresh();
 }
 
 /** From here on it is what any page does with its ticket. */
@@ -159,7 +173,7 @@ function watch() {
     onSessionExpired(told) {
       end = told;
       $("ended-lead").textContent = "";
-      remember({ session: null, ticket: null });
+      remember({ session: null, ticket: null, elevated: null });
       showEnded();
       show("ended", $("ended-title"));
       void refresh();
@@ -167,6 +181,10 @@ function watch() {
     },
   });
   showIn();
+  const devices = $("device-list");
+  if (identity.elevated) devices.setAttribute("elevated-ticket", identity.elevated);
+  else devices.removeAttribute("elevated-ticket");
+  devices.guard = guard;
   guard.start();
   void refresh();
 }
@@ -174,7 +192,7 @@ function watch() {
 function leave() {
   guard?.stop();
   guard = end = null;
-  remember({ session: null, ticket: null });
+  remember({ session: null, ticket: null, elevated: null });
   document.title = "Enforcer demo";
   $("name").value = identity.name;
   show("out", $("name"));
@@ -185,9 +203,15 @@ $("login").addEventListener("submit", (event) => {
   event.preventDefault();
   const name = $("name").value.trim();
   if (!name) return;
-  remember({ name });
+  remember({ name, plays: plays(), rule: chosen() });
   void login();
 });
+$("login").addEventListener("change", () => latest && retell());
+$("choice").addEventListener("submit", (event) => {
+  event.preventDefault();
+  void login(new FormData($("choice")).getAll("ends"));
+});
+$("cancel").addEventListener("click", leave);
 $("again").addEventListener("click", () => void login());
 $("other").addEventListener("click", leave);
 $("name").addEventListener("input", () => void refresh());
@@ -217,6 +241,7 @@ document.documentElement.dataset.colour = identity.colour;
 $("window-name").textContent = titled(identity.colour);
 $("window-device").textContent = device();
 $("name").value = identity.name;
+choose(identity.rule, identity.plays ?? deviceClass());
 if (identity.ticket) watch();
 else {
   if (identity.invited) $("login").querySelector("button").focus();

@@ -30,10 +30,11 @@ function asked() {
   const colour = wishes.get("window");
   if (!COLOURS.includes(colour)) return null;
   history.replaceState(null, "", location.pathname);
-  return { scope: hex(), colour, name: wishes.get("name")?.slice(0, 64) || anyName(), invited: true };
+  const [name, plays] = [wishes.get("name")?.slice(0, 64) || anyName(), wishes.get("plays") === "mobile" ? "mobile" : "desktop"];
+  return { scope: hex(), colour, name, plays, invited: true };
 }
 
-/** `{scope, colour, name, invited?, session?, ticket?, since?}` */
+/** `{scope, colour, name, plays?, rule?, invited?, session?, ticket?, elevated?}` */
 export const identity = asked() ?? stored() ?? { scope: hex(), colour: any(COLOURS), name: anyName() };
 
 export function remember(changes) {
@@ -59,10 +60,10 @@ export function device() {
 export const deviceClass = () => (/Mobi|Android/.test(navigator.userAgent) ? "mobile" : "desktop");
 
 /** The next window's address; `taken` are colours to leave out. */
-export function invitation(taken) {
+export function invitation(taken, plays) {
   const free = COLOURS.filter((colour) => !taken.includes(colour));
   const next = free[COLOURS.indexOf(identity.colour) % free.length];
-  return `${location.pathname}#${new URLSearchParams({ window: next, name: identity.name })}`;
+  return `${location.pathname}#${new URLSearchParams({ window: next, name: identity.name, plays })}`;
 }
 
 remember({});

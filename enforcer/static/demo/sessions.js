@@ -8,7 +8,7 @@ const rows = new Map();
 const WHY = {
   displaced: (by) => (by ? `displaced by ${by}` : "displaced"),
   replaced: () => "replaced by the same browser",
-  logout: () => "logged out",
+  logout: (by) => (by ? `logged out from the ${by}` : "logged out"),
   logout_everywhere: (by) => (by ? `logged out everywhere, from the ${by}` : "logged out everywhere"),
   password_changed: () => "the password was changed",
   security: () => "ended to protect the account",
@@ -82,7 +82,7 @@ export function showSessions({ now, sessions }, mine) {
     known.row.dataset.colour = COLOURS.includes(colour) ? colour : "none";
     write(known.window, window);
     write(known.here, session.id === mine ? "this window" : "");
-    write(known.device, device);
+    write(known.device, session.slot ? `${device} · plays a ${session.slot === "mobile" ? "phone" : "desktop"}` : device);
     if (session.live) {
       write(known.state, session.online ? "live" : "away");
       write(known.when, `since ${clock(session.started_at)} · ${span(Date.parse(session.started_at), server)}`);

@@ -1,0 +1,116 @@
+"""`GET /v1/stream`: the audit log as it grows, as server-sent events (HTML Living Standard §9.2)."""
+
+from collections.abc import Iterator
+
+import orjson
+from aiohttp import web
+
+from enforcer import protocol
+from enforcer.api import bodies
+from enforcer.api.context import Context
+from enforcer.api.guard import app_call
+from enforcer.domain.model import AuditEvent
+from enforcer.http.problems import RETRY_AFTER, Problem, invalid
+from enforcer.store.cursors import Cursor, cursor_of, cursor_text
+from enforcer.usecases.tail import Entry, Kind, News
+
+NAMES = {
+    AuditEvent.STARTED: "session.started",
+    AuditEvent.CLAIMED: "session.claimed",
+    AuditEvent.ENDED: "session.ended",
+    AuditEvent.LOGIN_REFUSED: "login.refused",
+    AuditEvent.REPORTED: "session.reported",
+}
+"""The events of the stream by the transitions of the audit log."""
+UNREAD = 2**20
+"""Bytes that a reader may leave unread."""
+
+
+class StreamQuery(bodies.Strict):
+    """Which events, of which room, and behind which cursor."""
+
+    room: bodies.Room | None = None
+    events: str | None = None
+    after: str | None = None
+
+
+@app_call
+async def stream(request: web.Request, context: Context) -> web.StreamResponse:
+    """`GET /v1/stream`: goes on until the reader leaves, or the server stops."""
+    asked = bodies.query(StreamQuery, request)
+    events = _events(asked.events)
+    given = request.headers.get("Last-Event-ID") or asked.after
+    cursor = None if given is None else cursor_of(given)
+    if given is not None and cursor is None:
+        raise invalid([("after", "is not a cursor that this call gave")])
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError
+    context.streams -= {other for other in context.streams if other.is_closing()}
+    if len(context.streams) >= context.settings.max_streams:
+        raise Problem("too-many-streams", f"{context.settings.max_streams} streams are open; see max_streams")
+    context.streams.add(transport)
+    context.metrics.streams.set(len(context.streams))
+    try:
+        begin = await context.tail.end() if cursor is None else cursor
+        with context.tail.followed(begin) as follower:
+            response = await _opened(request)
+            transport.set_write_buffer_limits(high=2 * UNREAD)  # who leaves more unread is cut, not waited for
+            await response.write(_event("ready", {"cursor": cursor_text(begin)}))
+            while (news := await follower.news()).kind is not Kind.OVER:
+                said = b"".join(_said(news, events, asked.room))
+                if transport.get_write_buffer_size() + len(said) > UNREAD:
+                    transport.abort()
+                    break
+                if said:
+                    await response.write(said)
+        return response
+    finally:
+        context.streams.discard(transport)
+        context.metrics.streams.set(len(context.streams))
+
+
+def _events(text: str | None) -> frozenset[str]:
+    wanted = frozenset(NAMES.values()) if text is None else frozenset(text.split(","))
+    if unknown := wanted - set(NAMES.values()):
+        raise invalid([("events", f"{min(unknown)!r} is none; there are {', '.join(NAMES.values())}")])
+    return wanted
+
+
+async def _opened(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
+    )
+    response.content_type = "text/event-stream"
+    response.charset = "utf-8"
+    await response.prepare(request)
+    return response
+
+
+def _said(news: News, events: frozenset[str], room: str | None) -> Iterator[bytes]:
+    match news.kind:
+        case Kind.ROWS:
+            for row, cursor in news.rows:
+                name = NAMES[row.entry.event]
+                if name in events and room in (None, row.entry.room):
+                    yield _row(name, (row, cursor))
+        case Kind.RESET:
+            yield _event("reset", {"cursor": cursor_text(news.cursor)}, news.cursor)
+        case Kind.AWAY:
+            yield _event("unavailable", {"retry_ms": RETRY_AFTER * 1000})
+        case Kind.QUIET:
+            # A cursor without an event: a reader of a quiet room does not fall behind what is kept.
+            yield f": still here\nid: {cursor_text(news.cursor)}\n\n".encode()
+
+
+def _row(name: str, entry: Entry) -> bytes:
+    row, cursor = entry
+    return _event(name, protocol.audit_record(row), cursor)
+
+
+def _event(name: str, data: protocol.JSON, cursor: Cursor | None = None) -> bytes:
+    head = f"event: {name}\n" + ("" if cursor is None else f"id: {cursor_text(cursor)}\n")
+    return head.encode() + b"data: " + orjson.dumps(data) + b"\n\n"
+
+
+ROUTES = (web.get("/v1/stream", stream, allow_head=False),)

@@ -1,0 +1,249 @@
+"""The end of the audit log, read once for all who follow it.
+
+Who follows may be behind: he then reads the log by himself until he has come to what was read for all. Nothing runs and
+nothing is read while nobody follows.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from typing import Any, NamedTuple
+
+from enforcer.domain.errors import StoreUnavailable
+from enforcer.domain.model import AuditRow, Decision
+from enforcer.process.tasks import cancelled
+from enforcer.store.base import Logs
+from enforcer.store.cursors import Cursor
+
+log = logging.getLogger(__name__)
+
+PAGE = 500
+"""Rows that are read at once."""
+KEPT = 4096
+"""Rows that are kept for those who are a little behind."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks for what other processes have committed."""
+GATHER = 0.01
+"""Seconds after a commit of this process in which more may come and be read with it."""
+QUIET_EVERY = 15.0
+"""Seconds after which those who follow are told that they still do."""
+
+Entry = tuple[AuditRow, Cursor]
+
+
+class Kind(Enum):
+    """What there is to say to somebody who follows."""
+
+    ROWS = "rows"
+    RESET = "reset"
+    """Rows behind his cursor are not kept any more: he goes on from now."""
+    AWAY = "away"
+    QUIET = "quiet"
+    OVER = "over"
+
+
+class News(NamedTuple):
+    """`rows` in their order, each with the cursor behind it; `cursor` is behind everything that was said."""
+
+    kind: Kind
+    cursor: Cursor
+    rows: tuple[Entry, ...] = ()
+
+
+class Tail:
+    """Of the log of one process's store. `committed` is called after each of its commits."""
+
+    def __init__(self, logs: Logs) -> None:
+        self._logs = logs
+        self._followers = 0
+        self._reading: asyncio.Task[None] | None = None
+        self._due = asyncio.Event()
+        self._owed = False
+        self.moved = asyncio.Event()
+        """Set when there is something new to know; the next one takes its place then."""
+        self.entries: deque[Entry] = deque(maxlen=KEPT)
+        self.number = 0
+        """Of entries that were read so far; the last is the newest of `entries`."""
+        self.cursor: Cursor | None = None
+        """Behind the newest entry; None before the first look."""
+        self.resets = 0
+        self.quiet = 0
+        self.away = False
+        self.closed = False
+
+    def committed(self, _: str, decision: Decision[Any], __: float) -> None:
+        """A decision of this process was committed."""
+        if self._reading is not None and decision.audit:
+            self._due.set()
+
+    @contextmanager
+    def followed(self, cursor: Cursor) -> Iterator["Follower"]:
+        """Somebody follows from this cursor on."""
+        self._followers += 1
+        if self._reading is None and not self.closed:
+            self.cursor = None
+            self._reading = asyncio.get_running_loop().create_task(self._read(), name="audit log")
+        try:
+            yield Follower(self, self._logs, cursor)
+        finally:
+            self._followers -= 1
+
+    async def end(self) -> Cursor:
+        """The cursor of where the log ends now; raises StoreUnavailable."""
+        part = await self._logs.audit_after(None, 0)
+        if part is None:
+            raise StoreUnavailable("the end of the audit log is not known")
+        return part.cursor
+
+    def look_again(self) -> None:
+        """Somebody could not read: after the next look everybody tries again."""
+        self._owed = True
+
+    async def close(self) -> None:
+        """Everybody who follows is told that it is over."""
+        self.closed = True
+        self._move()
+        if self._reading is not None:
+            await cancelled([self._reading])
+            self._reading = None
+
+    def _move(self) -> None:
+        moved, self.moved = self.moved, asyncio.Event()
+        moved.set()
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        said = loop.time()
+        while self._followers:
+            self._due.clear()
+            more = False
+            try:
+                more = await self._look()
+                if self.away or self._owed:
+                    self.away = self._owed = False
+                    self._move()
+            except StoreUnavailable:
+                self.away = True
+                self._move()
+            except Exception:
+                log.exception("reading the audit log failed; it goes on")
+            if loop.time() - said >= QUIET_EVERY:
+                said = loop.time()
+                self.quiet += 1
+                self._move()
+            if not more:
+                try:
+                    async with asyncio.timeout(LOOK_EVERY):
+                        await self._due.wait()
+                    await asyncio.sleep(GATHER)
+                except TimeoutError:
+                    pass
+        self._reading = None
+
+    async def _look(self) -> bool:
+        """Reads what is new; whether there may be more."""
+        if self.cursor is None:
+            self.cursor = await self.end()
+            self._move()
+            return False
+        part = await self._logs.audit_after(self.cursor, PAGE)
+        if part is None:  # the log is another one: emptied, or restored
+            self.cursor = await self.end()
+            self.resets += 1
+            self._move()
+            return False
+        self.cursor = part.cursor
+        if part.rows:
+            self.entries.extend(part.rows)
+            self.number += len(part.rows)
+            self._move()
+        return len(part.rows) == PAGE
+
+    def since(self, number: int) -> list[Entry] | None:
+        """The entries after this number; None if some of them are not kept."""
+        behind = self.number - number
+        if behind > len(self.entries):
+            return None
+        return [self.entries[len(self.entries) - behind + n] for n in range(behind)]
+
+
+class Follower:
+    """Somebody who follows. `news` waits for what is next."""
+
+    def __init__(self, tail: Tail, logs: Logs, cursor: Cursor) -> None:
+        self._tail = tail
+        self._logs = logs
+        self._cursor = cursor
+        self._at: int | None = None
+        """The number of the entry that was said last; None while he reads by himself."""
+        self._resets = tail.resets
+        self._quiet = tail.quiet
+        self._away = False
+
+    async def news(self) -> News:
+        """What there is to say next; waits until there is something."""
+        while True:
+            moved = self._tail.moved  # before anything is looked at, so that nothing is missed
+            found = await self._next()
+            if found is not None:
+                return found
+            await moved.wait()
+
+    async def _next(self) -> News | None:
+        tail = self._tail
+        if tail.closed:
+            return News(Kind.OVER, self._cursor)
+        if self._resets != tail.resets and tail.cursor is not None:
+            return self._reset(tail.cursor)
+        away = tail.away
+        if self._at is not None and (entries := tail.since(self._at)) is not None:
+            self._at += len(entries)
+            if fresh := tuple(self._fresh(entries)):
+                return News(Kind.ROWS, self._cursor, fresh)
+        else:
+            try:
+                found = await self._by_himself()
+                if found is not None:
+                    return found
+            except StoreUnavailable:
+                away = True
+                tail.look_again()
+        if away != self._away:
+            self._away = away
+            if away:
+                return News(Kind.AWAY, self._cursor)
+        if tail.quiet != self._quiet:
+            self._quiet = tail.quiet
+            return News(Kind.QUIET, self._cursor)
+        return None
+
+    async def _by_himself(self) -> News | None:
+        """Reads on until all that was read for everybody is behind him."""
+        tail = self._tail
+        number, read_for_all = tail.number, tail.cursor
+        part = await self._logs.audit_after(self._cursor, PAGE)
+        if part is None:
+            return self._reset(await tail.end())
+        self._cursor = part.cursor
+        if read_for_all is not None and _covers(self._cursor, read_for_all):
+            self._at = number
+        return News(Kind.ROWS, self._cursor, part.rows) if part.rows else None
+
+    def _reset(self, end: Cursor) -> News:
+        self._cursor, self._at, self._resets = end, None, self._tail.resets
+        return News(Kind.RESET, end)
+
+    def _fresh(self, entries: list[Entry]) -> Iterator[Entry]:
+        """Without those that he has read by himself."""
+        for row, cursor in entries:
+            if not _covers(self._cursor, cursor):
+                self._cursor = Cursor(cursor.log, tuple(map(max, self._cursor.places, cursor.places)))
+                yield row, self._cursor
+
+
+def _covers(own: Cursor, other: Cursor) -> bool:
+    """Whether everything before the other cursor is before this one, too."""
+    return own.log == other.log and all(a >= b for a, b in zip(own.places, other.places, strict=True))
