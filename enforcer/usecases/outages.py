@@ -85,7 +85,8 @@ class Outages:
             await self._note()
         elif await self._may_postpone():
             log.warning("no node was at work: idle and lost deadlines move", extra={"seconds": round(now - since, 1)})
-            await self._postpone(now - since, since, () if self._stepped(now - before) else self._here)
+            # Who was active after the last note and before the outage lost the same time; nobody is told apart by it.
+            await self._postpone(now - since, since + TICK_SLACK, () if self._stepped(now - before) else self._here)
             await self._note()
             if self._store.shared is not None:
                 await self._store.shared.give_back(POSTPONING)

@@ -267,7 +267,7 @@ class RegistryMachine(RuleBasedStateMachine):
         self.clock.now += away
         if self.clock.now - self.beat > TICK_SLACK:
             for e in self.expected.values():
-                if e.reason is None and e.active_at <= self.beat:
+                if e.reason is None and e.active_at <= self.beat + TICK_SLACK:
                     e.idle_at += self.clock.now - self.beat
         self.run(self.open())
         self.beat = self.clock.now

@@ -128,7 +128,7 @@ def test_a_pause_of_redis_ends_nobody(start_node: StartNode, open_page: OpenPage
     page.untouched()
     record = nodes[1].record("b")
     assert record["active"] is True, f"the outage was held against the user: {record['end_reason']}"
-    assert record["idle_expires_in"] <= left + 1, "the outage was added twice"
+    assert left - 4 <= record["idle_expires_in"] <= left + 2, "the outage was not added, or twice"
     until(lambda: nodes[0].record("b")["end_reason"] == "idle", 15)
 
 
