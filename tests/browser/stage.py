@@ -66,6 +66,9 @@ class Stage:
     logout_may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared, the app takes its time over the logout."""
     _logged_out: asyncio.Event = field(default_factory=asyncio.Event)
+    _sessions: set[str] = field(default_factory=set)
+    _earlier: set[str] = field(default_factory=set)
+    """Sessions of tests before: their pages may be heard of late, while they close."""
 
     def __post_init__(self) -> None:
         self.logout_may_answer.set()
@@ -75,6 +78,7 @@ class Stage:
         answer = self.enforcer.login(room, **body)
         self.ticket = answer["ticket"]
         self.session = answer["session"]
+        self._sessions.add(self.session)
         return self.session
 
     def anew(self) -> Self:
@@ -84,6 +88,7 @@ class Stage:
         self.line_in_body, self.orders, self.gets = False, 0, []
         self.logout_may_answer.set()
         self._logged_out.clear()
+        self._earlier |= self._sessions
         self.login()
         return self
 
@@ -174,8 +179,9 @@ class Stage:
 
     async def _logout(self, request: web.Request) -> web.Response:
         form = await request.post()
-        self.logouts.append({**form, "header": request.headers.get("X-Enforcer-Session")})
-        self._logged_out.set()
+        if form.get("session") not in self._earlier:
+            self.logouts.append({**form, "header": request.headers.get("X-Enforcer-Session")})
+            self._logged_out.set()
         await self.logout_may_answer.wait()
         return web.Response(status=204)
 
