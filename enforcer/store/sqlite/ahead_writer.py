@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.store.ahead import Ahead
@@ -23,11 +22,9 @@ from enforcer.store.sqlite import writer
 from enforcer.store.sqlite.statements import ROWS_AT_ONCE, Row, insert, prepare
 from enforcer.store.sqlite.writer import (
     OWN_FAULTS,
-    Intake,
     Job,
     Made,
-    Settle,
-    Work,
+    Writer,
     roll_back,
     run_work,
     unknown_outcome,
@@ -47,7 +44,7 @@ class _Batch:
     failure: StoreUnavailable | None = None
 
 
-class AheadWriter:
+class AheadWriter(Writer):
     """See `writer.Writer` for what each method promises. `make` tells `Ahead` what it has decided."""
 
     def __init__(
@@ -61,6 +58,7 @@ class AheadWriter:
     ) -> None:
         """`view` is entered around decisions that are taken in one turn, and never raises. `wrote` is called on the
         thread after each commit, while no transaction is open; `unknown` when nobody knows what was committed."""
+        super().__init__(loop)
         prepare(connection)
         self._connection = connection
         self._loop = loop
@@ -68,7 +66,6 @@ class AheadWriter:
         self._view = view
         self._wrote = wrote
         self._unknown = unknown
-        self._intake = Intake(loop, self._turn)
         self._made: deque[Job] = deque()
         """For the thread to take; only one side adds, and only the other takes away."""
         self._stopped = False
@@ -79,27 +76,17 @@ class AheadWriter:
         """Rung when there is something to take; false is the end."""
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
-        self.failing: str | None = None
-
-    async def decide(self, make: Made, committed: Settle | None = None) -> Any:
-        return await self._intake.put(Job(make, committed=committed))
-
-    async def write(self, rows: Sequence[Row], committed: Settle | None = None) -> None:
-        await self._intake.put(Job(committed=committed, rows=rows))
-
-    async def run(self, work: Work, committed: Settle | None = None) -> Any:
-        return await self._intake.put(Job(work=work, committed=committed))
 
     async def close(self) -> None:
-        await self._intake.close()
+        await self.intake.close()
         self._bell.put(False)
         await asyncio.to_thread(self._thread.join)
 
     # ---- on the event loop ---------------------------------------------------------------------
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
         """Makes waiting jobs ready for the thread, a few at a time."""
-        waiting, made = self._intake.waiting, self._made
+        waiting, made = self.intake.waiting, self._made
         if self._blind or not waiting:
             return
         with self._view():
@@ -109,7 +96,7 @@ class AheadWriter:
                     break
                 made.append(self._decided(waiting.popleft(), job.make))
         if waiting and waiting[0].make is not None and len(made) < writer.MAX_BATCH:
-            self._intake.call()
+            self.intake.call()
         while waiting and waiting[0].make is None and len(made) < writer.MAX_BATCH:
             made.append(waiting.popleft())
             self._blind += 1
@@ -134,14 +121,14 @@ class AheadWriter:
         for job in batch.jobs:
             error = batch.failure or job.error
             if error is not None or not batch.again:
-                self._intake.answer(job, error)
-        self._intake.answered()
+                self.intake.answer(job, error)
+        self.intake.answered()
 
     def _take_back(self, batch: _Batch) -> None:
         """It was not committed, so what was made after it must be made again, and what of it is to be done again."""
         again = [job for job in batch.jobs if batch.again and job.error is None]
         self._blind -= sum(job.make is None for job in self._made)
-        self._intake.waiting.extendleft(reversed([*again, *self._made]))
+        self.intake.waiting.extendleft(reversed([*again, *self._made]))
         self._made.clear()
         self._ahead.forget()
         if batch.failure is not None:

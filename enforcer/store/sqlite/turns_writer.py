@@ -8,19 +8,18 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 from enforcer.store.sqlite import writer
-from enforcer.store.sqlite.statements import Row, write
-from enforcer.store.sqlite.writer import OWN_FAULTS, Intake, Job, Made, Settle, Work, roll_back, run_work
+from enforcer.store.sqlite.statements import write
+from enforcer.store.sqlite.writer import OWN_FAULTS, Job, Writer, roll_back, run_work
 
 Errand = tuple[Callable[[], None], Callable[[Exception | None], None]]
 """What the thread does, and what the loop does after it, with the error."""
 
 
-class TurnsWriter:
+class TurnsWriter(Writer):
     """See `writer.Writer` for what each method promises."""
 
     def __init__(
@@ -34,12 +33,12 @@ class TurnsWriter:
         """`view` is entered around decisions, and never raises; it is given the connection to read over. `wrote` is
         called on the thread after each commit, while no transaction is open; `unknown` when nobody knows what was
         committed."""
+        super().__init__(loop)
         self._connection = connection
         self._loop = loop
         self._view = view
         self._wrote = wrote
         self._unknown = unknown
-        self._intake = Intake(loop, self._turn)
         self._batch: list[Job] = []
         """The jobs of the open transaction."""
         self._begun = False
@@ -50,32 +49,22 @@ class TurnsWriter:
         self._errands: queue.SimpleQueue[Errand | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
-        self.failing: str | None = None
-
-    async def decide(self, make: Made, committed: Settle | None = None) -> Any:
-        return await self._intake.put(Job(make, committed=committed))
-
-    async def write(self, rows: Sequence[Row], committed: Settle | None = None) -> None:
-        await self._intake.put(Job(committed=committed, rows=rows))
-
-    async def run(self, work: Work, committed: Settle | None = None) -> Any:
-        return await self._intake.put(Job(work=work, committed=committed))
 
     async def close(self) -> None:
-        await self._intake.close()
+        await self.intake.close()
         self._errands.put(None)
         await asyncio.to_thread(self._thread.join)
 
     # ---- on the event loop ---------------------------------------------------------------------
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
         """Some jobs go into the transaction; when no more have come, the thread commits it."""
-        if self._lent or not self._intake.waiting:
+        if self._lent or not self.intake.waiting:
             return
         if not self._begun and not self._begin():
             self._lend(self._wait_for_the_lock, self._has_begun)
             return
-        waiting, batch = self._intake.waiting, self._batch
+        waiting, batch = self.intake.waiting, self._batch
         try:
             with self._view(self._connection):
                 for _ in range(min(writer.AT_ONCE, writer.MAX_BATCH - len(batch), len(waiting))):
@@ -87,7 +76,7 @@ class TurnsWriter:
             self._done(e)
             return
         if waiting and waiting[0].work is None and len(batch) < writer.MAX_BATCH:
-            self._intake.call()  # what comes next goes into the same transaction
+            self.intake.call()  # what comes next goes into the same transaction
             return
         while waiting and waiting[0].work is not None and len(batch) < writer.MAX_BATCH:
             batch.append(waiting.popleft())
@@ -114,10 +103,10 @@ class TurnsWriter:
     def _has_begun(self, error: Exception | None) -> None:
         if error is None:
             self._begun = True
-            self._intake.call()
+            self.intake.call()
             return
-        while self._intake.waiting and len(self._batch) < writer.MAX_BATCH:  # they have waited for the same lock
-            self._batch.append(self._intake.waiting.popleft())
+        while self.intake.waiting and len(self._batch) < writer.MAX_BATCH:  # they have waited for the same lock
+            self._batch.append(self.intake.waiting.popleft())
         self._done(error)
 
     def _do(self, job: Job) -> None:
@@ -155,8 +144,8 @@ class TurnsWriter:
         batch, self._batch = self._batch, []
         self._begun = self._changed = False
         for job in batch:
-            self._intake.answer(job, failure or job.error)
-        self._intake.answered()
+            self.intake.answer(job, failure or job.error)
+        self.intake.answered()
 
     def _lend(self, what: Callable[[], None], after: Callable[[Exception | None], None]) -> None:
         self._lent = True

@@ -9,11 +9,12 @@ with one core a thread takes it from the event loop, and each finds its caches f
 
 import asyncio
 import sqlite3
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.store.sqlite.statements import Row
@@ -35,36 +36,6 @@ OWN_FAULTS = (
     *(ValueError, OverflowError),  # texts and numbers that SQLite does not take
 )
 """What says that a job is wrong; any other error of SQLite's says that the database is in trouble."""
-
-
-class Writer(Protocol):
-    """Does what it is given in the order in which it came, each whole or not at all."""
-
-    failing: str | None
-    """What the latest transaction failed with, until one succeeds again."""
-
-    async def decide(self, make: Made, committed: Settle | None = None) -> Any:
-        """Lets `make` decide, writes its rows, calls `committed` with its result after the commit, then returns it.
-
-        `make` may run again if what it has seen of decisions before it was not committed.
-
-        Raises:
-            StoreUnavailable: the transaction failed; whether it took effect is unknown.
-            Exception: what `make` raised, or its rows could not be written; nothing of it was committed.
-        """
-        ...
-
-    async def write(self, rows: Sequence[Row], committed: Settle | None = None) -> None:
-        """Writes rows that no decision has made. Raises as `decide`."""
-        ...
-
-    async def run(self, work: Work, committed: Settle | None = None) -> Any:
-        """Runs `work` on the thread, within the transaction; the rest is as with `decide`."""
-        ...
-
-    async def close(self) -> None:
-        """Finishes the waiting jobs, then ends the thread and closes its connection; whoever calls waits for that."""
-        ...
 
 
 @dataclass(slots=True)
@@ -145,6 +116,42 @@ class Intake:
         """Takes no more; returns when there are none left."""
         self._closed = True
         await self._idle.wait()
+
+
+class Writer(ABC):
+    """Does what it is given in the order in which it came, each whole or not at all."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.intake = Intake(loop, self.turn)
+        self.failing: str | None = None
+        """What the latest transaction failed with, until one succeeds again."""
+
+    async def decide(self, make: Made, committed: Settle | None = None) -> Any:
+        """Lets `make` decide, writes its rows, calls `committed` with its result after the commit, then returns it.
+
+        `make` may run again if what it has seen of decisions before it was not committed.
+
+        Raises:
+            StoreUnavailable: the transaction failed; whether it took effect is unknown.
+            Exception: what `make` raised, or its rows could not be written; nothing of it was committed.
+        """
+        return await self.intake.put(Job(make, committed=committed))
+
+    async def write(self, rows: Sequence[Row], committed: Settle | None = None) -> None:
+        """Writes rows that no decision has made. Raises as `decide`."""
+        await self.intake.put(Job(committed=committed, rows=rows))
+
+    async def run(self, work: Work, committed: Settle | None = None) -> Any:
+        """Runs `work` on the thread, within the transaction; the rest is as with `decide`."""
+        return await self.intake.put(Job(work=work, committed=committed))
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finishes the waiting jobs, then ends the thread and closes its connection; whoever calls waits for that."""
+
+    @abstractmethod
+    def turn(self) -> None:
+        """Some jobs wait: it is the writer's turn of the event loop."""
 
 
 def run_work(connection: sqlite3.Connection, job: Job, work: Work) -> None:
