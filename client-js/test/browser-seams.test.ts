@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createLatch, REMEMBERED } from "../src/latch.ts";
-import { createLocks } from "../src/locks.ts";
+import { createLocks, SEEN } from "../src/locks.ts";
 import { createNewest, isNewer, type Login } from "../src/newest.ts";
 import { safeStore } from "../src/storage.ts";
 import { createTabs, type Channel, type TabMessage } from "../src/tabs.ts";
@@ -116,6 +116,24 @@ describe("one tab at a time, without Web Locks", () => {
     const late = tabs[0]!.locks.exclusive("name", 1_000, () => assert.fail());
     await clock.pass(2_000);
     await late;
+  });
+});
+
+describe("one tab at a time, by Web Locks", () => {
+  it("passes the lock on when the others can see what was stored under it", async () => {
+    const clock = new FakeClock();
+    const began = clock.now();
+    let passedOn = 0;
+    const manager = {
+      request: (_: string, __: unknown, work: () => Promise<void>) =>
+        work().finally(() => {
+          passedOn = clock.now();
+        }),
+    } as unknown as LockManager;
+    const done = createLocks(manager, clock, new FakeStore(), () => "a").exclusive("name", 6_000, () => Promise.resolve());
+    await clock.pass(2 * SEEN);
+    await done;
+    assert.equal(passedOn - began, SEEN);
   });
 });
 
