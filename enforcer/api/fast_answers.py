@@ -18,10 +18,9 @@ from enforcer import protocol
 from enforcer.api import bodies, sessions
 from enforcer.api.context import Context
 from enforcer.api.forward_auth import identity, proxy_ticket
-from enforcer.api.guard import FORWARD_AUTH
 from enforcer.domain.errors import TicketInvalid
 from enforcer.domain.model import Session, Snapshot
-from enforcer.http.plain_requests import Headers, WholeRequest
+from enforcer.http.plain_requests import FORWARD_AUTH, Headers, WholeRequest
 from enforcer.http.problems import problem_for
 from enforcer.tickets import PROXY
 

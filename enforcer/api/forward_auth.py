@@ -11,13 +11,13 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from aiohttp import web
 
 from enforcer.api.context import CONTEXT, Context
-from enforcer.api.guard import FORWARD_AUTH as PATH
 from enforcer.api.guard import bearer, host_of
 from enforcer.configuration.settings import ForwardAuth
 from enforcer.domain.errors import SessionEnded, SessionUnknown, StoreUnavailable, TicketExpired, TicketInvalid
 from enforcer.domain.model import Session
 from enforcer.http.cookies import cookies_called
 from enforcer.http.origins import origin_allowed
+from enforcer.http.plain_requests import FORWARD_AUTH
 from enforcer.http.problems import RETRY_AFTER, Problem
 from enforcer.protocol import PROBLEMS
 from enforcer.tickets import PROXY, Ticket
@@ -33,7 +33,7 @@ async def forward_auth(request: web.Request) -> web.Response:
     setting = context.settings.forward_auth
     if setting is None:
         raise web.HTTPNotFound
-    options = _options(request) if request.path == PATH else {}
+    options = _options(request) if request.path == FORWARD_AUTH else {}
     outcomes = context.metrics.forward_auth
     try:
         ticket = _ticket(context, setting, request)
@@ -116,7 +116,7 @@ def _options(request: web.Request) -> Mapping[str, str]:
     for name, value in given:
         if value not in OPTIONS.get(name, ()):
             known = "; ".join(f"{option}={'|'.join(values)}" for option, values in OPTIONS.items())
-            raise Problem("invalid-request", f"an option of {PATH} is not known; there are {known}")
+            raise Problem("invalid-request", f"an option of {FORWARD_AUTH} is not known; there are {known}")
     return dict(given)
 
 
@@ -166,6 +166,6 @@ async def _go_on(_: web.Request) -> None:
 
 
 ROUTES = (
-    web.route("*", PATH, forward_auth, expect_handler=_go_on),
-    web.route("*", PATH + "/{path:.*}", forward_auth, expect_handler=_go_on),
+    web.route("*", FORWARD_AUTH, forward_auth, expect_handler=_go_on),
+    web.route("*", FORWARD_AUTH + "/{path:.*}", forward_auth, expect_handler=_go_on),
 )

@@ -10,6 +10,7 @@ from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
 from enforcer.http.authkeys import AuthKeys
 from enforcer.http.origins import TICKET_PARAMETERS, secret_in_url
+from enforcer.http.plain_requests import FORWARD_AUTH
 from enforcer.http.problems import Problem, head_too_large, rate_limited, unauthorized
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -17,8 +18,6 @@ KeyedHandler = Callable[[web.Request, Context], Awaitable[web.StreamResponse]]
 
 
 HEALTH = ("/healthz", "/readyz")
-FORWARD_AUTH = "/forward-auth"
-"""Where reverse proxies ask about requests of others."""
 KEYED = ("/notify", "/v1/", "/metrics")
 """How the paths begin whose calls show a key, which is judged before the body."""
 

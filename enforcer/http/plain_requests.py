@@ -29,7 +29,8 @@ _UNUSUAL = _UNUSUAL_BODY | {b"upgrade"}
 """These, and what changes what becomes of the connection."""
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,6}")
 HEAD_END = b"\r\n\r\n"
-FORWARD_AUTH = b"/forward-auth"
+FORWARD_AUTH = "/forward-auth"
+"""Where reverse proxies ask about requests of others."""
 MAX_HEAD = 4096
 """Bytes of a request line and headers that are still plain, but for those that open a WebSocket."""
 
@@ -70,12 +71,12 @@ def whole_request(data: bytes) -> WholeRequest | None:
     request = _REQUEST_LINE.fullmatch(line)
     if request is None:
         return None
-    read = _meaning.__wrapped__ if request[2] == FORWARD_AUTH else _meaning  # each browser has a block of its own
-    headers = read(block)
+    path = request[2].decode()
+    headers = _meaning(block) if path == FORWARD_AUTH else _known_meaning(block)  # each browser has a block of its own
     body = data[end + len(HEAD_END) :]
     if headers is None or len(body) != headers.content_length:
         return None
-    return WholeRequest(request[1].decode(), request[2].decode(), headers, body)
+    return WholeRequest(request[1].decode(), path, headers, body)
 
 
 def opening_request(head: bytes) -> Opening | None:
@@ -115,9 +116,8 @@ def may_go_on(head: bytes | bytearray, known: int) -> bool:
     return end < known - 1 or _ANY_LINE.fullmatch(head, 0, end) is not None
 
 
-@lru_cache(maxsize=256)
 def _meaning(block: bytes) -> Headers | None:
-    """What a header block says; the same callers send the same block again and again.
+    """What a header block says.
 
     None when a field comes twice, or when it is not plain how long the body is or that the connection stays open.
     """
@@ -138,6 +138,10 @@ def _meaning(block: bytes) -> Headers | None:
         _text(fields, b"forwarded"),
         _text(fields, b"cookie"),
     )
+
+
+_known_meaning = lru_cache(maxsize=256)(_meaning)
+"""The same app servers send the same block again and again."""
 
 
 def _text(fields: dict[bytes, bytes], name: bytes) -> str | None:
