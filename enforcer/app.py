@@ -82,7 +82,7 @@ class Server:
         metrics = Metrics(worker)
         self._loop_watch = LoopWatch(metrics)
         journal = Journal(clock.elapsed, metrics.takeover_wars.inc)
-        self._tail = Tail(self._store.logs)
+        self._tail = Tail(self._store.logs, stream.rendered)
         told = (metrics.committed, journal.committed, self._tail.committed)
         self._registry = Registry(self._store, settings.rules, clock.elapsed, told)
         self._notices = notices = Notices(log, clock.elapsed)

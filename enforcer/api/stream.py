@@ -9,10 +9,10 @@ from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import Context
 from enforcer.api.guard import app_call
-from enforcer.domain.model import AuditEvent
+from enforcer.domain.model import AuditEvent, AuditRow
 from enforcer.http.problems import RETRY_AFTER, Problem, invalid
 from enforcer.store.cursors import Cursor, cursor_of, cursor_text
-from enforcer.usecases.tail import Entry, Kind, News
+from enforcer.usecases.tail import Kind, News
 
 NAMES = {
     AuditEvent.STARTED: "session.started",
@@ -90,10 +90,9 @@ async def _opened(request: web.Request) -> web.StreamResponse:
 def _said(news: News, events: frozenset[str], room: str | None) -> Iterator[bytes]:
     match news.kind:
         case Kind.ROWS:
-            for row, cursor in news.rows:
-                name = NAMES[row.entry.event]
-                if name in events and room in (None, row.entry.room):
-                    yield _row(name, (row, cursor))
+            for row, _, said in news.rows:
+                if NAMES[row.entry.event] in events and room in (None, row.entry.room):
+                    yield said
         case Kind.RESET:
             yield _event("reset", {"cursor": cursor_text(news.cursor)}, news.cursor)
         case Kind.AWAY:
@@ -103,9 +102,9 @@ def _said(news: News, events: frozenset[str], room: str | None) -> Iterator[byte
             yield f": still here\nid: {cursor_text(news.cursor)}\n\n".encode()
 
 
-def _row(name: str, entry: Entry) -> bytes:
-    row, cursor = entry
-    return _event(name, protocol.audit_record(row), cursor)
+def rendered(row: AuditRow, cursor: Cursor) -> bytes:
+    """A row of the audit log as an event."""
+    return _event(NAMES[row.entry.event], protocol.audit_record(row), cursor)
 
 
 def _event(name: str, data: protocol.JSON, cursor: Cursor | None = None) -> bytes:

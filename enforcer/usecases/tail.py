@@ -7,7 +7,7 @@ nothing is read while nobody follows.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any, NamedTuple
@@ -31,7 +31,16 @@ GATHER = 0.01
 QUIET_EVERY = 15.0
 """Seconds after which those who follow are told that they still do."""
 
-Entry = tuple[AuditRow, Cursor]
+Render = Callable[[AuditRow, Cursor], bytes]
+"""What is said of a row, with the cursor behind it."""
+
+
+class Entry(NamedTuple):
+    """A row, the cursor behind it, and what is said of it: made once for all who follow."""
+
+    row: AuditRow
+    cursor: Cursor
+    said: bytes
 
 
 class Kind(Enum):
@@ -46,7 +55,7 @@ class Kind(Enum):
 
 
 class News(NamedTuple):
-    """`rows` in their order, each with the cursor behind it; `cursor` is behind everything that was said."""
+    """`rows` in their order; `cursor` is behind everything that was said."""
 
     kind: Kind
     cursor: Cursor
@@ -56,8 +65,9 @@ class News(NamedTuple):
 class Tail:
     """Of the log of one process's store. `committed` is called after each of its commits."""
 
-    def __init__(self, logs: Logs) -> None:
+    def __init__(self, logs: Logs, render: Render) -> None:
         self._logs = logs
+        self._render = render
         self._followers = 0
         self._reading: asyncio.Task[None] | None = None
         self._due = asyncio.Event()
@@ -87,9 +97,20 @@ class Tail:
             self.cursor = None
             self._reading = asyncio.get_running_loop().create_task(self._read(), name="audit log")
         try:
-            yield Follower(self, self._logs, cursor)
+            yield Follower(self, cursor)
         finally:
             self._followers -= 1
+
+    async def after(self, cursor: Cursor) -> tuple[tuple[Entry, ...], Cursor] | None:
+        """Some entries behind a cursor, and the cursor behind them; None if they are not kept."""
+        part = await self._logs.audit_after(cursor, PAGE)
+        if part is None:
+            return None
+        return tuple(Entry(row, behind, self._render(row, behind)) for row, behind in part.rows), part.cursor
+
+    def moved_on(self, entry: Entry, cursor: Cursor) -> Entry:
+        """The same entry for somebody who is further than others were behind it."""
+        return entry if cursor == entry.cursor else Entry(entry.row, cursor, self._render(entry.row, cursor))
 
     async def end(self) -> Cursor:
         """The cursor of where the log ends now; raises StoreUnavailable."""
@@ -149,18 +170,18 @@ class Tail:
             self.cursor = await self.end()
             self._move()
             return False
-        part = await self._logs.audit_after(self.cursor, PAGE)
-        if part is None:  # the log is another one: emptied, or restored
+        found = await self.after(self.cursor)
+        if found is None:  # the log is another one: emptied, or restored
             self.cursor = await self.end()
             self.resets += 1
             self._move()
             return False
-        self.cursor = part.cursor
-        if part.rows:
-            self.entries.extend(part.rows)
-            self.number += len(part.rows)
+        entries, self.cursor = found
+        if entries:
+            self.entries.extend(entries)
+            self.number += len(entries)
             self._move()
-        return len(part.rows) == PAGE
+        return len(entries) == PAGE
 
     def since(self, number: int) -> list[Entry] | None:
         """The entries after this number; None if some of them are not kept."""
@@ -173,9 +194,8 @@ class Tail:
 class Follower:
     """Somebody who follows. `news` waits for what is next."""
 
-    def __init__(self, tail: Tail, logs: Logs, cursor: Cursor) -> None:
+    def __init__(self, tail: Tail, cursor: Cursor) -> None:
         self._tail = tail
-        self._logs = logs
         self._cursor = cursor
         self._at: int | None = None
         """The number of the entry that was said last; None while he reads by himself."""
@@ -224,13 +244,13 @@ class Follower:
         """Reads on until all that was read for everybody is behind him."""
         tail = self._tail
         number, read_for_all = tail.number, tail.cursor
-        part = await self._logs.audit_after(self._cursor, PAGE)
-        if part is None:
+        found = await tail.after(self._cursor)
+        if found is None:
             return self._reset(await tail.end())
-        self._cursor = part.cursor
+        entries, self._cursor = found
         if read_for_all is not None and _covers(self._cursor, read_for_all):
             self._at = number
-        return News(Kind.ROWS, self._cursor, part.rows) if part.rows else None
+        return News(Kind.ROWS, self._cursor, entries) if entries else None
 
     def _reset(self, end: Cursor) -> News:
         self._cursor, self._at, self._resets = end, None, self._tail.resets
@@ -238,10 +258,10 @@ class Follower:
 
     def _fresh(self, entries: list[Entry]) -> Iterator[Entry]:
         """Without those that he has read by himself."""
-        for row, cursor in entries:
-            if not _covers(self._cursor, cursor):
-                self._cursor = Cursor(cursor.log, tuple(map(max, self._cursor.places, cursor.places)))
-                yield row, self._cursor
+        for entry in entries:
+            if not _covers(self._cursor, entry.cursor):
+                self._cursor = Cursor(entry.cursor.log, tuple(map(max, self._cursor.places, entry.cursor.places)))
+                yield self._tail.moved_on(entry, self._cursor)
 
 
 def _covers(own: Cursor, other: Cursor) -> bool:
