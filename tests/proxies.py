@@ -3,9 +3,7 @@
 import os
 import re
 import secrets
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.running import ROOT, START_WITHIN, EnforcerProcess, free_port, require_command
+from tests.running import ROOT, EnforcerProcess, free_port, require_command, running_program
 
 EXAMPLES = ROOT / "examples" / "proxies"
 KINDS = ("nginx", "caddy", "haproxy")
@@ -75,8 +73,19 @@ def proxied(kind: str, directory: Path) -> Iterator[Proxied]:
             ([sys.executable, *flask], f"http://127.0.0.1:{login_port}/login"),
             (_command(kind, directory, port, places), f"http://127.0.0.1:{port}/login"),
         ):
-            stack.enter_context(_running(command, directory, own, address))
+            log = directory / f"{Path(command[0]).name}-{httpx.URL(address).port}.log"
+            stack.enter_context(running_program(command, log, address, HOME=str(directory), **own))
         yield Proxied(f"http://127.0.0.1:{port}", enforcer)
+
+
+def nginx_command(directory: Path, port: int, servers: str) -> list[str]:
+    """nginx with these servers, of which the one on port 80 listens on `port` instead."""
+    temp = " ".join(f"{m}_temp_path {directory}/{m};" for m in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    user = "user root;" if os.geteuid() == 0 else ""  # who may write into the test's directory
+    servers = servers.replace("listen 80;", f"listen 127.0.0.1:{port};")
+    made = directory / "nginx.conf"
+    made.write_text(NGINX.format(user=user, d=directory, temp=temp, conf=servers))
+    return [require_command("nginx", "/usr/sbin/nginx"), "-c", str(made), "-p", str(directory)]
 
 
 def _command(kind: str, directory: Path, port: int, places: dict[str, int]) -> list[str]:
@@ -87,11 +96,7 @@ def _command(kind: str, directory: Path, port: int, places: dict[str, int]) -> l
         text = text.replace(place, f"127.0.0.1:{found}")
     made = directory / name
     if kind == "nginx":
-        temp = " ".join(f"{m}_temp_path {directory}/{m};" for m in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        text = re.sub(r"listen 80;", f"listen 127.0.0.1:{port};", text)
-        user = "user root;" if os.geteuid() == 0 else ""  # who may write into the test's directory
-        made.write_text(NGINX.format(user=user, d=directory, temp=temp, conf=text))
-        return [require_command("nginx", "/usr/sbin/nginx"), "-c", str(made), "-p", str(directory)]
+        return nginx_command(directory, port, text)
     if kind == "caddy":
         text = re.sub(r"^:80 ", f"http://127.0.0.1:{port} ", text, flags=re.MULTILINE)
         made.write_text("{\n\tadmin off\n}\n" + text)
@@ -100,33 +105,3 @@ def _command(kind: str, directory: Path, port: int, places: dict[str, int]) -> l
         text.replace("bind :80", f"bind 127.0.0.1:{port}").replace("enforcer.lua", str(EXAMPLES / "enforcer.lua"))
     )
     return [require_command("haproxy", "/usr/sbin/haproxy"), "-f", str(made)]
-
-
-@contextmanager
-def _running(command: list[str], directory: Path, own: dict[str, str], address: str) -> Iterator[None]:
-    environment = os.environ | own | {"HOME": str(directory)}
-    log = directory / f"{Path(command[0]).name}-{address.rpartition(':')[2].partition('/')[0]}.log"
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output) as running,
-    ):
-        try:
-            deadline = time.monotonic() + START_WITHIN
-            while not _answers(address):
-                assert running.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.05)
-            yield
-        finally:
-            running.terminate()
-            try:
-                running.wait(5)
-            except subprocess.TimeoutExpired:
-                running.kill()
-
-
-def _answers(address: str) -> bool:
-    try:
-        return httpx.get(address).status_code == 200
-    except httpx.TransportError:
-        return False

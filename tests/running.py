@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -69,6 +69,36 @@ def until(condition: Callable[[], object], within: float = 8.0, every: float = 0
     while not condition():
         assert time.monotonic() < deadline, f"not true within {within} s"
         time.sleep(every)
+
+
+def answers(address: str) -> bool:
+    """Whether there is a page at an address."""
+    try:
+        return httpx.get(address).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@contextlib.contextmanager
+def running_program(command: Sequence[str], log: Path, address: str, **environment: str) -> Iterator[None]:
+    """Another program, in the project's folder, from when it answers at `address`. What it says is in `log`."""
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=output, stderr=output) as program,
+    ):
+        try:
+            deadline = time.monotonic() + START_WITHIN
+            while not answers(address):
+                assert program.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.05)
+            yield
+        finally:
+            program.terminate()
+            try:
+                program.wait(5)
+            except subprocess.TimeoutExpired:
+                program.kill()
 
 
 class EnforcerProcess:

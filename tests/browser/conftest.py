@@ -1,10 +1,8 @@
 """Real browsers, and a real application that uses Enforcer."""
 
-import os
 import secrets
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.browser.devtools import CHROMIUM_FLAGS
 from tests.browser.stage import Stage
-from tests.running import ROOT, START_WITHIN, EnforcerProcess, free_port, require_command
+from tests.running import ROOT, EnforcerProcess, free_port, require_command, running_program
 
 ARTEFACTS = ROOT / "test-artefacts" / "browser"
 PATIENCE = 10_000
@@ -130,33 +128,10 @@ def running_site(directory: Path, ask: bool = False, **settings: Any) -> Iterato
         own = {"ENFORCER_URL": enforcer.url, "ENFORCER_AUTHKEY": enforcer.authkey, "SECRET_KEY": secret_key}
         if ask:
             own["ASK_AT_THE_LIMIT"] = "1"
-        stack.enter_context(_flask(url, own, directory / "flask.log"))
+        port = url.rpartition(":")[2]
+        flask = [sys.executable, "-m", "flask", "--app", "examples/flask/app.py", "run", "--port", port]
+        stack.enter_context(running_program(flask, directory / "flask.log", f"{url}/login", **own))
         yield Site(url, enforcer, secret_key)
-
-
-@contextmanager
-def _flask(url: str, own: dict[str, str], log: Path) -> Iterator[None]:
-    command = [sys.executable, "-m", "flask", "--app", "examples/flask/app.py", "run", "--port", url.rpartition(":")[2]]
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(command, cwd=ROOT, env=os.environ | own, stdout=output, stderr=output) as process,
-    ):
-        try:
-            deadline = time.monotonic() + START_WITHIN
-            while not _answers(url):
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.05)
-            yield
-        finally:
-            process.kill()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/login").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """Two nodes behind nginx, configured as the example says."""
 
-import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +9,8 @@ import pytest
 
 from tests.faults.conftest import StartNode
 from tests.integration.pages import Page, PythonClient
-from tests.running import ROOT, EnforcerProcess, free_port, require_command, until
-
-MAIN = "daemon off; pid {d}/nginx.pid; error_log {d}/error.log; events {{}} http {{ access_log off; {temp} {conf} }}"
+from tests.proxies import nginx_command
+from tests.running import ROOT, EnforcerProcess, free_port, running_program
 
 
 class Balanced:
@@ -38,26 +35,9 @@ def balanced(tmp_path: Path, start_node: StartNode) -> Iterator[Balanced]:
     conf = (ROOT / "examples/nginx/cluster.conf").read_text()
     for n, node in enumerate(nodes, 1):
         conf = conf.replace(f"node-{n}:8080", f"127.0.0.1:{node.port}")
-    conf = re.sub(r"listen 80;", f"listen 127.0.0.1:{port};", conf)
-    temp = " ".join(f"{m}_temp_path {tmp_path}/{m};" for m in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    (tmp_path / "nginx.conf").write_text(MAIN.format(d=tmp_path, temp=temp, conf=conf))
-    nginx = require_command("nginx", "/usr/sbin/nginx")
-    running = subprocess.Popen([nginx, "-c", str(tmp_path / "nginx.conf"), "-p", str(tmp_path)])
-    try:
-        balancer = Balanced(nodes, f"http://127.0.0.1:{port}")
-        until(lambda: reaches(balancer.url))
-        yield balancer
-    finally:
-        running.terminate()
-        running.wait(10)
-
-
-def reaches(url: str) -> bool:
-    """Whether somebody answers."""
-    try:
-        return httpx.get(f"{url}/healthz").status_code == 200
-    except httpx.TransportError:
-        return False
+    url = f"http://127.0.0.1:{port}"
+    with running_program(nginx_command(tmp_path, port, conf), tmp_path / "nginx.log", f"{url}/healthz"):
+        yield Balanced(nodes, url)
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling", "upgrade"])
