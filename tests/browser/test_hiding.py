@@ -121,18 +121,24 @@ async def test_no_style_and_no_layer_of_the_page_shows_through(
         assert await magenta(page, scratch) == 0
 
 
+async def back_with_the_server_away(profile: Profile, stage: Stage, wire: Wire, caching: str) -> tuple[Page, Page]:
+    """A private page that is left, whose session ends, and that is gone back to while nobody can say so."""
+    stage.attributes["url"] = wire.url
+    stage.headers["Cache-Control"] = caching
+    page, scratch = await secret_page(profile, stage)
+    await page.goto(f"{stage.url}/login")
+    stage.enforcer.call("DELETE", f"/v1/sessions/{stage.session}")
+    wire.cut()
+    await page.evaluate("() => { setTimeout(() => { history.back(); }); }")  # answered before it goes
+    await page.wait_for_function("() => location.pathname === '/' && window.sessionGuard")
+    await expect(page.locator(NOTICE)).to_contain_text("No connection")
+    return page, scratch
+
+
 async def test_back_after_the_log_out_with_the_server_away(profile: Profile, stage: Stage) -> None:
     """What comes out of a cache is hidden until the server has spoken, however long that takes, and says so."""
     async with Wire(stage.enforcer.port) as wire:
-        stage.attributes["url"] = wire.url
-        stage.headers["Cache-Control"] = "max-age=600"
-        page, scratch = await secret_page(profile, stage)
-        await page.goto(f"{stage.url}/login")
-        stage.enforcer.call("DELETE", f"/v1/sessions/{stage.session}")
-        wire.cut()
-        await page.evaluate("() => { setTimeout(() => { history.back(); }); }")  # answered before it goes
-        await page.wait_for_function("() => location.pathname === '/' && window.sessionGuard")
-        await expect(page.locator(NOTICE)).to_contain_text("No connection")
+        page, scratch = await back_with_the_server_away(profile, stage, wire, "max-age=600")
         assert await magenta(page, scratch) == 0
         await page.wait_for_timeout(3_000)
         assert await magenta(page, scratch) == 0
@@ -144,15 +150,7 @@ async def test_back_after_the_log_out_with_the_server_away(profile: Profile, sta
 async def test_back_is_hidden_whether_or_not_the_page_is_out_of_a_cache(profile: Profile, stage: Stage) -> None:
     """A cache may have forgotten it meanwhile, and an app that does not ask Enforcer serves it once more."""
     async with Wire(stage.enforcer.port) as wire:
-        stage.attributes["url"] = wire.url
-        stage.headers["Cache-Control"] = "no-store"
-        page, scratch = await secret_page(profile, stage)
-        await page.goto(f"{stage.url}/login")
-        stage.enforcer.call("DELETE", f"/v1/sessions/{stage.session}")
-        wire.cut()
-        await page.evaluate("() => { setTimeout(() => { history.back(); }); }")  # answered before it goes
-        await page.wait_for_function("() => location.pathname === '/' && window.sessionGuard")
-        await expect(page.locator(NOTICE)).to_contain_text("No connection")
+        page, scratch = await back_with_the_server_away(profile, stage, wire, "no-store")
         assert stage.gets == ["/", "/"], "it was served anew"
         assert await magenta(page, scratch) == 0
 

@@ -139,9 +139,7 @@ async def test_a_login_costs_a_read_only_for_those_whom_it_concerns() -> None:
     pages = []
     for _ in range(20):
         _, auth = await house.login()
-        page = Paper()
-        link = house.hub.arrive(page, auth)
-        house.hub.welcome(link, await house.hub.join(link))
+        page, _ = await joined(house, auth)
         pages.append(page)
     await _settled(house.hub)
     heard, reads = [len(page.heard) for page in pages], house.store.reads
@@ -306,10 +304,7 @@ async def test_a_page_whose_logout_fails_is_told_who_else_has_ended_it(house: Ho
 async def test_tabs_get_the_same_news_object(house: House) -> None:
     """What an end says is put together once, so that an engine writes it once for all tabs."""
     session, auth = await house.login()
-    tabs = [Paper() for _ in range(3)]
-    for page in tabs:
-        link = house.hub.arrive(page, auth)
-        house.hub.welcome(link, await house.hub.join(link))
+    tabs = [(await joined(house, auth))[0] for _ in range(3)]
     await house.registry.end(session, *_by_app())
     assert len({id(page.news[-1]) for page in tabs}) == 1
 
@@ -323,10 +318,7 @@ async def test_a_login_does_not_read_a_large_room_for_each_of_its_sockets(
     pages = []
     for _ in range(100):
         _, auth = await house.login()
-        page = Paper()
-        link = house.hub.arrive(page, auth)
-        house.hub.welcome(link, await house.hub.join(link))
-        pages.append((page, link))
+        pages.append(await joined(house, auth))
     await _settled(house.hub)
     for page, _ in pages:
         page.heard.clear()
