@@ -1,7 +1,6 @@
 """Bodies and query strings as strict models: what is not known here is an error with a hint, never ignored."""
 
 import asyncio
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -29,6 +28,7 @@ from pydantic import (
 )
 
 from enforcer import protocol
+from enforcer.configuration.reading import did_you_mean
 from enforcer.configuration.settings import LONGEST, duration
 from enforcer.domain import devices
 from enforcer.domain.model import FOREVER, NO_TERMS, Device, EndReason, Terms
@@ -475,6 +475,5 @@ def _sentence(model: type[BaseModel], error: Mapping[str, Any]) -> tuple[str, st
         known = [f.alias or name for name, f in model.model_fields.items()]
         if len(error["loc"]) > 1:
             known = [f.alias or name for name, f in DeviceBody.model_fields.items()]
-        close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-        return field, "is not known" + (f"; did you mean {close[0]!r}?" if close else "")
+        return field, "is not known" + did_you_mean(str(error["loc"][-1]), known)
     return field, str(error["msg"]).removeprefix("Value error, ")

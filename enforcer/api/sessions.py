@@ -1,6 +1,5 @@
 """The calls of app servers: logins, validation, ends."""
 
-import difflib
 from typing import Any
 
 import orjson
@@ -10,6 +9,7 @@ from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.guard import app_call, bearer, judge_key
+from enforcer.configuration.reading import did_you_mean
 from enforcer.domain.admission import Login
 from enforcer.domain.errors import Refused, SessionEnded, SessionLimit, SessionUnknown, StoreUnavailable
 from enforcer.domain.model import EndReason, LoginAnswer, Session, Snapshot
@@ -87,8 +87,7 @@ async def _login_of(context: Context, body: bodies.ClaimBody, request_id: str | 
     """The login as the domain knows it. Raises `invalid-request` for a slot that there is not."""
     slots = context.registry.rules.slots
     if body.slot is not None and slots and body.slot not in slots:
-        close = difflib.get_close_matches(body.slot, slots, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(sorted(slots))}"
+        hint = did_you_mean(body.slot, slots) or f"; there are {', '.join(sorted(slots))}"
         raise invalid([("slot", f"{body.slot!r} is not a configured slot{hint}")])
     return Login(
         new_id=new_session_id(),
