@@ -96,6 +96,12 @@ def _doors(s: Settings) -> Iterator[str]:
             yield f"{name} has few different characters; `enforcer genkey` makes a strong one"
         if len(set(keys)) < len(keys):
             yield f"{name} holds the same key twice; one is enough unless it is being changed"
+    for named in s.keys:
+        if named.rooms and named.rooms[-1].isalnum():
+            yield (
+                f"keys.{named.name}: its rooms begin with {named.rooms!r}, and so does {named.rooms + '2'!r}; end it "
+                "with a sign that no name goes on with, such as ':'"
+            )
     networks = [ipaddress.ip_network(n, strict=False) for n in s.trusted_proxies]
     v4 = [n for n in networks if isinstance(n, ipaddress.IPv4Network)]
     v6 = [n for n in networks if isinstance(n, ipaddress.IPv6Network)]
@@ -120,6 +126,17 @@ def _doors(s: Settings) -> Iterator[str]:
         yield "demo is on: anyone who reaches the server can use /demo; leave it off in production"
     if s.store == "memory://":
         yield "store is memory://: every session is forgotten at a restart"
+
+
+def who_may_what(settings: Settings) -> list[str]:
+    """A line for each key: what it may do, and where. Never the key."""
+    lines = ["authkey may everything, in all rooms"]
+    if settings.metrics_key is not None:
+        lines.append("metrics_key may metrics")
+    for key in settings.keys:
+        where = f"in rooms that begin with {key.rooms!r}" if key.rooms else "in all rooms"
+        lines.append(f"key {key.name!r} may {', '.join(dict.fromkeys(key.may))}, {where}")
+    return lines
 
 
 def _rebinds(s: Settings) -> bool:

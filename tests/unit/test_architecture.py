@@ -28,9 +28,17 @@ SEPARATE = {("api", "gateway"), ("gateway", "api"), ("process/jobs", "api"), ("p
 """Neighbours that must not know each other."""
 PURE = (
     *("domain/model", "domain/errors", "domain/rules", "domain/deadlines", "domain/devices", "domain/draft"),
-    *("domain/admission", "domain/policy", "domain/explaining", "http/authkeys"),
+    *("domain/admission", "domain/policy", "domain/explaining", "domain/permissions", "http/authkeys"),
     *("http/origins", "http/plain_requests", "http/rates", "configuration/text", "process/terminal", "command/moments"),
-    *("protocol", "tickets", "usecases/unwritten", "usecases/presence", "store/ahead", "store/cursors"),
+    *(
+        "protocol",
+        "tickets",
+        "usecases/unwritten",
+        "usecases/presence",
+        "usecases/pulse",
+        "store/ahead",
+        "store/cursors",
+    ),
     "store/recent",
     *("store/redis/address", "store/redis/keys", "store/redis/rows", "gateway/visitor", "gateway/packets"),
     *("gateway/direct/frames", "gateway/direct/wheel"),

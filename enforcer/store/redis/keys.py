@@ -25,6 +25,8 @@ class Keys:
         """Holds what tells this audit log from any other."""
         self.beat = f"{prefix}:beat"
         self.probe = f"{prefix}:probe"
+        self.nodes = f"{prefix}:nodes"
+        """What each process says of itself: a hash by process, of the time and the text."""
 
     def lease(self, name: str) -> str:
         """Held by one process at a time."""
