@@ -8,7 +8,21 @@ from typing import Any
 
 from aiohttp import web
 
-from enforcer.api import demo, devices, forward_auth, logs, measure, openapi, overview, pages, sessions, site, stream
+from enforcer.api import (
+    admin,
+    admin_data,
+    demo,
+    devices,
+    forward_auth,
+    logs,
+    measure,
+    openapi,
+    overview,
+    pages,
+    sessions,
+    site,
+    stream,
+)
 from enforcer.api.bodies import MAX_BODY
 from enforcer.api.connections import Connections
 from enforcer.api.context import CONTEXT, Context, edge_of
@@ -20,7 +34,8 @@ from enforcer.gateway.handshake import Handshakes
 from enforcer.gateway.hub import Hub
 from enforcer.gateway.limits import Pace
 from enforcer.gateway.places import Places
-from enforcer.http.authkeys import AuthKeys
+from enforcer.http.authkeys import AuthKeys, Guesses
+from enforcer.http.console_cookies import ConsoleCookies
 from enforcer.http.problems import problems
 from enforcer.http.rates import Rates
 from enforcer.process import descriptors
@@ -105,6 +120,8 @@ class Server:
             Rates(DEMO_BURST, DEMO_RATE),
             self._tail,
             self._overview,
+            ConsoleCookies(settings.authkeys, settings.callers),
+            Guesses(clock.elapsed, admin.MAX_FAILURES),
         )
         self._descriptors = Descriptors()
         self._hub = Hub(self._registry, self._context.office, settings, metrics, self._context.pages, notices)
@@ -237,7 +254,20 @@ def _application(context: Context, handshakes: Handshakes) -> web.Application:
     ]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     app[CONTEXT] = context
-    everything = (openapi, logs, stream, overview, sessions, pages, devices, forward_auth, site, measure)
+    everything = (
+        openapi,
+        admin,
+        admin_data,
+        logs,
+        stream,
+        overview,
+        sessions,
+        pages,
+        devices,
+        forward_auth,
+        site,
+        measure,
+    )
     for routes in (part.ROUTES for part in everything):
         app.add_routes(routes)
     if context.settings.demo:

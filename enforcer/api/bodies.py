@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import parse_qsl
 
 import orjson
 from aiohttp import web
@@ -327,6 +328,26 @@ class ReportBody(Strict):
     note: str | None = None
 
 
+class AdminLoginForm(Strict):
+    """Logging in to the console."""
+
+    key: str
+
+
+class AdminEndBody(Strict):
+    """Ends one session, or all of a room."""
+
+    session: SessionId | None = None
+    room: RoomInBody | None = None
+    reason: Reason | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.session is None) == (self.room is None):
+            raise ValueError("give either `session` or `room`")
+        return self
+
+
 class NoBody(Strict):
     """A call that takes no members."""
 
@@ -388,21 +409,38 @@ async def read_json(request: web.Request, *, optional: bool = False) -> dict[str
     Raises:
         Problem: `unsupported-media-type`, `too-large`, `too-slow`, `malformed-json` or `invalid-request`.
     """
-    refuse_encoded(request)
     if optional and not request.body_exists:
+        refuse_encoded(request)
         return {}
-    if request.content_type != "application/json":
-        raise Problem("unsupported-media-type", "send the body as Content-Type: application/json")
+    return _object(await _raw(request, "application/json"))
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """The body as the fields of a form, each once at most; otherwise as `read_json`."""
+    raw = await _raw(request, "application/x-www-form-urlencoded")
+    try:
+        pairs = parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=100)
+    except ValueError:
+        raise invalid([("body", "is not a form in UTF-8")]) from None
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise invalid([("body", "has a field more than once")])
+    return fields
+
+
+async def _raw(request: web.Request, media_type: str) -> bytes:
+    refuse_encoded(request)
+    if request.content_type != media_type:
+        raise Problem("unsupported-media-type", f"send the body as Content-Type: {media_type}")
     if request.content_length is not None and request.content_length > MAX_BODY:
         raise Problem("too-large", f"at most {MAX_BODY} bytes")
     try:
         async with asyncio.timeout(BODY_WITHIN):
-            raw = await request.read()  # the application's limit holds for bodies without a length
+            return await request.read()  # the application's limit holds for bodies without a length
     except TimeoutError:
         raise Problem("too-slow", f"the body did not arrive within {BODY_WITHIN:g} s") from None
     except BROKEN_OFF:
         raise Problem("malformed-request", "the body broke off, or its chunks are not valid HTTP/1.1") from None
-    return _object(raw)
 
 
 def refuse_encoded(request: web.Request) -> None:

@@ -7,7 +7,8 @@ from aiohttp import web
 
 from enforcer.api.describing import Describer
 from enforcer.configuration.settings import Settings
-from enforcer.http.authkeys import AuthKeys
+from enforcer.http.authkeys import AuthKeys, Guesses
+from enforcer.http.console_cookies import ConsoleCookies
 from enforcer.http.origins import Edge
 from enforcer.http.rates import Rates
 from enforcer.process.metrics import Metrics
@@ -35,6 +36,8 @@ class Context:
     demo_rates: Rates
     tail: Tail
     overview: Overview
+    cookies: ConsoleCookies
+    guesses: Guesses
     streams: set[asyncio.Transport] = field(default_factory=set)
 
     def configure(self, settings: Settings) -> None:
@@ -42,6 +45,7 @@ class Context:
         self.settings = settings
         self.office = TicketOffice(settings.authkeys, settings.ticket_lifetime)
         self.authkeys.configure(settings.callers)
+        self.cookies = ConsoleCookies(settings.authkeys, settings.callers)
         self.edge = edge_of(settings)
 
     def client_ip(self, request: web.Request) -> str:

@@ -118,9 +118,10 @@ class AuditLogQuery(bodies.Strict):
     cursor: str | None = None
 
 
-@app_call(May.READ)
-async def session_log(request: web.Request, context: Context, caller: Caller) -> web.StreamResponse:
-    """`GET /v1/sessions`: a row a session, oldest start first."""
+async def session_log(
+    request: web.Request, context: Context, caller: Caller, media_type: str | None = None
+) -> web.StreamResponse:
+    """`GET /v1/sessions`: a row a session, oldest start first; as a stream of `media_type`, if one is asked for."""
     asked = bodies.query(SessionLogQuery, request)
     query = SessionQuery(
         room=asked.room,
@@ -148,7 +149,7 @@ async def session_log(request: web.Request, context: Context, caller: Caller) ->
     def documents(rows: list[Snapshot]) -> list[protocol.JSON]:
         return [show(context, row) for row in rows]
 
-    if (stream := _stream_type(request)) is not None:
+    if (stream := media_type or _stream_type(request)) is not None:
         return await _streamed(request, stream, SESSION_COLUMNS, pages(), documents)
     rows = await context.registry.sessions(query)
     shown, more = rows[: asked.limit], len(rows) > asked.limit
@@ -161,9 +162,10 @@ async def session_log(request: web.Request, context: Context, caller: Caller) ->
     )
 
 
-@app_call(May.READ)
-async def audit_log(request: web.Request, context: Context, caller: Caller) -> web.StreamResponse:
-    """`GET /v1/audit`: a row a transition, oldest first."""
+async def audit_log(
+    request: web.Request, context: Context, caller: Caller, media_type: str | None = None
+) -> web.StreamResponse:
+    """`GET /v1/audit`: a row a transition, oldest first; as a stream of `media_type`, if one is asked for."""
     asked = bodies.query(AuditLogQuery, request)
     query = AuditQuery(
         room=asked.room,
@@ -185,7 +187,7 @@ async def audit_log(request: web.Request, context: Context, caller: Caller) -> w
                 return
             after = rows[-1].seq
 
-    if (stream := _stream_type(request)) is not None:
+    if (stream := media_type or _stream_type(request)) is not None:
         return await _streamed(request, stream, AUDIT_COLUMNS, pages(), _audit_documents)
     rows = await context.registry.audit(query)
     shown, more = rows[: asked.limit], len(rows) > asked.limit
@@ -257,6 +259,8 @@ async def _streamed(
     document; later the answer is cut off, which a client notices by the missing end of the chunks."""
     first = await anext(pages)
     response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+    if request.path.endswith(".csv"):
+        response.headers["Content-Disposition"] = f'attachment; filename="{request.path.rpartition("/")[2]}"'
     response.content_type = media_type
     response.charset = "utf-8"
     await response.prepare(request)
@@ -318,6 +322,6 @@ def _is_formula(text: str) -> bool:
 
 
 ROUTES = (
-    web.get("/v1/sessions", session_log, allow_head=False),
-    web.get("/v1/audit", audit_log, allow_head=False),
+    web.get("/v1/sessions", app_call(May.READ)(session_log), allow_head=False),
+    web.get("/v1/audit", app_call(May.READ)(audit_log), allow_head=False),
 )

@@ -1,6 +1,6 @@
 """`GET /v1/stream`: the audit log as it grows, as server-sent events (HTML Living Standard §9.2)."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import orjson
 from aiohttp import web
@@ -13,7 +13,7 @@ from enforcer.domain.model import AuditEvent, AuditRow
 from enforcer.domain.permissions import Caller, May
 from enforcer.http.problems import RETRY_AFTER, Problem, invalid
 from enforcer.store.cursors import Cursor, cursor_of, cursor_text
-from enforcer.usecases.tail import Kind, News
+from enforcer.usecases.tail import Follower, Kind, News
 
 NAMES = {
     AuditEvent.STARTED: "session.started",
@@ -35,8 +35,13 @@ class StreamQuery(bodies.Strict):
     after: str | None = None
 
 
-@app_call(May.STREAM)
-async def stream(request: web.Request, context: Context, caller: Caller) -> web.StreamResponse:
+Around = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
+"""Adds something of its own to what is said, or ends it."""
+
+
+async def stream(
+    request: web.Request, context: Context, caller: Caller, around: Around | None = None
+) -> web.StreamResponse:
     """`GET /v1/stream`: goes on until the reader leaves, or the server stops."""
     asked = bodies.query(StreamQuery, request)
     events = _events(asked.events)
@@ -58,9 +63,9 @@ async def stream(request: web.Request, context: Context, caller: Caller) -> web.
         with context.tail.followed(begin) as follower:
             response = await _opened(request)
             transport.set_write_buffer_limits(high=2 * UNREAD)  # who leaves more unread is cut, not waited for
-            await response.write(_event("ready", {"cursor": cursor_text(begin)}))
-            while (news := await follower.news()).kind is not Kind.OVER:
-                said = b"".join(_said(news, events, asked.room, caller))
+            await response.write(event("ready", {"cursor": cursor_text(begin)}))
+            saying = _saying(follower, events, asked.room, caller)
+            async for said in saying if around is None else around(saying):
                 if transport.get_write_buffer_size() + len(said) > UNREAD:
                     transport.abort()
                     break
@@ -70,6 +75,11 @@ async def stream(request: web.Request, context: Context, caller: Caller) -> web.
     finally:
         context.streams.discard(transport)
         context.metrics.streams.set(len(context.streams))
+
+
+async def _saying(follower: Follower, events: frozenset[str], room: str | None, caller: Caller) -> AsyncIterator[bytes]:
+    while (news := await follower.news()).kind is not Kind.OVER:
+        yield b"".join(_said(news, events, room, caller))
 
 
 def _events(text: str | None) -> frozenset[str]:
@@ -96,9 +106,9 @@ def _said(news: News, events: frozenset[str], room: str | None, caller: Caller) 
                 if NAMES[row.entry.event] in events and room in (None, row.entry.room) and caller.sees(row.entry.room):
                     yield said
         case Kind.RESET:
-            yield _event("reset", {"cursor": cursor_text(news.cursor)}, news.cursor)
+            yield event("reset", {"cursor": cursor_text(news.cursor)}, news.cursor)
         case Kind.AWAY:
-            yield _event("unavailable", {"retry_ms": RETRY_AFTER * 1000})
+            yield event("unavailable", {"retry_ms": RETRY_AFTER * 1000})
         case Kind.QUIET:
             # A cursor without an event: a reader of a quiet room does not fall behind what is kept.
             yield f": still here\nid: {cursor_text(news.cursor)}\n\n".encode()
@@ -106,12 +116,13 @@ def _said(news: News, events: frozenset[str], room: str | None, caller: Caller) 
 
 def rendered(row: AuditRow, cursor: Cursor) -> bytes:
     """A row of the audit log as an event."""
-    return _event(NAMES[row.entry.event], protocol.audit_record(row), cursor)
+    return event(NAMES[row.entry.event], protocol.audit_record(row), cursor)
 
 
-def _event(name: str, data: protocol.JSON, cursor: Cursor | None = None) -> bytes:
+def event(name: str, data: protocol.JSON, cursor: Cursor | None = None) -> bytes:
+    """An event, with the cursor behind it as its id."""
     head = f"event: {name}\n" + ("" if cursor is None else f"id: {cursor_text(cursor)}\n")
     return head.encode() + b"data: " + orjson.dumps(data) + b"\n\n"
 
 
-ROUTES = (web.get("/v1/stream", stream, allow_head=False),)
+ROUTES = (web.get("/v1/stream", app_call(May.STREAM)(stream), allow_head=False),)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from enforcer.configuration.reading import did_you_mean
 from enforcer.configuration.settings import ENV_PREFIX, Settings
+from enforcer.domain.permissions import May
 from enforcer.domain.rules import Limits
 from enforcer.process.cores import usable_cores
 from enforcer.process.listening import try_to_listen, why_not_listening
@@ -102,6 +103,8 @@ def _doors(s: Settings) -> Iterator[str]:
                 f"keys.{named.name}: its rooms begin with {named.rooms!r}, and so does {named.rooms + '2'!r}; end it "
                 "with a sign that no name goes on with, such as ':'"
             )
+    if s.admin and not any(May.ADMIN in named.may for named in s.keys):
+        yield "admin is on, and only the authkey may log in to the console; give operators a key of their own in `keys`"
     networks = [ipaddress.ip_network(n, strict=False) for n in s.trusted_proxies]
     v4 = [n for n in networks if isinstance(n, ipaddress.IPv4Network)]
     v6 = [n for n in networks if isinstance(n, ipaddress.IPv6Network)]

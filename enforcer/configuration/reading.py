@@ -98,7 +98,16 @@ def _validated(
     while True:
         wrong: set[str] = set()
         try:
-            return Loaded(**overrides), refused
+            settings = Loaded(**overrides)
+            set_ones = {name.lower().removeprefix(ENV_PREFIX.lower()) for name in variables if _is_ours(name)}
+            settings.come_from(
+                {
+                    **dict.fromkeys(values, "file"),
+                    **dict.fromkeys(set_ones, "environment"),
+                    **dict.fromkeys(overrides, "flag"),
+                }
+            )
+            return settings, refused
         except ValidationError as e:
             problems += _sentences(e)
             wrong = {str(error["loc"][0]) for error in e.errors(include_url=False, include_input=False)}
@@ -115,6 +124,10 @@ def _validated(
             del variables[name]
         if size == len(overrides) + len(variables) + len(values):  # nothing is left to take away
             raise ConfigError(problems)
+
+
+def _is_ours(variable: str) -> bool:
+    return variable.lower().startswith(ENV_PREFIX.lower())
 
 
 def readable_by_others(path: Path) -> bool:

@@ -7,11 +7,11 @@ Durations are seconds, as a number or as "90s", "15m",
 import contextlib
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
 from pydantic_settings import (
     BaseSettings,
     SettingsConfigDict,
@@ -375,6 +375,18 @@ class Settings(BaseSettings):
     """what a page shows to end other sessions of its user: elevated, an elevated ticket; ticket, its own; off, never"""
     demo: bool = False
     """serves the demo page"""
+    admin: bool = False
+    """serves the console at /admin"""
+
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def source_of(self, name: str) -> str:
+        """Where the value of a setting comes from: `flag`, `environment`, `file` or `default`."""
+        return self._sources.get(name, "default")
+
+    def come_from(self, sources: Mapping[str, str]) -> None:
+        """Notes where values come from, by their settings."""
+        self._sources = dict(sources)
 
     @property
     def authkeys(self) -> tuple[str, ...]:

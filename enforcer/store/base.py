@@ -144,6 +144,14 @@ class Store(Protocol):
         """What `get` would return, if it can be said without waiting for anything; None says nothing."""
         ...
 
+    async def remember(self, name: str, seconds: float) -> None:
+        """Keeps a name for so long, durably and for every process that uses the data."""
+        ...
+
+    async def remembered(self, name: str) -> bool:
+        """Whether the name is kept now."""
+        ...
+
     async def open_sessions(self) -> int:
         """How many sessions are live, pages that no login has claimed included; without looking at each."""
         ...

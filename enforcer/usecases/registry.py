@@ -531,6 +531,22 @@ class Registry:
         except SessionUnknown:
             _not_replaced(room, elsewhere.session)
 
+    async def look(self, session: str, within: str = "") -> Snapshot:
+        """As `get`, but a look is no sign of life."""
+        return await self._current(session, None, within)
+
+    async def has_history(self, room: str) -> bool:
+        """Whether the session log has any session of the room."""
+        return bool(await self._store.logs.sessions(SessionQuery(room=room, limit=1)))
+
+    async def remember(self, name: str, seconds: float) -> None:
+        """Keeps a name for so long, for all processes."""
+        await self._store.remember(name, seconds)
+
+    async def remembered(self, name: str) -> bool:
+        """Whether the name is kept now."""
+        return await self._store.remembered(name)
+
     async def knows(self, session: str) -> bool:
         """Whether there is such a session, live or ended."""
         return await self._store.get(session) is not None

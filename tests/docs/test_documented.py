@@ -9,7 +9,7 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from enforcer import protocol
-from enforcer.api import devices, forward_auth, logs, measure, openapi, overview, pages, sessions, site, stream
+from enforcer.api import admin, devices, forward_auth, logs, measure, openapi, overview, pages, sessions, site, stream
 from enforcer.configuration.settings import SAMPLE_AUTHKEY, Settings
 from enforcer.domain.model import AuditEvent, EndReason
 from enforcer.process.metrics import Metrics
@@ -18,8 +18,11 @@ from tests.running import ROOT
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 CLIENT_CODES = (ROOT / "client-js/src/codes.ts").read_text()
-PARTS = (sessions, logs, overview, stream, pages, devices, forward_auth, site, measure, openapi)
+PARTS = (admin, sessions, logs, overview, stream, pages, devices, forward_auth, site, measure, openapi)
 ROUTES = [r for part in PARTS for r in part.ROUTES if isinstance(r, web.RouteDef)]
+
+
+CONSOLE_FILES = ("/admin/", "/admin/console.js", "/admin/console.css", "/admin/icon.svg")
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -63,7 +66,7 @@ async def _metrics() -> dict[str, set[str]]:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda r: f"{r.method} {r.path}")
 def test_each_route_has_an_entry(route: web.RouteDef) -> None:
     """Calls by method and path; the files of the description's page and preflights go without."""
-    if route.method == "OPTIONS" or route.path.startswith("/docs/"):
+    if route.method == "OPTIONS" or route.path.startswith("/docs/") or route.path in CONSOLE_FILES:
         return
     assert f"`{route.method} {route.path}`" in PROTOCOL
 
@@ -89,7 +92,7 @@ def test_each_event_has_an_entry(event: str) -> None:
 def test_each_call_is_described() -> None:
     """The description has the routes of the API, no more and no less."""
     described = {(o.method.upper(), o.path) for o in openapi.OPERATIONS}
-    apart = ("/docs", "/openapi.json", "/client/", "/forward-auth")  # what is for browsers and proxies
+    apart = ("/docs", "/openapi.json", "/client/", "/forward-auth", "/admin")  # what is for browsers and proxies
     served = {(r.method, r.path) for r in ROUTES if r.method != "OPTIONS" and not r.path.startswith(apart)}
     assert described == served
 

@@ -30,16 +30,8 @@ PURE = (
     *("domain/model", "domain/errors", "domain/rules", "domain/deadlines", "domain/devices", "domain/draft"),
     *("domain/admission", "domain/policy", "domain/explaining", "domain/permissions", "http/authkeys"),
     *("http/origins", "http/plain_requests", "http/rates", "configuration/text", "process/terminal", "command/moments"),
-    *(
-        "protocol",
-        "tickets",
-        "usecases/unwritten",
-        "usecases/presence",
-        "usecases/pulse",
-        "store/ahead",
-        "store/cursors",
-    ),
-    "store/recent",
+    *("protocol", "tickets", "usecases/unwritten", "usecases/presence", "store/ahead", "store/cursors"),
+    *("store/recent", "usecases/pulse", "http/console_cookies"),
     *("store/redis/address", "store/redis/keys", "store/redis/rows", "gateway/visitor", "gateway/packets"),
     *("gateway/direct/frames", "gateway/direct/wheel"),
 )

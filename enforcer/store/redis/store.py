@@ -123,6 +123,13 @@ class RedisStore:
         found = None if loaded is None else loaded.found(session)
         return None if loaded is None or found is None else loaded.room.snapshot(found)
 
+    async def remember(self, name: str, seconds: float) -> None:
+        await self._servers.run(("SET", self._keys.name(name), "", "PX", int(seconds * 1000)))
+
+    async def remembered(self, name: str) -> bool:
+        (there,) = await self._servers.ask(("EXISTS", self._keys.name(name)))
+        return bool(there)
+
     async def open_sessions(self) -> int:
         counts = await self._servers.ask(*(("ZCARD", self._keys.of_bucket(b, "open")) for b in range(BUCKETS)))
         return sum(map(int, counts))

@@ -211,6 +211,12 @@ class SQLiteStore:
         found = self._read(f"{SNAPSHOT} WHERE s.id = ?", session)
         return snapshot_of(found[0]) if found else None
 
+    async def remember(self, name: str, seconds: float) -> None:
+        await self._upkeep.remember(name, seconds)
+
+    async def remembered(self, name: str) -> bool:
+        return await self._upkeep.remembered(name)
+
     async def open_sessions(self) -> int:
         if self._open is None:
             # In its turn with the commits, so that each is either counted here or added later.
