@@ -3,9 +3,12 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { esm, root, served, servedFrom, sharedWorker } from "./bundle.mjs";
+import { adminConsole, consoleFrom, esm, root, served, servedFrom, sharedWorker } from "./bundle.mjs";
 
 const files = await served();
+const ofConsole = await adminConsole();
+/** Where each committed file stands. */
+const committedFiles = [...files.map(([name, contents]) => [servedFrom + name, contents]), ...ofConsole.map(([name, contents]) => [consoleFrom + name, contents])];
 /** The documentation shows the hash of the very file that is served (W3C Subresource Integrity). */
 const manual = new URL("../../docs/client.md", import.meta.url).pathname;
 const documented = await readFile(manual, "utf8");
@@ -13,10 +16,10 @@ const integrity = `integrity="sha384-${createHash("sha384").update(files[0][1]).
 const hashed = documented.replace(/integrity="sha384-[^"]*"/, integrity);
 
 if (process.argv.includes("--verify")) {
-  for (const [name, contents] of files) {
-    const committed = await readFile(servedFrom + name).catch(() => Buffer.alloc(0));
+  for (const [path, contents] of committedFiles) {
+    const committed = await readFile(path).catch(() => Buffer.alloc(0));
     if (!committed.equals(contents)) {
-      console.error(`enforcer/static/${name} is not what these sources build; run \`npm run build\``);
+      console.error(`${path.slice(path.indexOf("enforcer/static/"))} is not what these sources build; run \`npm run build\``);
       process.exitCode = 1;
     }
   }
@@ -30,8 +33,8 @@ if (process.argv.includes("--verify")) {
   await mkdir(`${root}dist`, { recursive: true });
   for (const [name, contents] of files) {
     await writeFile(`${root}dist/${name}`, contents);
-    await writeFile(servedFrom + name, contents);
   }
+  for (const [path, contents] of committedFiles) await writeFile(path, contents);
   await writeFile(`${root}dist/session-guard-shared-worker.js`, await sharedWorker());
   for (const file of await esm()) {
     await mkdir(dirname(file.path), { recursive: true });

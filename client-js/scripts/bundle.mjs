@@ -7,6 +7,7 @@ import { minify } from "terser";
 
 export const root = new URL("..", import.meta.url).pathname;
 export const servedFrom = new URL("../../enforcer/static/client/", import.meta.url).pathname;
+export const consoleFrom = new URL("../../enforcer/static/console/", import.meta.url).pathname;
 
 /** Style sheets, and what is imported with `?text`, become minified text. */
 export const texts = {
@@ -98,9 +99,9 @@ export async function iife() {
 }
 
 /** What the bundler's own minifier leaves: about 5 % after gzip. */
-async function squeeze(text) {
+async function squeeze(text, name = `session-guard ${version}`) {
   const { code } = await minify(text, MINIFY);
-  return Buffer.from(`/*! session-guard ${version} | MIT */\n${code}\n`);
+  return Buffer.from(`/*! ${name} | MIT */\n${code}\n`);
 }
 
 /** For bundlers: readable, with source maps. */
@@ -125,6 +126,13 @@ export async function served() {
     }),
   );
   return [["session-guard.js", await iife()], ...others, ...languages];
+}
+
+/** The console of the server, whose page and icon stand beside these files: pairs of file name and contents. */
+export async function adminConsole() {
+  const [script] = await bundle({ entryPoints: ["console/main.ts"], format: "esm", minify: true });
+  const { code } = await transform(await readFile(`${root}console/console.css`, "utf8"), { loader: "css", minify: true });
+  return [["console.js", await squeeze(script.text, "enforcer console")], ["console.css", Buffer.from(`/*! enforcer console | MIT */\n${code}`)]];
 }
 
 /** For pages that share one socket between their tabs; they serve it themselves, so it is of the package alone. */

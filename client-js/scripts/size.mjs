@@ -1,7 +1,7 @@
 /** Sizes after gzip -9, and of the script after brotli too, each against its budget in bytes. */
 
 import { brotliCompressSync, gzipSync } from "node:zlib";
-import { modules, react, served } from "./bundle.mjs";
+import { adminConsole, modules, react, served } from "./bundle.mjs";
 
 const zipped = (code) => gzipSync(code, { level: 9 }).length;
 const files = new Map(await served());
@@ -15,6 +15,7 @@ const budgets = [
   ["React", zipped(await react()), 600],
   ["the list of devices, in eight languages", zipped(files.get("session-guard-devices.js")), 4_000],
   ["the choice at the limit, in eight languages", zipped(files.get("session-guard-choose.js")), 4_000],
+  ["the console, script and style", (await adminConsole()).reduce((sum, [, contents]) => sum + zipped(contents), 0), 60_000],
   ["German, loaded where it is needed", zipped(files.get("session-guard-de.js")), 900],
 ];
 

@@ -51,7 +51,7 @@ ConsoleHandler = Callable[[web.Request, Context, Caller], Awaitable[web.StreamRe
 def console_call(handler: ConsoleHandler, *, by_hand: bool = True) -> Handler:
     """A call of the page: 401 without a cookie that is good, 403 for a change without its token or of another origin.
 
-    `by_hand`: somebody has done something, so the session lasts on.
+    `by_hand`: somebody has done something, so the session lasts on, unless the page says that it asks by itself.
     """
 
     @functools.wraps(handler)
@@ -61,7 +61,8 @@ def console_call(handler: ConsoleHandler, *, by_hand: bool = True) -> Handler:
         if request.method != "GET":
             _judge_change(request, context, session)
         response = await handler(request, context, caller)
-        fresh = renewed(session, context.registry.now()) if by_hand else None
+        itself = not by_hand or request.headers.get("X-Console") == "live"
+        fresh = None if itself else renewed(session, context.registry.now())
         if fresh is not None and not response.prepared:
             _hand_out(request, context, response, fresh)
         return response

@@ -116,14 +116,24 @@ def without_password(url: str) -> str:
     return urlunsplit(parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}"))
 
 
+async def sessions(request: web.Request, context: Context, caller: Caller) -> web.StreamResponse:
+    """`GET /admin/api/sessions`: the session log, newest start first."""
+    return await session_log(request, context, caller, newest=True)
+
+
+async def audit(request: web.Request, context: Context, caller: Caller) -> web.StreamResponse:
+    """`GET /admin/api/audit`: the audit log, newest first."""
+    return await audit_log(request, context, caller, newest=True)
+
+
 async def session_csv(request: web.Request, context: Context, caller: Caller) -> web.StreamResponse:
     """`GET /admin/api/sessions.csv`: what a link can fetch, for which no header can be chosen."""
-    return await session_log(request, context, caller, CSV)
+    return await session_log(request, context, caller, CSV, newest=True)
 
 
 async def audit_csv(request: web.Request, context: Context, caller: Caller) -> web.StreamResponse:
     """`GET /admin/api/audit.csv`, likewise."""
-    return await audit_log(request, context, caller, CSV)
+    return await audit_log(request, context, caller, CSV, newest=True)
 
 
 async def live(request: web.Request, context: Context, caller: Caller) -> web.StreamResponse:
@@ -160,8 +170,8 @@ ROUTES = (
     web.get("/admin/api/overview", console_call(overview, by_hand=False), allow_head=False),
     web.get("/admin/api/search", console_call(search), allow_head=False),
     web.get("/admin/api/user", console_call(user), allow_head=False),
-    web.get("/admin/api/sessions", console_call(session_log), allow_head=False),
-    web.get("/admin/api/audit", console_call(audit_log), allow_head=False),
+    web.get("/admin/api/sessions", console_call(sessions), allow_head=False),
+    web.get("/admin/api/audit", console_call(audit), allow_head=False),
     web.get("/admin/api/sessions.csv", console_call(session_csv), allow_head=False),
     web.get("/admin/api/audit.csv", console_call(audit_csv), allow_head=False),
     web.get("/admin/api/stream", console_call(live, by_hand=False), allow_head=False),

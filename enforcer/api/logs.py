@@ -119,9 +119,12 @@ class AuditLogQuery(bodies.Strict):
 
 
 async def session_log(
-    request: web.Request, context: Context, caller: Caller, media_type: str | None = None
+    request: web.Request, context: Context, caller: Caller, media_type: str | None = None, newest: bool = False
 ) -> web.StreamResponse:
-    """`GET /v1/sessions`: a row a session, oldest start first; as a stream of `media_type`, if one is asked for."""
+    """`GET /v1/sessions`: a row a session, oldest start first; as a stream of `media_type`, if one is asked for.
+
+    For the console the `newest` come first.
+    """
     asked = bodies.query(SessionLogQuery, request)
     query = SessionQuery(
         room=asked.room,
@@ -134,6 +137,7 @@ async def session_log(
         slot=asked.slot,
         device=asked.device,
         rooms=caller.rooms,
+        newest=newest,
     )
     judge_room(caller, asked.room)
 
@@ -163,9 +167,9 @@ async def session_log(
 
 
 async def audit_log(
-    request: web.Request, context: Context, caller: Caller, media_type: str | None = None
+    request: web.Request, context: Context, caller: Caller, media_type: str | None = None, newest: bool = False
 ) -> web.StreamResponse:
-    """`GET /v1/audit`: a row a transition, oldest first; as a stream of `media_type`, if one is asked for."""
+    """`GET /v1/audit`: a row a transition, oldest first; `media_type` and `newest` as above."""
     asked = bodies.query(AuditLogQuery, request)
     query = AuditQuery(
         room=asked.room,
@@ -175,6 +179,7 @@ async def audit_log(
         after=_audit_cursor(asked.cursor),
         limit=asked.limit + 1,
         rooms=caller.rooms,
+        newest=newest,
     )
     judge_room(caller, asked.room)
 

@@ -14,7 +14,7 @@ Decide = Callable[[RoomState, float], Decision[T]]
 
 @dataclass(frozen=True, slots=True)
 class SessionQuery:
-    """Rows of the session log, oldest start first.
+    """Rows of the session log, oldest start first; with `newest` the other way round.
 
     `since` (included) and `until` (excluded) bound `started_at`; `after` is the (`started_at`, id) of the last row
     of the page before; `limit` is at least 1. `slot` is a slot's name, empty for the common one; `device` the label,
@@ -31,6 +31,7 @@ class SessionQuery:
     slot: str | None = None
     device: str | None = None
     rooms: str = ""
+    newest: bool = False
 
     def wants(self, session: Session) -> bool:
         """Whether a record is one of those that are asked for, wherever it stands in the log."""
@@ -50,7 +51,7 @@ class SessionQuery:
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """Rows of the audit log, oldest first.
+    """Rows of the audit log, oldest first; with `newest` the other way round.
 
     `since` (included) and `until` (excluded) bound `at`; `after` is the `seq` of the last row of the page before.
     `rooms` is how the rooms of interest begin.
@@ -63,6 +64,7 @@ class AuditQuery:
     after: int = 0
     limit: int = 100
     rooms: str = ""
+    newest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import heapq
 import itertools
 import uuid
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
@@ -164,9 +164,13 @@ class MemoryStore:
         return list(rooms)
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
-        start = 0 if query.after is None else bisect_right(self._by_start, query.after)
+        starts, after = self._by_start, query.after
+        if query.newest:
+            starts = starts[: None if after is None else bisect_left(starts, after)][::-1]
+        elif after is not None:
+            starts = starts[bisect_right(starts, after) :]
         rows: list[Snapshot] = []
-        for _, session_id in itertools.islice(self._by_start, start, None):
+        for _, session_id in starts:
             session = self._sessions[session_id]
             if query.wants(session):
                 rows.append(self._snapshot(session))
@@ -177,8 +181,8 @@ class MemoryStore:
     async def audit(self, query: AuditQuery) -> list[AuditRow]:
         rows = (
             row
-            for row in self._audit
-            if row.seq > query.after
+            for row in (reversed(self._audit) if query.newest else self._audit)
+            if (row.seq < query.after or not query.after if query.newest else row.seq > query.after)
             and (query.room is None or row.entry.room == query.room)
             and row.entry.room.startswith(query.rooms)
             and (query.session is None or row.entry.session == query.session)

@@ -478,6 +478,11 @@ LOG = [
         (SessionQuery(limit=2), "ab"),
         (SessionQuery(after=(START + 1, "b")), "cde"),
         (SessionQuery(after=(START + 1, "b"), limit=1, room="alice"), "e"),
+        (SessionQuery(newest=True), "edcba"),
+        (SessionQuery(newest=True, after=(START + 2, "d"), limit=2), "cb"),
+        (SessionQuery(newest=True, after=(START + 1, "c"), room="alice"), "ba"),
+        (SessionQuery(newest=True, since=START + 1, until=START + 3, open=True), "c"),
+        (SessionQuery(newest=True, limit=1, until=START + 3), "d"),
         (SessionQuery(rooms="al"), "abe"),
         (SessionQuery(rooms="b", limit=1, after=(START + 1, "c")), "d"),
         (SessionQuery(rooms="l"), ""),
@@ -490,15 +495,16 @@ async def test_the_session_log(store: Store, query: SessionQuery, ids: str) -> N
     assert [s.session.id for s in await store.logs.sessions(query)] == list(ids)
 
 
-async def test_pages_of_the_session_log_make_the_whole(store: Store) -> None:
-    """Page by page, every row comes once, also where many started in the same moment."""
+@pytest.mark.parametrize("newest", [False, True])
+async def test_pages_of_the_session_log_make_the_whole(store: Store, newest: bool) -> None:
+    """Page by page, every row comes once, also where many started in the same moment; either way round."""
     await put(store, *(session(f"s{n:02}", started_at=START + n // 10) for n in range(35)))
     rows: list[str] = []
     after: tuple[float, str] | None = None
-    while page := await store.logs.sessions(SessionQuery(limit=4, after=after)):
+    while page := await store.logs.sessions(SessionQuery(limit=4, after=after, newest=newest)):
         rows += [s.session.id for s in page]
         after = (page[-1].session.started_at, page[-1].session.id)
-    assert rows == [f"s{n:02}" for n in range(35)]
+    assert rows == [f"s{n:02}" for n in range(35)][:: -1 if newest else 1]
 
 
 async def test_a_first_start_that_moves_moves_the_row(store: Store) -> None:
@@ -534,6 +540,12 @@ async def test_the_audit_log(store: Store, clock: Clock) -> None:
     assert await chosen(AuditQuery(session="a")) == [entries[0], entries[2]]
     assert await chosen(AuditQuery(since=START + 2)) == entries[2:]
     assert await chosen(AuditQuery(limit=1)) == entries[:1]
+    assert await chosen(AuditQuery(newest=True)) == entries[::-1]
+    assert await chosen(AuditQuery(newest=True, after=rows[3].seq, limit=2)) == [entries[2], entries[1]]
+    assert await chosen(AuditQuery(newest=True, room="alice", limit=2)) == [entries[2], entries[1]]
+    assert await chosen(AuditQuery(newest=True, room="alice", limit=2, after=rows[1].seq)) == [entries[0]]
+    assert await chosen(AuditQuery(newest=True, session="a", until=START + 2)) == [entries[0]]
+    assert await chosen(AuditQuery(newest=True, since=START + 2, until=START + 4)) == entries[3:1:-1]
     assert await chosen(AuditQuery(rooms="b", limit=1)) == [entries[3]]
     assert await chosen(AuditQuery(rooms="li")) == await chosen(AuditQuery(rooms="b", session="a")) == []
     assert await chosen(AuditQuery(after=rows[1].seq, limit=1)) == [entries[2]]

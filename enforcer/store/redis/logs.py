@@ -33,8 +33,13 @@ class RedisLogs:
         part: list[tuple[str, str]] = []
         async for start, id_, room in self._starts(query):
             if query.until is not None and start >= query.until:
+                if query.newest:
+                    continue
                 break
-            if (query.after is not None and (start, id_) <= query.after) or not room.startswith(query.rooms):
+            if not room.startswith(query.rooms):
+                continue
+            place = (start, id_)
+            if query.after is not None and (place >= query.after if query.newest else place <= query.after):
                 continue
             part.append((id_, room))
             if len(part) >= query.limit:
@@ -46,13 +51,16 @@ class RedisLogs:
         return found[: query.limit]
 
     def _starts(self, query: SessionQuery) -> AsyncIterator[tuple[float, str, str]]:
-        lows = [query.since, None if query.after is None else query.after[0]]
-        low = repr(max(at for at in lows if at is not None)) if any(at is not None for at in lows) else "-inf"
+        place = None if query.after is None else query.after[0]
+        lows, highs = [query.since, None if query.newest else place], [query.until, place if query.newest else None]
+        low = "-inf" if lows == [None, None] else repr(max(at for at in lows if at is not None))
+        high = "+inf" if highs == [None, None] else repr(min(at for at in highs if at is not None))
         if query.room is not None:
-            sources = [Sessions(self._keys.log(query.room), low, room=query.room)]
+            sources = [Sessions(self._keys.log(query.room), low, high, query.room, query.newest)]
         else:
             index = "open" if query.open else "started"
-            sources = [Sessions(self._keys.of_bucket(b, index), low) for b in range(BUCKETS)]
+            keys = [self._keys.of_bucket(b, index) for b in range(BUCKETS)]
+            sources = [Sessions(key, low, high, newest=query.newest) for key in keys]
         return in_one_order(self._servers, sources, query.limit)
 
     async def _wanted(self, ids: list[tuple[str, str]], query: SessionQuery) -> list[Snapshot]:
@@ -101,8 +109,10 @@ class RedisLogs:
         found: list[AuditRow] = []
         texts = self._all_rows(query) if room is None else self._rows_of(room, query)
         async for number, text in texts:
+            if not _behind(number, query):
+                continue
             row = rows.audit_of((number, *orjson.loads(text)))
-            if number <= query.after or (query.since is not None and row.entry.at < query.since):
+            if query.since is not None and row.entry.at < query.since:
                 continue
             if query.until is not None and row.entry.at >= query.until:
                 continue
@@ -115,7 +125,8 @@ class RedisLogs:
         return found
 
     def _all_rows(self, query: AuditQuery) -> AsyncIterator[tuple[int, bytes]]:
-        sources = [Stream(self._keys.of_bucket(b, "audit"), b, query.after, query.since) for b in range(BUCKETS)]
+        keys = [self._keys.of_bucket(b, "audit") for b in range(BUCKETS)]
+        sources = [Stream(key, b, query.after, query.since, query.newest) for b, key in enumerate(keys)]
         return in_one_order(self._servers, sources, query.limit)
 
     async def _rows_of(self, room: str, query: AuditQuery) -> AsyncIterator[tuple[int, bytes]]:
@@ -123,11 +134,16 @@ class RedisLogs:
         bucket, trail = bucket_of(room), self._keys.trail(room)
         stream, start = self._keys.of_bucket(bucket, "audit"), 0
         while True:
-            (ids,) = await self._servers.ask(("LRANGE", trail, start, start + query.limit - 1))
+            part = (start, start + query.limit - 1)
+            if query.newest:
+                part = (-start - query.limit, -start - 1)
+            (ids,) = await self._servers.ask(("LRANGE", trail, *part))
             if not ids:
                 return
             start += len(ids)
-            wanted = [i for i in ids if number_of(stamp_of(i), bucket) > query.after]
+            if query.newest:
+                ids = ids[::-1]
+            wanted = [i for i in ids if _behind(number_of(stamp_of(i), bucket), query)]
             replies = await self._servers.ask(*(("XRANGE", stream, i, i) for i in wanted)) if wanted else []
             for reply in replies:
                 for id_, (_, text) in reply:
@@ -178,3 +194,10 @@ class RedisLogs:
                 trails = [self._keys.trail(room) for room in rooms]
                 trimmed = self._keys.of_bucket(b, "trimmed")
                 await self._servers.run(TRIM.call([stream, trimmed, *trails], [stamp_of(reply[-1][0]) + 1]))
+
+
+def _behind(number: int, query: AuditQuery) -> bool:
+    """Whether a row comes after the last one of the page before."""
+    if query.newest:
+        return not query.after or number < query.after
+    return number > query.after

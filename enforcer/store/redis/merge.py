@@ -24,47 +24,82 @@ class Source(Protocol):
         ...
 
 
+class Latest(tuple[Any, ...]):
+    """A row that comes before those that it would come after."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: tuple[Any, ...]) -> bool:
+        return super().__gt__(other)
+
+
 class Sessions:
     """Sessions by start, from an index of a bucket or (with `room`) of a room: rows of (start, id, room).
 
-    `low` and `high` are bounds as ZRANGEBYSCORE takes them.
+    `low` and `high` are bounds as ZRANGEBYSCORE takes them. With `newest` they come the other way round.
     """
 
-    def __init__(self, key: str, low: str = "-inf", high: str = "+inf", room: str | None = None) -> None:
-        self._key, self._low, self._high, self._room = key, low, high, room
+    def __init__(
+        self, key: str, low: str = "-inf", high: str = "+inf", room: str | None = None, newest: bool = False
+    ) -> None:
+        self._key, self._low, self._high, self._room, self._newest = key, low, high, room, newest
         self._skip = 0
 
     def command(self, count: int) -> Command:
+        if self._newest:
+            bounds = self._high, self._low
+            return ("ZREVRANGEBYSCORE", self._key, *bounds, "WITHSCORES", "LIMIT", self._skip, count)
         return ("ZRANGEBYSCORE", self._key, self._low, self._high, "WITHSCORES", "LIMIT", self._skip, count)
 
     def rows(self, reply: Sequence[Any]) -> list[tuple[Any, ...]]:
-        found = []
+        found: list[tuple[Any, ...]] = []
         for text, score in zip(reply[::2], reply[1::2], strict=True):
             start = float(score)
             bound = repr(start)
-            self._skip = self._skip + 1 if bound == self._low else 1
-            self._low = bound
-            found.append((start, *((text.decode(), self._room) if self._room else session_and_room(text))))
+            row = (start, *((text.decode(), self._room) if self._room else session_and_room(text)))
+            self._skip = self._skip + 1 if bound == (self._high if self._newest else self._low) else 1
+            if self._newest:
+                self._high = bound
+                found.append(Latest(row))
+            else:
+                self._low = bound
+                found.append(row)
         return found
 
 
 class Stream:
-    """Rows of a bucket's stream: (number, text). Numbers are unique over all buckets and grow with time."""
+    """Rows of a bucket's stream: (number, text). Numbers are unique over all buckets and grow with time.
 
-    def __init__(self, key: str, bucket: int, after: int = 0, since: float | None = None) -> None:
-        self._key, self._bucket = key, bucket
+    With `newest` they come the other way round, and `after` is the number of a later row, 0 for none.
+    """
+
+    def __init__(self, key: str, bucket: int, after: int = 0, since: float | None = None, newest: bool = False) -> None:
+        self._key, self._bucket, self._newest = key, bucket, newest
         stamp, there = place_of(after)
-        self._low = max(stamp + (bucket <= there), int((since or 0) * 1e6))
+        self._low = int((since or 0) * 1e6)
+        self._high: int | None = None
+        if not newest:
+            self._low = max(stamp + (bucket <= there), self._low)
+        elif after:
+            self._high = stamp - (bucket >= there)
 
     def command(self, count: int) -> Command:
+        if self._newest:
+            high = "+" if self._high is None else max(0, self._high)
+            return ("XREVRANGE", self._key, high, self._low, "COUNT", count)
         return ("XRANGE", self._key, self._low, "+", "COUNT", count)
 
     def rows(self, reply: Sequence[Any]) -> list[tuple[Any, ...]]:
-        found = []
+        found: list[tuple[Any, ...]] = []
         for id_, (_, text) in reply:
             stamp = stamp_of(id_)
-            self._low = stamp + 1
-            found.append((number_of(stamp, self._bucket), text))
+            row = (number_of(stamp, self._bucket), text)
+            if self._newest:
+                self._high = stamp - 1
+                found.append(Latest(row))
+            else:
+                self._low = stamp + 1
+                found.append(row)
         return found
 
 

@@ -67,10 +67,11 @@ class SQLiteLogs:
         if query.rooms:
             conditions.append(("instr(s.room, ?) = 1", (query.rooms,)))
         if query.after is not None:
-            conditions.append(("(s.started_at, s.id) > (?, ?)", query.after))
+            conditions.append((f"(s.started_at, s.id) {'<' if query.newest else '>'} (?, ?)", query.after))
         where = f"WHERE {' AND '.join(condition for condition, _ in conditions)}"
         values = [value for _, given in conditions for value in given]
-        sql = f"{SNAPSHOT} {where} ORDER BY s.started_at, s.id LIMIT ?"
+        order = "s.started_at DESC, s.id DESC" if query.newest else "s.started_at, s.id"
+        sql = f"{SNAPSHOT} {where} ORDER BY {order} LIMIT ?"
         return [snapshot_of(row) for row in self._read(sql, *values, query.limit)]
 
     async def audit(self, query: AuditQuery) -> list[AuditRow]:
@@ -80,14 +81,17 @@ class SQLiteLogs:
             found = self._read("SELECT room FROM sessions WHERE id = ?", query.session)
             room = found[0][0] if found else None
         conditions: list[tuple[str, Any]] = [("seq > ?", query.after)]
+        if query.newest:
+            conditions = [("seq < ?", query.after)] if query.after else []
         bounds = (("at >= ?", query.since), ("at < ?", query.until))
         for condition, value in (("room = ?", room), ("session = ?", query.session), *bounds):
             if value is not None:
                 conditions.append((condition, value))
         if query.rooms:
             conditions.append(("instr(room, ?) = 1", query.rooms))
-        where = " AND ".join(condition for condition, _ in conditions)
-        sql = f"SELECT seq, {rows.AUDIT_COLUMNS} FROM audit WHERE {where} ORDER BY seq LIMIT ?"
+        where = " AND ".join(["1", *(condition for condition, _ in conditions)])
+        order = "seq DESC" if query.newest else "seq"
+        sql = f"SELECT seq, {rows.AUDIT_COLUMNS} FROM audit WHERE {where} ORDER BY {order} LIMIT ?"
         return [rows.audit_of(row) for row in self._read(sql, *(value for _, value in conditions), query.limit)]
 
     async def audit_after(self, cursor: Cursor | None, limit: int) -> AuditPart | None:

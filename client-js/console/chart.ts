@@ -1,0 +1,28 @@
+/** A line of the last figures, drawn small. */
+
+import { svg } from "./dom.ts";
+
+const WIDTH = 200;
+const HEIGHT = 44;
+
+/** `values` from the oldest to the newest; nulls are gaps. `label` says it in words. */
+export function chart(values: (number | null)[], points: number, label: string): SVGElement {
+  const known = values.filter((value) => value !== null);
+  const top = Math.max(1, ...known) * 1.15;
+  const x = (n: number): number => WIDTH - (values.length - 1 - n) * (WIDTH / (points - 1));
+  const y = (value: number): number => HEIGHT - 2 - (value / top) * (HEIGHT - 6);
+  let line = "";
+  let begun = false;
+  for (const [n, value] of values.entries()) {
+    if (value !== null) line += `${begun ? "L" : "M"}${x(n).toFixed(1)} ${y(value).toFixed(1)}`;
+    begun = value !== null;
+  }
+  const first = values.findIndex((value) => value !== null);
+  const whole = known.length === values.length && known.length > 1;
+  return svg(
+    "svg",
+    { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
+    whole && svg("path", { class: "under", d: `${line}L${WIDTH} ${HEIGHT}L${x(first).toFixed(1)} ${HEIGHT}Z` }),
+    svg("path", { class: "line", d: line, "vector-effect": "non-scaling-stroke" }),
+  );
+}
