@@ -5,11 +5,11 @@ import { svg } from "./dom.ts";
 const WIDTH = 200;
 const HEIGHT = 44;
 
-/** `values` from the oldest to the newest; nulls are gaps. `label` says it in words. */
-export function chart(values: (number | null)[], points: number, label: string): SVGElement {
+/** `values` from the oldest to the newest, over the whole width; nulls are gaps. `label` says it in words. */
+export function chart(values: (number | null)[], label: string): SVGElement {
   const known = values.filter((value) => value !== null);
   const top = Math.max(1, ...known) * 1.15;
-  const x = (n: number): number => WIDTH - (values.length - 1 - n) * (WIDTH / (points - 1));
+  const x = (n: number): number => (n * WIDTH) / Math.max(1, values.length - 1);
   const y = (value: number): number => HEIGHT - 2 - (value / top) * (HEIGHT - 6);
   let line = "";
   let begun = false;

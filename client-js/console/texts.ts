@@ -31,7 +31,6 @@ export const T = {
     wrong: "Something is wrong",
     versions: (list: string) => `The nodes run different versions (${list}). Finish the roll-out.`,
     slow: (ms: string) => `One kick in a hundred takes ${ms} ms or longer. Look at the network between the pages and the nodes.`,
-    loops: (n: number) => `${n} sessions a minute are displaced, most logins of this minute. Browsers may be throwing each other out.`,
   },
   overview: {
     lead: "All nodes together, as it happens.",
@@ -54,7 +53,7 @@ export const T = {
     store: "Store",
     news: "What happens",
     noNews: "Nothing has happened since you came.",
-    chart: (what: string, now: string) => `${what}, the last ten minutes; now ${now}`,
+    chart: (what: string, now: string) => `${what} since you came, ten minutes at most; now ${now}`,
   },
   user: {
     live: "Live sessions",

@@ -7,7 +7,6 @@ import { actor, event, reason, row, table, userLink } from "../rows.ts";
 import { T } from "../texts.ts";
 import type { AuditRow, Overview } from "../types.ts";
 
-const POINTS = 300;
 const SHOWN = 12;
 
 /** Returns what stops it. */
@@ -51,8 +50,6 @@ function judgement(live: Live, told: Overview | undefined): { wrong: boolean; te
   const versions = [...new Set(told.nodes.map((node) => node.version))];
   if (versions.length > 1) texts.push(T.health.versions(versions.join(", ")));
   if (told.kick_ms.p99 !== null && told.kick_ms.p99 > 1000) texts.push(T.health.slow(count(told.kick_ms.p99)));
-  const displaced = told.ends_per_minute["displaced"] ?? 0;
-  if (displaced > 60 && displaced * 2 > told.logins_per_minute) texts.push(T.health.loops(displaced));
   return texts.length ? { wrong: true, texts } : { wrong: false, texts: [T.health.wellMore(told.nodes.length)] };
 }
 
@@ -61,7 +58,7 @@ function tilesOf(told: Overview, all: Overview[]): HTMLElement[] {
   const tile = (name: string, figure: (one: Overview) => number | null, unit = "", more = ""): HTMLElement => {
     const now = figure(told);
     const text = now === null ? "–" : `${count(now)}${unit}`;
-    return h("section", { class: "card tile" }, h("h2", {}, name), h("p", { class: "figure" }, text), h("p", { class: "faint" }, more || "\u00a0"), chart(all.map(figure), POINTS, T.overview.chart(name, text)));
+    return h("section", { class: "card tile" }, h("h2", {}, name), h("p", { class: "figure" }, text), h("p", { class: "faint" }, more || "\u00a0"), chart(all.map(figure), T.overview.chart(name, text)));
   };
   return [
     tile(T.overview.open, (one) => one.open_sessions),
@@ -76,7 +73,13 @@ function reasonsOf(told: Overview): HTMLElement {
   const ends = Object.entries(told.ends_per_minute).filter(([, n]) => n > 0).sort(([, a], [, b]) => b - a);
   if (ends.length === 0) return h("p", { class: "empty" }, T.overview.noEnds);
   const most = Math.max(...ends.map(([, n]) => n));
-  return h("ul", { class: "bars" }, ...ends.map(([name, n]) => h("li", {}, reason(name), h("meter", { min: 0, max: most, value: n, "aria-hidden": "true" }), h("span", { class: "number" }, count(n)))));
+  return h("ul", { class: "bars" }, ...ends.map(([name, n]) => h("li", {}, reason(name), bar(n / most), h("span", { class: "number" }, count(n)))));
+}
+
+function bar(share: number): HTMLElement {
+  const filled = h("span", {});
+  filled.style.inlineSize = `${share * 100}%`;
+  return h("span", { class: "bar", "aria-hidden": "true" }, filled);
 }
 
 function nodesOf(told: Overview): HTMLElement {
