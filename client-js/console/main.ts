@@ -70,7 +70,7 @@ async function search(text: string, told: HTMLElement): Promise<void> {
 
 function frame(login: Login): void {
   const told = h("div", { role: "status", class: "found" });
-  const text = h("input", { id: "search", type: "search", placeholder: T.search.label, autocomplete: "off", maxlength: 256 });
+  const text = h("input", { id: "search", type: "search", placeholder: T.search.label, autocomplete: "off" });
   put(
     root,
     h("a", { class: "skip", href: "#main", onclick: (event) => { event.preventDefault(); main.querySelector("h1")?.focus(); } }, T.skip),

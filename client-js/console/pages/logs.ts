@@ -99,7 +99,7 @@ function control(field: Field, value: string): HTMLElement {
   const label = h("label", { for: id }, field.label);
   if (field.choices) return h("div", {}, label, h("select", { id, name: field.name }, ...field.choices.map(([name, text]) => h("option", { value: name, selected: name === value }, text))));
   const time = TIMES.includes(field.name);
-  return h("div", {}, label, h("input", { id, name: field.name, type: time ? "datetime-local" : "text", value: time ? local(value) : value, maxlength: time ? null : 256, autocomplete: "off" }));
+  return h("div", {}, label, h("input", { id, name: field.name, type: time ? "datetime-local" : "text", value: time ? local(value) : value, autocomplete: "off" }));
 }
 
 /** A time as `datetime-local` has it. */
