@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from enforcer.api import demo, devices, forward_auth, logs, measure, openapi, pages, sessions, site, stream
+from enforcer.api import demo, devices, forward_auth, logs, measure, openapi, pages, sessions, site, stream, webhooks
 from enforcer.api.bodies import MAX_BODY
 from enforcer.api.connections import Connections
 from enforcer.api.context import CONTEXT, Context, edge_of
@@ -36,6 +36,7 @@ from enforcer.usecases.journal import Journal
 from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
 from enforcer.usecases.tail import Tail
+from enforcer.webhooks.hooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ class Server:
         self._registry = Registry(self._store, settings.rules, clock.elapsed, told)
         self._notices = notices = Notices(log, clock.elapsed)
         self._jobs = Jobs(self._registry, settings, clock, notices)
+        self._webhooks = Webhooks(settings, self._store, self._registry, self._tail, metrics, notices, clock.elapsed)
         self._context = Context(
             settings,
             self._registry,
@@ -99,6 +101,7 @@ class Server:
             Pages(self._registry),
             Rates(DEMO_BURST, DEMO_RATE),
             self._tail,
+            self._webhooks,
         )
         self._descriptors = Descriptors()
         self._hub = Hub(self._registry, self._context.office, settings, metrics, self._context.pages, notices)
@@ -132,6 +135,7 @@ class Server:
             # 3. What runs by itself.
             asyncio.get_running_loop().set_exception_handler(self._unhandled)
             self._jobs.start()
+            self._webhooks.start()
             self._loop_watch.start()
             wanted = "max_connections" in self._settings.model_fields_set
             if wanted and (few := descriptors.warning(self._settings.max_connections)) is not None:
@@ -148,6 +152,7 @@ class Server:
         self._registry.configure(settings.rules)
         self._context.configure(settings)
         self._hub.configure(self._context.office, settings)
+        self._webhooks.configure(settings)
         self._handshakes.configure(settings, self._context.edge)
         return fixed
 
@@ -172,6 +177,7 @@ class Server:
             self._opening = None
         self._loop_watch.stop()
         await self._jobs.stop()
+        await self._webhooks.stop()
         await self._tail.close()
         # 3. Pages reconnect, here after a restart or to another process.
         self._hub.close()
@@ -199,6 +205,7 @@ class Server:
         await self._store.open()
         try:
             await self._registry.resume(self._settings.restart_grace)
+            await self._webhooks.begin()
         except BaseException:
             await self._store.close()  # it is opened again when this is tried again
             raise
@@ -224,7 +231,7 @@ def _application(context: Context, handshakes: Handshakes) -> web.Application:
     ]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     app[CONTEXT] = context
-    everything = (openapi, logs, stream, sessions, pages, devices, forward_auth, site, measure)
+    everything = (openapi, logs, stream, sessions, pages, devices, forward_auth, webhooks, site, measure)
     for routes in (part.ROUTES for part in everything):
         app.add_routes(routes)
     if context.settings.demo:

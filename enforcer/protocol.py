@@ -10,13 +10,22 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeGuard
 
-from enforcer.domain.model import Actor, ActorKind, AuditRow, Device, EndReason, Session, Snapshot
+from enforcer.domain.model import Actor, ActorKind, AuditEvent, AuditRow, Device, EndReason, Session, Snapshot
 
 EVENT_SESSION = "session"
 EVENT_FORCE_LOGOUT = "force-logout"
 EVENT_ACTIVITY = "activity"
 EVENT_CHECK = "check"
 EVENT_LOGOUT = "logout"
+
+HAPPENINGS: Mapping[AuditEvent, str] = {
+    AuditEvent.STARTED: "session.started",
+    AuditEvent.CLAIMED: "session.claimed",
+    AuditEvent.ENDED: "session.ended",
+    AuditEvent.LOGIN_REFUSED: "login.refused",
+    AuditEvent.REPORTED: "session.reported",
+}
+"""What the stream and webhooks call the transitions of the audit log."""
 
 ENDING_CODES = frozenset({"session-ended", "session-unknown"})
 """The page's session is over."""

@@ -16,6 +16,7 @@ from enforcer.tickets import TicketOffice
 from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
 from enforcer.usecases.tail import Tail
+from enforcer.webhooks.hooks import Webhooks
 
 
 @dataclass(slots=True)
@@ -33,6 +34,7 @@ class Context:
     pages: Pages
     demo_rates: Rates
     tail: Tail
+    webhooks: Webhooks
     streams: set[asyncio.Transport] = field(default_factory=set)
 
     def configure(self, settings: Settings) -> None:

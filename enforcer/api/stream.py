@@ -9,19 +9,11 @@ from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import Context
 from enforcer.api.guard import app_call
-from enforcer.domain.model import AuditEvent, AuditRow
+from enforcer.domain.model import AuditRow
 from enforcer.http.problems import RETRY_AFTER, Problem, invalid
 from enforcer.store.cursors import Cursor, cursor_of, cursor_text
 from enforcer.usecases.tail import Kind, News
 
-NAMES = {
-    AuditEvent.STARTED: "session.started",
-    AuditEvent.CLAIMED: "session.claimed",
-    AuditEvent.ENDED: "session.ended",
-    AuditEvent.LOGIN_REFUSED: "login.refused",
-    AuditEvent.REPORTED: "session.reported",
-}
-"""The events of the stream by the transitions of the audit log."""
 UNREAD = 2**20
 """Bytes that a reader may leave unread."""
 
@@ -71,9 +63,9 @@ async def stream(request: web.Request, context: Context) -> web.StreamResponse:
 
 
 def _events(text: str | None) -> frozenset[str]:
-    wanted = frozenset(NAMES.values()) if text is None else frozenset(text.split(","))
-    if unknown := wanted - set(NAMES.values()):
-        raise invalid([("events", f"{min(unknown)!r} is none; there are {', '.join(NAMES.values())}")])
+    wanted = frozenset(protocol.HAPPENINGS.values()) if text is None else frozenset(text.split(","))
+    if unknown := wanted - set(protocol.HAPPENINGS.values()):
+        raise invalid([("events", f"{min(unknown)!r} is none; there are {', '.join(protocol.HAPPENINGS.values())}")])
     return wanted
 
 
@@ -91,7 +83,7 @@ def _said(news: News, events: frozenset[str], room: str | None) -> Iterator[byte
     match news.kind:
         case Kind.ROWS:
             for row, _, said in news.rows:
-                if NAMES[row.entry.event] in events and room in (None, row.entry.room):
+                if protocol.HAPPENINGS[row.entry.event] in events and room in (None, row.entry.room):
                     yield said
         case Kind.RESET:
             yield _event("reset", {"cursor": cursor_text(news.cursor)}, news.cursor)
@@ -104,7 +96,7 @@ def _said(news: News, events: frozenset[str], room: str | None) -> Iterator[byte
 
 def rendered(row: AuditRow, cursor: Cursor) -> bytes:
     """A row of the audit log as an event."""
-    return _event(NAMES[row.entry.event], protocol.audit_record(row), cursor)
+    return _event(protocol.HAPPENINGS[row.entry.event], protocol.audit_record(row), cursor)
 
 
 def _event(name: str, data: protocol.JSON, cursor: Cursor | None = None) -> bytes:

@@ -31,11 +31,17 @@ from enforcer.configuration.settings import (
     Several,
     SlotSettings,
 )
+from enforcer.configuration.webhooks import Webhook
 from enforcer.domain.errors import ConfigError
 from enforcer.store.redis.address import is_redis
 
 _ALL = "the configuration"
-_JSON_FLAGS = frozenset({"origins", "hostnames", "trusted_proxies", "redirects", "slots", "forward_auth"})
+_NESTED: Mapping[str, tuple[str, Iterable[str]]] = {
+    "slots": ("a slot", SlotSettings.model_fields),
+    "webhooks": ("a webhook", Webhook.model_fields),
+}
+"""Settings whose members are told apart in messages: what one of them is called, and what it may have."""
+_JSON_FLAGS = frozenset({"origins", "hostnames", "trusted_proxies", "redirects", "slots", "forward_auth", "webhooks"})
 
 
 def load(
@@ -134,7 +140,7 @@ def _read_file(path: Path, problems: list[str]) -> dict[str, Any] | None:
     except config_text.NotAConfiguration as e:
         problems.append(f"{path} is not JSON that can be used: {e}")
         return None
-    if exposed and any(values.get(name) is not None for name in ("authkey", "metrics_key")):
+    if exposed and any(values.get(name) for name in ("authkey", "metrics_key", "webhooks")):
         problems.append(f"{path} holds a key and every user of this machine can read it; run: chmod 600 {path}")
     return values
 
@@ -213,10 +219,12 @@ def _sentences(error: ValidationError) -> list[str]:
     """Each validation error as one sentence; never the value, which may be a key."""
     sentences = []
     for e in error.errors(include_url=False, include_input=False):
-        name = ".".join(map(str, e["loc"])) if e["loc"][:1] == ("slots",) else str(e["loc"][0] if e["loc"] else _ALL)
+        top = str(e["loc"][0] if e["loc"] else _ALL)
+        name = ".".join(map(str, e["loc"])) if top in _NESTED else top
         if e["type"] == "extra_forbidden" and len(e["loc"]) > 1:
-            close = did_you_mean(str(e["loc"][-1]), SlotSettings.model_fields)
-            sentences.append(f"{name}: {str(e['loc'][-1])!r} is not a member of a slot{close}")
+            kind, members = _NESTED.get(top, ("that setting", ()))
+            close = did_you_mean(str(e["loc"][-1]), members)
+            sentences.append(f"{name}: {str(e['loc'][-1])!r} is not a member of {kind}{close}")
         elif e["type"] == "extra_forbidden":
             sentences.append(f"{name!r} is not a setting{did_you_mean(name, Settings.model_fields)}")
         else:

@@ -503,6 +503,13 @@ class Registry:
         except SessionUnknown:
             log.info("a login replaces a session that is not known", extra={"room": room, "session": elsewhere.session})
 
+    async def peek(self, session: str, room: str) -> Snapshot | None:
+        """The session as it is written and noticed, for those who tell others of it: no sign of life, no expiry."""
+        try:
+            return await self._known(session, room)
+        except SessionUnknown:
+            return None
+
     async def knows(self, session: str) -> bool:
         """Whether there is such a session, live or ended."""
         return await self._store.get(session) is not None
