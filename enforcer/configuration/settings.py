@@ -18,7 +18,7 @@ from pydantic_settings import (
 )
 
 from enforcer import protocol
-from enforcer.configuration.webhooks import Webhook, webhooks
+from enforcer.configuration.webhooks import Webhook, listed
 from enforcer.domain.rules import Limits, Rules
 from enforcer.process.cores import usable_cores
 from enforcer.store.redis.address import is_redis, redis_address
@@ -307,7 +307,7 @@ class Settings(BaseSettings):
     """memory for sessions that app servers have asked about"""
     forward_auth: ForwardAuth | None = None
     """answers reverse proxies at /forward-auth"""
-    webhooks: Annotated[tuple[Webhook, ...], BeforeValidator(webhooks)] = ()
+    webhooks: Annotated[tuple[Webhook, ...], BeforeValidator(listed)] = ()
     """who is told what has happened, each with a name, an address and a secret"""
     event_name: Annotated[str, Field(min_length=1, max_length=64)] = "force-logout"
     """the name of the event that ends a page"""

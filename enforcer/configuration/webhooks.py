@@ -86,7 +86,7 @@ class Webhook(BaseModel):
         return (self.events is None or event in self.events) and room.startswith(self.rooms)
 
 
-def webhooks(value: object) -> object:
+def listed(value: object) -> object:
     """The list, each name once."""
     if value is None or value == "null":
         return ()

@@ -26,8 +26,8 @@ from enforcer.webhooks.wire import Wire
 log = logging.getLogger(__name__)
 
 SENDING = "webhooks"
-LEASE, RENEW = 6.0, 1.5
-"""Seconds after which another process takes over, and between two renewals: together they are below ten."""
+LEASE, RENEW = 4.0, 1.0
+"""Seconds after which another process takes over, and between two renewals."""
 AGAIN_AT_ONCE, WAITING_AT_MOST = 100, 10_000
 """Deliveries that are put forward in one commit, and of those that wait for their next try in one call."""
 

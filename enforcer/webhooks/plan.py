@@ -101,6 +101,11 @@ class Backlog:
         """Whether something is to be stored that nobody else knows."""
         return bool(self._put) or self._switched
 
+    @property
+    def hungry(self) -> bool:
+        """Whether all that was taken up as due is begun."""
+        return not self._retries and not self._resumed
+
     def read(self, rows: Sequence[tuple[Delivery | None, Cursor]], cursor: Cursor) -> None:
         """Rows of the log in their order, each with the cursor behind it, None where the hook does not want one;
         `cursor` is behind them all."""

@@ -68,6 +68,7 @@ class Sender:
         self._tries: dict[str, asyncio.Task[None]] = {}
         self._backlog: Backlog | None = None
         self._looked_at = self._settled_at = self._purged_at = self._not_before = float("-inf")
+        self._more = False
         self._task = asyncio.create_task(self._run(), name=f"webhook {hook.name}")
 
     async def stop(self) -> None:
@@ -136,7 +137,8 @@ class Sender:
                 await self._wake.wait()
 
     async def _with_store(self, backlog: Backlog, now: float) -> None:
-        if now - self._looked_at >= LOOK_EVERY or backlog.next_due <= self._store.now():
+        more = self._more and backlog.hungry
+        if more or now - self._looked_at >= LOOK_EVERY or backlog.next_due <= self._store.now():
             await self._look(backlog)
             self._looked_at = now
         if now - self._settled_at >= SETTLE_EVERY or backlog.urgent:
@@ -155,7 +157,9 @@ class Sender:
             await self._outbox.begin(name, cursor_text(backlog.read_to))
         else:
             backlog.seen(state)
-        backlog.due(await self._outbox.due(name, now, DUE_AT_ONCE), now)
+        due = await self._outbox.due(name, now, DUE_AT_ONCE)
+        self._more = len(due) == DUE_AT_ONCE
+        backlog.due(due, now)
         self._figures.stands(
             up=not backlog.off and backlog.failing_since is None,
             lag=0.0 if backlog.oldest is None else max(0.0, now - backlog.oldest),

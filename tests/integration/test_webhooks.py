@@ -1,6 +1,8 @@
 """Webhooks: what a receiver is told, signed, in order, once more if it must be; and what an operator sees of it."""
 
 import json
+import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -11,13 +13,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from enforcer.webhooks.signing import secret_text
 from tests.integration.problems import problem
 from tests.integration.receiver import Receiver
 from tests.redis_server import RedisServer
-from tests.running import ROOT, EnforcerProcess, until
+from tests.running import ROOT, EnforcerProcess, free_port, require_command, until
 
 SECRET, OLD = secret_text(b"new" * 10), secret_text(b"old" * 10)
 
@@ -37,7 +40,13 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture(scope="module")
 def server(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnforcerProcess]:
     """With hooks for each purpose."""
+    receivers = [
+        {"name": name, "url": f"http://127.0.0.1:{free_port()}/hooks/enforcer", "secret": SECRET, "allow_private": True,
+         "rooms": f"{name}:"}
+        for name in ("python", "node")
+    ]  # fmt: skip
     hooks = [
+        *receivers,
         hook(receiver, "app", secret=[SECRET, OLD]),
         hook(receiver, "ends", events=["session.ended", "login.refused"], rooms="shop:"),
         *(hook(receiver, name, rooms=f"{name}:") for name in ("slow", "wrong", "gone", "moved")),
@@ -178,7 +187,7 @@ def test_what_an_operator_may_ask(server: EnforcerProcess, receiver: Receiver) -
     shown = command(server)
     assert shown.stdout.splitlines()[0].split()[:3] == ["NAME", "STATE", "LAG"]
     assert "app" in shown.stdout
-    assert json.loads(command(server, "list", "--json").stdout)[0]["name"] == "app"
+    assert json.loads(command(server, "list", "--json").stdout)[2]["name"] == "app"
     assert command(server, "test", "app").returncode == 0
     refused = command(server, "test", "inside")
     assert (refused.returncode, "not public" in refused.stdout) == (1, True)
@@ -257,6 +266,37 @@ def test_a_new_hook_begins_with_now_and_another_address_undoes_410(tmp_path: Pat
         until(lambda: receiver.of("/later"))
         assert receiver.of("/late")[0].id in {r.id for r in receiver.of("/later")}
         until(lambda: standing(server, "late")["state"] == "ok")
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "file"), [("python", "python", "receiver.py"), ("node", "js", "receiver.mjs")]
+)
+def test_the_receivers_of_the_manual(
+    server: EnforcerProcess, tmp_path: Path, name: str, language: str, file: str
+) -> None:
+    """As they stand there: they take what we sign, and nothing else."""
+    (url,) = [h["url"] for h in server.settings["webhooks"] if h["name"] == name]
+    code = re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "docs/webhooks.md").read_text(), re.S | re.M)
+    assert len(code) == 1
+    (tmp_path / file).write_text(code[0])
+    (tmp_path / "node_modules").symlink_to(ROOT / "tests/integration/node_modules")
+    port = url.split(":")[2].split("/")[0]
+    program = [sys.executable, file] if name == "python" else [require_command("node"), file]
+    environment = os.environ | {"PORT": port, "WEBHOOK_SECRET": SECRET}
+    with subprocess.Popen(
+        program, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as it:
+        try:
+            until(lambda: server.call("POST", f"/v1/webhooks/{name}/test").json()["delivered"], 15.0, 0.1)
+            forged = httpx.post(
+                url, content="{}", headers={"webhook-id": "x", "webhook-timestamp": "1", "webhook-signature": "v1,"}
+            )
+            assert forged.status_code == 401
+            session = server.login(f"{name}:1")["session"]
+            assert it.stdout is not None
+            until(lambda: f"session.started {session}" in it.stdout.readline().decode())  # type: ignore[union-attr]
+        finally:
+            it.terminate()
 
 
 def reload(server: EnforcerProcess) -> None:
