@@ -155,12 +155,10 @@ class Backlog:
             if delivery.room not in held:
                 del self._resumed[n]
                 return delivery
-            held.add(delivery.room)
         for n, waiting in enumerate(self._waiting):
             if waiting.delivery.room not in held:
                 del self._waiting[n]
                 return waiting.delivery
-            held.add(waiting.delivery.room)
         return None
 
     def answered(self, id_: str, answer: Answer, now: float, spread: float) -> Delivery | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enforcer.domain.deliveries import SPREAD, TABLE, Answer, Delivery, HookState, Settlement, again, tried
@@ -128,6 +128,12 @@ class World:
     begun: dict[str, int] = field(default_factory=dict)
     ever: set[int] = field(default_factory=set)
     under_way: dict[str, Delivery] = field(default_factory=dict)
+    over: set[str] = field(default_factory=set)
+    """What this process has read, sent and been told of."""
+    again: set[str] = field(default_factory=set)
+    """What the process before has left in the store."""
+    asked: tuple[Settlement, str] | None = None
+    """What the store was asked to store, and does, and says."""
 
     def __post_init__(self) -> None:
         self.life()
@@ -136,8 +142,9 @@ class World:
         """A process begins, as the one before has left the store: nothing may be lost by that."""
         for seq in range(1, len(self.rooms) + 1):
             assert seq in self.taken or seq > self.cursor or f"app_{seq}" in self.stored, f"{seq} is lost"
-        self.under_way = {}
+        self.under_way, self.over, self.asked = {}, set(), None
         self.read_to = self.cursor
+        self.again = set(self.stored)
         self.backlog = Backlog("here", HookState(cursor_text(place(self.cursor))), place(self.cursor))
         self.look()
 
@@ -156,6 +163,7 @@ class World:
     def start(self) -> None:
         """First attempts are in the order of their room, and not too much is under way."""
         for d in self.backlog.start(self.now):
+            assert d.id not in self.over, f"{d.id} is sent again"
             self.under_way[d.id] = d
             seq = int(d.id[4:])
             if seq not in self.ever:
@@ -172,16 +180,24 @@ class World:
             del self.under_way[id_]
             if self.backlog.answered(id_, answer, self.now, 0.5) is None:
                 self.taken.add(int(id_[4:]))
+                if id_ not in self.again:  # what was stored before may also stand behind the cursor
+                    self.over.add(id_)
 
     def settle(self, outcome: str) -> None:
         """What must be stored is stored; or the store does not answer, and then it is stored or not."""
-        change = self.backlog.unsettled(self.now)
-        if change is None:
-            return
-        if outcome != "lost":
-            self.store(change)
-        if outcome == "stored":
-            self.backlog.settled(change, None if change.cursor is None else cursor_of(change.cursor))
+        change = self.backlog.unsettled(self.now) if self.asked is None else None
+        if change is not None:
+            if outcome != "lost":
+                self.store(change)
+            self.asked = change, outcome
+
+    def told(self) -> None:
+        """The store says that it has stored, or nothing."""
+        if self.asked is not None:
+            change, outcome = self.asked
+            self.asked = None
+            if outcome == "stored":
+                self.backlog.settled(change, None if change.cursor is None else cursor_of(change.cursor))
 
     def store(self, change: Settlement) -> None:
         """One step of the store."""
@@ -200,13 +216,15 @@ STEPS = st.one_of(
     st.tuples(st.just("start")),
     st.tuples(st.just("answer"), st.integers(0, 7), st.sampled_from([OK, OK, OK, WRONG, SILENT])),
     st.tuples(st.just("settle"), st.sampled_from(["stored", "stored", "lost", "unknown"])),
+    st.tuples(st.just("told")),
     st.tuples(st.just("look")),
     st.tuples(st.just("pass"), st.sampled_from([0.1, 1.0, 7.0, 400.0])),
     st.tuples(st.just("life")),
 )
 
 
-@given(rooms=st.lists(st.sampled_from("abcd"), min_size=1, max_size=40), steps=st.lists(STEPS, max_size=80))
+@settings(max_examples=300, deadline=None)
+@given(rooms=st.lists(st.sampled_from("abcd"), min_size=1, max_size=40), steps=st.lists(STEPS, min_size=5, max_size=80))
 def test_nothing_is_lost_whatever_happens(rooms: list[str], steps: list[tuple]) -> None:  # type: ignore[type-arg]
     """Each event is taken, or stored, or still to be read, at every moment; in the end all of them are taken once."""
     world = World(rooms)
@@ -215,6 +233,7 @@ def test_nothing_is_lost_whatever_happens(rooms: list[str], steps: list[tuple]) 
             world.now += arguments[0]
         else:
             getattr(world, name)(*arguments)
+    world.life()
     for _ in range(40 * (len(rooms) + 4)):
         if world.taken == set(range(1, len(rooms) + 1)) and not world.stored and world.cursor == len(rooms):
             break
@@ -224,7 +243,28 @@ def test_nothing_is_lost_whatever_happens(rooms: list[str], steps: list[tuple]) 
         world.start()
         for _ in range(AT_ONCE):
             world.answer(0, OK)
+        world.told()
         world.settle("stored")
+        world.told()
     assert world.taken == set(range(1, len(rooms) + 1))
     assert world.stored == {}
     assert world.cursor == len(rooms)
+
+
+def test_what_comes_while_the_store_works_is_stored_next() -> None:
+    """An answer between asking the store and its saying so: the one is forgotten, the other put off."""
+    backlog = fresh()
+    backlog.read(rows("a", "b"), place(2))
+    backlog.start(0.0)
+    asked = backlog.unsettled(0.0)
+    assert asked is not None
+    assert [d.tries for d in asked.put] == [0, 0]
+    backlog.answered("app_1", OK, 1.0, 0.0)
+    backlog.answered("app_2", WRONG, 1.0, 0.0)
+    backlog.settled(asked, place(2))
+    after = backlog.unsettled(1.0)
+    assert after is not None
+    assert after.done == ("app_1",)
+    assert [(d.id, d.tries, d.due_at) for d in after.put] == [("app_2", 1, 6.0)]
+    backlog.settled(after, place(2))
+    assert backlog.unsettled(2.0) is None
