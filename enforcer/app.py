@@ -3,11 +3,25 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from typing import Any
 
 from aiohttp import web
 
-from enforcer.api import demo, devices, forward_auth, logs, measure, openapi, pages, sessions, site, stream, webhooks
+from enforcer.api import (
+    demo,
+    devices,
+    forward_auth,
+    logs,
+    measure,
+    openapi,
+    overview,
+    pages,
+    sessions,
+    site,
+    stream,
+    webhooks,
+)
 from enforcer.api.bodies import MAX_BODY
 from enforcer.api.connections import Connections
 from enforcer.api.context import CONTEXT, Context, edge_of
@@ -30,9 +44,10 @@ from enforcer.process.listening import reserved_port, why_not_listening
 from enforcer.process.metrics import LoopWatch, Metrics
 from enforcer.process.notices import Notices
 from enforcer.process.tasks import cancelled
-from enforcer.store.by_url import make_store
+from enforcer.store.by_url import kind_of, make_store
 from enforcer.tickets import TicketOffice
 from enforcer.usecases.journal import Journal
+from enforcer.usecases.overview import Here, Overview
 from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
 from enforcer.usecases.tail import Tail
@@ -87,13 +102,16 @@ class Server:
         told = (metrics.committed, journal.committed, self._tail.committed)
         self._registry = Registry(self._store, settings.rules, clock.elapsed, told)
         self._notices = notices = Notices(log, clock.elapsed)
-        self._jobs = Jobs(self._registry, settings, clock, notices)
+        here = Here(self._name, kind_of(settings.store), lambda: self._hub.joined, self._registry.online_here)
+        self._worker = worker
+        self._overview = Overview(self._store, metrics.pulse, here, clock.elapsed)
+        self._jobs = Jobs(self._registry, self._overview, settings, clock, notices)
         self._webhooks = Webhooks(settings, self._store, self._registry, self._tail, metrics, notices, clock.elapsed)
         self._context = Context(
             settings,
             self._registry,
             TicketOffice(settings.authkeys, settings.ticket_lifetime),
-            AuthKeys(settings.authkeys, settings.all_keys, clock.elapsed),
+            AuthKeys(settings.callers, clock.elapsed),
             edge_of(settings),
             metrics,
             notices,
@@ -102,6 +120,7 @@ class Server:
             Rates(DEMO_BURST, DEMO_RATE),
             self._tail,
             self._webhooks,
+            self._overview,
         )
         self._descriptors = Descriptors()
         self._hub = Hub(self._registry, self._context.office, settings, metrics, self._context.pages, notices)
@@ -133,6 +152,8 @@ class Server:
             except OSError as e:
                 raise StartError(why_not_listening(self._settings.ipaddr, self._settings.port, e)) from None
             # 3. What runs by itself.
+            with contextlib.suppress(StoreUnavailable):  # else it is said with the next turn
+                await self._overview.announce()
             asyncio.get_running_loop().set_exception_handler(self._unhandled)
             self._jobs.start()
             self._webhooks.start()
@@ -184,6 +205,7 @@ class Server:
         await self._handshakes.close()
         await self._connections.close()
         self._descriptors.close()
+        await self._overview.farewell()
         # 4. The last seen times and acks, then the store itself.
         try:
             await self._registry.flush()
@@ -191,6 +213,10 @@ class Server:
             log.warning("what was noticed last is not written", extra={"error": str(e)})
         await self._store.close()
         asyncio.get_running_loop().set_exception_handler(None)
+
+    def _name(self) -> str:
+        """What operators know this process by."""
+        return f"{socket.gethostname()}:{self.port}" + ("" if self._worker is None else f"#{self._worker}")
 
     async def _listen(self) -> int:
         """Opens the port, whose number it returns; raises OSError if it cannot be had."""
@@ -231,7 +257,7 @@ def _application(context: Context, handshakes: Handshakes) -> web.Application:
     ]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     app[CONTEXT] = context
-    everything = (openapi, logs, stream, sessions, pages, devices, forward_auth, webhooks, site, measure)
+    everything = (openapi, logs, stream, overview, sessions, pages, devices, forward_auth, webhooks, site, measure)
     for routes in (part.ROUTES for part in everything):
         app.add_routes(routes)
     if context.settings.demo:

@@ -183,6 +183,8 @@ def actor_json(actor: Actor | None) -> JSON | None:
         members["session"] = actor.session
     if actor.device is not None:
         members["device"] = device_json(actor.device)
+    if actor.key is not None:
+        members["key"] = actor.key
     return members
 
 

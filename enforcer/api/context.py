@@ -13,6 +13,7 @@ from enforcer.http.rates import Rates
 from enforcer.process.metrics import Metrics
 from enforcer.process.notices import Notices
 from enforcer.tickets import TicketOffice
+from enforcer.usecases.overview import Overview
 from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
 from enforcer.usecases.tail import Tail
@@ -35,13 +36,14 @@ class Context:
     demo_rates: Rates
     tail: Tail
     webhooks: Webhooks
+    overview: Overview
     streams: set[asyncio.Transport] = field(default_factory=set)
 
     def configure(self, settings: Settings) -> None:
         """New keys, origins, proxies and redirects."""
         self.settings = settings
         self.office = TicketOffice(settings.authkeys, settings.ticket_lifetime)
-        self.authkeys.configure(settings.authkeys, settings.all_keys)
+        self.authkeys.configure(settings.callers)
         self.edge = edge_of(settings)
 
     def client_ip(self, request: web.Request) -> str:

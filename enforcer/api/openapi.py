@@ -35,6 +35,7 @@ class ActorRecord(BaseModel):
     kind: ActorKind
     session: str | None = None
     device: DeviceRecord | None = None
+    key: Annotated[str | None, Field(json_schema_extra={"description": "the name of the key that was used"})] = None
 
 
 class SessionRecord(BaseModel):
@@ -260,6 +261,38 @@ class PageSession(BaseModel):
     ticket: str | None = None
 
 
+class KickTimes(BaseModel):
+    """Milliseconds from the end of a session to its page's ack, of the last five minutes; null if there was none."""
+
+    p50: float | None
+    p99: float | None
+
+
+class NodeRecord(BaseModel):
+    """One process."""
+
+    node: str
+    version: str
+    uptime_s: float
+    sockets: int
+    online: int
+
+
+class OverviewRecord(BaseModel):
+    """How it goes, over all nodes that share the store."""
+
+    open_sessions: int
+    online: int
+    sockets: int
+    logins_per_minute: int
+    ends_per_minute: dict[EndReason, int]
+    kick_ms: KickTimes
+    store: Literal["sqlite", "redis", "memory"]
+    nodes: list[NodeRecord]
+    version: str
+    uptime_s: float
+
+
 class FieldError(BaseModel):
     """What is wrong with one field."""
 
@@ -304,7 +337,7 @@ class Operation:
     text: str | None = None
 
 
-_APP = (400, 401, 422, 429, 503)
+_APP = (400, 401, 403, 422, 429, 503)
 _PAGE = (400, 401, 422, 429, 503)
 
 OPERATIONS = (
@@ -328,6 +361,7 @@ OPERATIONS = (
         query=stream.StreamQuery, text="text/event-stream",
     ),
     Operation("get", "/v1/audit", "The audit log", {200: AuditLogPage}, _APP, query=logs.AuditLogQuery, streams=True),
+    Operation("get", "/v1/overview", "How it goes, in one look", {200: OverviewRecord}, _APP),
     Operation(
         "post", "/v1/sessions/validate", "Is this session live? (id in the body)", {200: SessionRecord},
         (*_APP, 404, 408, 410, 413, 415), body=bodies.ValidateBody,
@@ -392,7 +426,7 @@ OPERATIONS = (
     Operation("get", "/healthz", "Does the process serve?", {200: Health}, (400,), caller="anyone"),
     Operation("get", "/readyz", "Does the store answer?", {200: Health}, (400, 503), caller="anyone"),
     Operation(
-        "get", "/metrics", "What Prometheus is told", {200: None}, (400, 401, 422, 429), caller="operator",
+        "get", "/metrics", "What Prometheus is told", {200: None}, (400, 401, 403, 422, 429), caller="operator",
         text="text/plain",
     ),
 )  # fmt: skip
@@ -428,7 +462,11 @@ def document() -> dict[str, Any]:
         "components": {
             "schemas": schemas["$defs"],
             "securitySchemes": {
-                "authkey": {"type": "http", "scheme": "bearer", "description": "The authkey of the configuration"},
+                "authkey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The authkey of the configuration, or one of its keys that may do it",
+                },
                 "metrics_key": {
                     "type": "http",
                     "scheme": "bearer",

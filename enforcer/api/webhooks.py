@@ -14,6 +14,7 @@ from enforcer.api.sessions import json
 from enforcer.configuration.reading import did_you_mean
 from enforcer.configuration.webhooks import Webhook
 from enforcer.domain.deliveries import Delivery
+from enforcer.domain.permissions import Caller, May
 from enforcer.http.problems import Problem
 from enforcer.usecases.registry import new_session_id
 from enforcer.webhooks.hooks import Standing
@@ -35,35 +36,35 @@ class RetryBody(bodies.Strict):
     ids: Annotated[list[MessageId], Field(max_length=1000)] | None = None
 
 
-@app_call
-async def listed(request: web.Request, context: Context) -> web.Response:
+@app_call(May.ADMIN)
+async def listed(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`GET /v1/webhooks`: how each stands."""
     bodies.query(bodies.NoQuery, request)
-    return json([_standing(one) for one in await context.webhooks.standing()])
+    return json([_standing(one) for one in await context.webhooks.standing() if caller.sees(one.hook.rooms)])
 
 
-@app_call
-async def dead(request: web.Request, context: Context) -> web.Response:
+@app_call(May.ADMIN)
+async def dead(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`GET /v1/webhooks/{name}/dead`: events that no try was taken of, the oldest first."""
-    hook, query = _named(context, request), bodies.query(DeadQuery, request)
+    hook, query = _named(context, caller, request), bodies.query(DeadQuery, request)
     found = await context.webhooks.dead(hook, query.after, query.limit)
     return json([_dead_letter(delivery) for delivery in found])
 
 
-@app_call
-async def retry(request: web.Request, context: Context) -> web.Response:
+@app_call(May.ADMIN)
+async def retry(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/webhooks/{name}/retry`: switches it on again, and tries now what has failed."""
-    hook = _named(context, request)
+    hook = _named(context, caller, request)
     members = await bodies.read_json(request, optional=True)
     bodies.query(bodies.NoQuery, request)
     body = bodies.validated(RetryBody, members)
     return json({"retried": await context.webhooks.retry(hook, body.ids)}, 202)
 
 
-@app_call
-async def test(request: web.Request, context: Context) -> web.Response:
+@app_call(May.ADMIN)
+async def test(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/webhooks/{name}/test`: sends a message of type `webhook.test` at once; what came of it."""
-    hook = _named(context, request)
+    hook = _named(context, caller, request)
     members = await bodies.read_json(request, optional=True)
     bodies.query(bodies.NoQuery, request)
     bodies.validated(bodies.NoBody, members)
@@ -72,11 +73,11 @@ async def test(request: web.Request, context: Context) -> web.Response:
     return json({"id": id_, "delivered": answer.taken, "status": answer.status, "error": answer.error})
 
 
-def _named(context: Context, request: web.Request) -> Webhook:
+def _named(context: Context, caller: Caller, request: web.Request) -> Webhook:
     name = request.match_info["name"]
     hook = context.webhooks.named(name)
-    if hook is None:
-        close = did_you_mean(name, [hook.name for hook in context.settings.webhooks])
+    if hook is None or not caller.sees(hook.rooms):
+        close = did_you_mean(name, [hook.name for hook in context.settings.webhooks if caller.sees(hook.rooms)])
         raise Problem("not-found", f"there is no webhook {name!r}{close}")
     return hook
 

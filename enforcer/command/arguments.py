@@ -15,7 +15,7 @@ from enforcer.configuration.settings import ENV_PREFIX, Settings
 from enforcer.domain.model import EndReason
 
 USAGE_ERROR = 2
-SECRET = frozenset({"authkey", "metrics_key", "webhooks"})
+SECRET = frozenset({"authkey", "metrics_key", "keys", "webhooks"})
 """Settings that are no options, because secrets stand in them: every user of a machine can read its command lines."""
 
 
@@ -104,7 +104,7 @@ class _Commands:
         group = serving.add_argument_group(
             "settings",
             "each overrides ENFORCER_ and its name in the environment, which overrides the configuration; "
-            "what holds secrets (authkey, metrics_key, webhooks) can only stand there",
+            "what holds secrets (authkey, metrics_key, keys, webhooks) can only stand there",
         )
         for name, setting in Settings.model_fields.items():
             if name in SECRET:

@@ -175,6 +175,8 @@ def check_config(arguments: argparse.Namespace) -> int:
         print(f"warning: {plain(warning)}")
     if errors:
         return USAGE_ERROR
+    for line in advice.who_may_what(config):
+        print(plain(line))
     print(f"{path or 'the environment'}: can be used")
     return 0
 

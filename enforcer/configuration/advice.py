@@ -101,6 +101,12 @@ def _doors(s: Settings) -> Iterator[str]:
             yield f"{name} holds the same key twice; one is enough unless it is being changed"
     for hook in s.webhooks:
         yield from _about_hook(hook)
+    for named in s.keys:
+        if named.rooms and named.rooms[-1].isalnum():
+            yield (
+                f"keys.{named.name}: its rooms begin with {named.rooms!r}, and so does {named.rooms + '2'!r}; end it "
+                "with a sign that no name goes on with, such as ':'"
+            )
     networks = [ipaddress.ip_network(n, strict=False) for n in s.trusted_proxies]
     v4 = [n for n in networks if isinstance(n, ipaddress.IPv4Network)]
     v6 = [n for n in networks if isinstance(n, ipaddress.IPv6Network)]
@@ -145,6 +151,17 @@ def _is_address(text: str) -> bool:
         return bool(ipaddress.ip_address(text))
     except ValueError:
         return False
+
+
+def who_may_what(settings: Settings) -> list[str]:
+    """A line for each key: what it may do, and where. Never the key."""
+    lines = ["authkey may everything, in all rooms"]
+    if settings.metrics_key is not None:
+        lines.append("metrics_key may metrics")
+    for key in settings.keys:
+        where = f"in rooms that begin with {key.rooms!r}" if key.rooms else "in all rooms"
+        lines.append(f"key {key.name!r} may {', '.join(dict.fromkeys(key.may))}, {where}")
+    return lines
 
 
 def _rebinds(s: Settings) -> bool:

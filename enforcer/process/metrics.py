@@ -37,6 +37,7 @@ from prometheus_client.registry import Collector
 from enforcer import __version__
 from enforcer.domain.deliveries import Answer
 from enforcer.domain.model import AuditEvent, Decision, EndReason
+from enforcer.usecases.pulse import Pulse
 
 K = TypeVar("K", bound="Count | Timing")
 T = TypeVar("T")
@@ -124,6 +125,8 @@ class Metrics:
         values.ValueClass = values.MutexValue if worker is None else _in_files(worker)
         self._registry = r = CollectorRegistry()
         self._kept: list[Count | Timing] = []
+        self.pulse = Pulse(time.monotonic)
+        """The same of late, for who looks at it and not at Prometheus."""
         if self._directory is None:
             ProcessCollector(registry=r)
             GCCollector(registry=r)
@@ -228,9 +231,15 @@ class Metrics:
     def committed(self, room: str, decision: Decision[Any], seconds: float) -> None:
         """A decision of this process was committed. What it ended is counted here, where it was decided, so once."""
         self._commits.observe(seconds)
+        self.pulse.committed(decision)
         for entry in decision.audit:
             if entry.event is AuditEvent.ENDED and entry.reason is not None:
                 self.ends[entry.reason].inc()
+
+    def kicked(self, seconds: float) -> None:
+        """A page has confirmed the end of its session, so long after its commit."""
+        self.kick_delivery.observe(seconds)
+        self.pulse.kicked(seconds)
 
     async def exposition(self) -> bytes:
         """Everything in Prometheus' text format, version 0.0.4: of this process, or of all workers.

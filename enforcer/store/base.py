@@ -19,7 +19,7 @@ class SessionQuery:
 
     `since` (included) and `until` (excluded) bound `started_at`; `after` is the (`started_at`, id) of the last row
     of the page before; `limit` is at least 1. `slot` is a slot's name, empty for the common one; `device` the label,
-    class or id of a device, exactly.
+    class or id of a device, exactly. `rooms` is how the rooms of interest begin.
     """
 
     room: str | None = None
@@ -31,6 +31,7 @@ class SessionQuery:
     limit: int = 100
     slot: str | None = None
     device: str | None = None
+    rooms: str = ""
 
     def wants(self, session: Session) -> bool:
         """Whether a record is one of those that are asked for, wherever it stands in the log."""
@@ -38,6 +39,7 @@ class SessionQuery:
         return (
             session.claimed
             and (self.room is None or session.room == self.room)
+            and session.room.startswith(self.rooms)
             and (self.open is None or session.ended is not self.open)
             and (self.reason is None or session.end_reason is self.reason)
             and (self.since is None or session.started_at >= self.since)
@@ -52,6 +54,7 @@ class AuditQuery:
     """Rows of the audit log, oldest first.
 
     `since` (included) and `until` (excluded) bound `at`; `after` is the `seq` of the last row of the page before.
+    `rooms` is how the rooms of interest begin.
     """
 
     room: str | None = None
@@ -60,6 +63,7 @@ class AuditQuery:
     until: float | None = None
     after: int = 0
     limit: int = 100
+    rooms: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,10 @@ class Store(Protocol):
 
     def at_hand(self, session: str) -> Snapshot | None:
         """What `get` would return, if it can be said without waiting for anything; None says nothing."""
+        ...
+
+    async def open_sessions(self) -> int:
+        """How many sessions are live, pages that no login has claimed included; without looking at each."""
         ...
 
     async def room(self, room: str) -> RoomState:
@@ -275,6 +283,18 @@ class Shared(Protocol):
 
     async def give_back(self, task: str) -> None:
         """Lets others do `task`, if this process held its lease."""
+        ...
+
+    async def announce(self, text: str) -> None:
+        """Says something about this process to the others, in place of what it said before."""
+        ...
+
+    async def unannounce(self) -> None:
+        """Takes it back: this process stops."""
+        ...
+
+    async def announced(self) -> list[str]:
+        """What the other processes said within the last ten seconds."""
         ...
 
 

@@ -9,7 +9,19 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from enforcer import protocol
-from enforcer.api import devices, forward_auth, logs, measure, openapi, pages, sessions, site, stream, webhooks
+from enforcer.api import (
+    devices,
+    forward_auth,
+    logs,
+    measure,
+    openapi,
+    overview,
+    pages,
+    sessions,
+    site,
+    stream,
+    webhooks,
+)
 from enforcer.configuration.settings import SAMPLE_AUTHKEY, Settings
 from enforcer.domain.model import AuditEvent, EndReason
 from enforcer.process.metrics import Metrics
@@ -18,7 +30,7 @@ from tests.running import ROOT
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 CLIENT_CODES = (ROOT / "client-js/src/codes.ts").read_text()
-PARTS = (sessions, logs, stream, pages, devices, forward_auth, webhooks, site, measure, openapi)
+PARTS = (sessions, logs, overview, stream, pages, devices, forward_auth, webhooks, site, measure, openapi)
 ROUTES = [r for part in PARTS for r in part.ROUTES if isinstance(r, web.RouteDef)]
 
 

@@ -22,6 +22,7 @@ from tests.integration.receiver import Receiver
 from tests.redis_server import RedisServer
 from tests.running import ROOT, EnforcerProcess, free_port, require_command, until
 
+OPS, SHOP = "ops-0123456789abcdef0123456789abcdef", "shop-0123456789abcdef0123456789abcde"
 SECRET, OLD = secret_text(b"new" * 10), secret_text(b"old" * 10)
 
 
@@ -52,7 +53,11 @@ def server(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iter
         *(hook(receiver, name, rooms=f"{name}:") for name in ("slow", "wrong", "gone", "moved")),
         hook(receiver, "inside", rooms="inside:", allow_private=False),
     ]
-    with EnforcerProcess(tmp_path_factory.mktemp("hooks") / "enforcer", webhooks=hooks) as running:
+    keys = [
+        {"name": "ops", "key": OPS, "may": ["admin"], "rooms": "shop:"},
+        {"name": "shop", "key": SHOP, "may": ["login", "read"]},
+    ]
+    with EnforcerProcess(tmp_path_factory.mktemp("hooks") / "enforcer", webhooks=hooks, keys=keys) as running:
         yield running
     assert "Traceback" not in running.read_log()
     assert "whsec_" not in running.read_log()
@@ -197,9 +202,13 @@ def test_what_an_operator_may_ask(server: EnforcerProcess, receiver: Receiver) -
     problem(server.call("POST", "/v1/webhooks/app/retry", json={"ids": "x"}), 422, "invalid-request")
     problem(server.call("GET", "/v1/webhooks/app/dead?limit=0"), 422, "invalid-request")
     problem(server.call("GET", "/v1/webhooks?x=1"), 422, "invalid-request")
-    server.headers, kept = {}, server.headers
-    problem(server.call("GET", "/v1/webhooks"), 401, "unauthorized")
-    server.headers = kept
+    for path in ("", "/ends/dead"):
+        problem(httpx.get(f"{server.url}/v1/webhooks{path}"), 401, "unauthorized")
+        refused_key = httpx.get(f"{server.url}/v1/webhooks{path}", headers={"Authorization": f"Bearer {SHOP}"})
+        problem(refused_key, 403, "not-allowed")
+    ops = {"Authorization": f"Bearer {OPS}"}
+    assert [row["name"] for row in httpx.get(f"{server.url}/v1/webhooks", headers=ops).json()] == ["ends"]
+    problem(httpx.post(f"{server.url}/v1/webhooks/app/test", headers=ops), 404, "not-found")
     figures = server.call("GET", "/metrics").text
     assert 'enforcer_webhook_tries_total{hook="app",outcome="taken"}' in figures
     assert 'enforcer_webhook_up{hook="app"} 1.0' in figures

@@ -27,6 +27,8 @@ class Keys:
         self.probe = f"{prefix}:probe"
         self.hooks = f"{prefix}:hooks"
         """The names of webhooks."""
+        self.nodes = f"{prefix}:nodes"
+        """What each process says of itself: a hash by process, of the time and the text."""
 
     def lease(self, name: str) -> str:
         """Held by one process at a time."""

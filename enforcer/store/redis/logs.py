@@ -41,7 +41,7 @@ class RedisLogs:
         async for start, id_, room in self._starts(query):
             if query.until is not None and start >= query.until:
                 break
-            if query.after is not None and (start, id_) <= query.after:
+            if (query.after is not None and (start, id_) <= query.after) or not room.startswith(query.rooms):
                 continue
             part.append((id_, room))
             if len(part) >= query.limit:
@@ -112,6 +112,8 @@ class RedisLogs:
             if number <= query.after or (query.since is not None and row.entry.at < query.since):
                 continue
             if query.until is not None and row.entry.at >= query.until:
+                continue
+            if not row.entry.room.startswith(query.rooms):
                 continue
             if query.session is None or row.entry.session == query.session:
                 found.append(row)

@@ -71,6 +71,8 @@ class SQLiteLogs:
             conditions.append(("s.slot IS ?", (query.slot or None,)))
         if query.device is not None:
             conditions.append((f"? IN ({_DEVICE})", (query.device,)))
+        if query.rooms:
+            conditions.append(("instr(s.room, ?) = 1", (query.rooms,)))
         if query.after is not None:
             conditions.append(("(s.started_at, s.id) > (?, ?)", query.after))
         where = f"WHERE {' AND '.join(condition for condition, _ in conditions)}"
@@ -89,6 +91,8 @@ class SQLiteLogs:
         for condition, value in (("room = ?", room), ("session = ?", query.session), *bounds):
             if value is not None:
                 conditions.append((condition, value))
+        if query.rooms:
+            conditions.append(("instr(room, ?) = 1", query.rooms))
         where = " AND ".join(condition for condition, _ in conditions)
         sql = f"SELECT seq, {rows.AUDIT_COLUMNS} FROM audit WHERE {where} ORDER BY seq LIMIT ?"
         return [rows.audit_of(row) for row in self._read(sql, *(value for _, value in conditions), query.limit)]
