@@ -13,9 +13,11 @@ from enforcer.http.rates import Rates
 from enforcer.process.metrics import Metrics
 from enforcer.process.notices import Notices
 from enforcer.tickets import TicketOffice
+from enforcer.usecases.overview import Overview
 from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
 from enforcer.usecases.tail import Tail
+from enforcer.webhooks.hooks import Webhooks
 
 
 @dataclass(slots=True)
@@ -33,6 +35,8 @@ class Context:
     pages: Pages
     demo_rates: Rates
     tail: Tail
+    webhooks: Webhooks
+    overview: Overview
     streams: set[asyncio.Transport] = field(default_factory=set)
     internal_port: int | None = None
     """The port that app servers have of their own, once it is known."""
@@ -43,7 +47,7 @@ class Context:
         """New keys, origins, proxies and redirects."""
         self.settings = settings
         self.office = TicketOffice(settings.authkeys, settings.ticket_lifetime)
-        self.authkeys.configure(settings.authkeys, settings.all_keys)
+        self.authkeys.configure(settings.callers)
         self.edge = edge_of(settings)
 
     def is_internal(self, request: web.Request) -> bool:

@@ -135,19 +135,29 @@ def audit_of(row: tuple[Any, ...]) -> AuditRow:
 def waiting_text(waiting: tuple[WaitingLogin, ...]) -> str:
     if not waiting:  # nearly always
         return "[]"
-    rows = [
-        [w.at, _device_list(w.device), w.entry, w.replaces, *([] if w.terms == NO_TERMS else [tuple(w.terms)])]
-        for w in waiting
-    ]
-    return orjson.dumps(rows).decode()
+    return orjson.dumps([_waiting_row(w) for w in waiting]).decode()
+
+
+def _waiting_row(w: WaitingLogin) -> list[Any]:
+    row = [w.at, _device_list(w.device), w.entry, w.replaces]
+    if w.key is not None:
+        return [*row, tuple(w.terms), w.key]
+    return row if w.terms == NO_TERMS else [*row, tuple(w.terms)]
 
 
 def waiting_of(text: str) -> tuple[WaitingLogin, ...]:
     if text == "[]":
         return ()
     return tuple(
-        WaitingLogin(at, None if device is None else Device(*device), entry, replaces, *map(_terms, terms))
-        for at, device, entry, replaces, *terms in orjson.loads(text)
+        WaitingLogin(
+            at,
+            None if device is None else Device(*device),
+            entry,
+            replaces,
+            _terms(more[0]) if more else NO_TERMS,
+            *more[1:],
+        )
+        for at, device, entry, replaces, *more in orjson.loads(text)
     )
 
 
@@ -188,11 +198,12 @@ def value_of(reason: EndReason | None) -> str | None:
 def actor_text(actor: Actor | None) -> str | None:
     if actor is None:
         return None
-    return orjson.dumps([actor.kind, actor.session, _device_list(actor.device)]).decode()
+    named = [] if actor.key is None else [actor.key]
+    return orjson.dumps([actor.kind, actor.session, _device_list(actor.device), *named]).decode()
 
 
 def _actor(text: str | None) -> Actor | None:
     if text is None:
         return None
-    kind, session, device = orjson.loads(text)
-    return Actor(ActorKind(kind), session, None if device is None else Device(*device))
+    kind, session, device, *key = orjson.loads(text)
+    return Actor(ActorKind(kind), session, None if device is None else Device(*device), *key)

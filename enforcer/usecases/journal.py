@@ -62,13 +62,14 @@ class Journal:
                     members = {"room": room, "session": row.session, "event": row.event, "epoch": row.epoch}
                     if row.impersonated_by is not None:
                         members["impersonated_by"] = row.impersonated_by
+                    members |= _key(row)
                     log.info("login", extra={**members, "displaced": displaced})
                     if displaced:
                         self._taken_over(room)
                 case AuditEvent.ENDED:
                     log.info("ended", extra={"room": room, "session": row.session, "reason": row.reason, **_by(row)})
                 case AuditEvent.LOGIN_REFUSED:
-                    log.info("login refused", extra={"room": room, "session": row.session})
+                    log.info("login refused", extra={"room": room, "session": row.session, **_key(row)})
                 case AuditEvent.REPORTED:
                     log.warning("reported by its user", extra={"room": room, "session": row.session})
 
@@ -88,4 +89,10 @@ class Journal:
 def _by(row: AuditEntry) -> dict[str, str]:
     if row.by is None:
         return {}
-    return {"by": row.by.kind} if row.by.session is None else {"by": row.by.kind, "by_session": row.by.session}
+    by = {"by": row.by.kind} if row.by.session is None else {"by": row.by.kind, "by_session": row.by.session}
+    return by | _key(row)
+
+
+def _key(row: AuditEntry) -> dict[str, str]:
+    """The name of the key that was used, if it has one."""
+    return {} if row.by is None or row.by.key is None else {"key": row.by.key}
