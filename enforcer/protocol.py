@@ -10,13 +10,23 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeGuard
 
-from enforcer.domain.model import Actor, ActorKind, AuditRow, Device, EndReason, Session, Snapshot
+from enforcer.domain.model import Actor, ActorKind, AuditEvent, AuditRow, Device, EndReason, Session, Snapshot
 
 EVENT_SESSION = "session"
 EVENT_FORCE_LOGOUT = "force-logout"
 EVENT_ACTIVITY = "activity"
 EVENT_CHECK = "check"
 EVENT_LOGOUT = "logout"
+EVENT_DRAIN = "drain"
+
+HAPPENINGS: Mapping[AuditEvent, str] = {
+    AuditEvent.STARTED: "session.started",
+    AuditEvent.CLAIMED: "session.claimed",
+    AuditEvent.ENDED: "session.ended",
+    AuditEvent.LOGIN_REFUSED: "login.refused",
+    AuditEvent.REPORTED: "session.reported",
+}
+"""What the stream and webhooks call the transitions of the audit log."""
 
 ENDING_CODES = frozenset({"session-ended", "session-unknown"})
 """The page's session is over."""
@@ -56,7 +66,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "too-many-streams": (429, "A limit on streams is reached"),
     "misdirected": (421, "This server does not answer for that host"),
     "internal": (500, "A bug in the server"),
-    "unavailable": (503, "The store does not answer"),
+    "unavailable": (503, "This cannot be answered now"),
 }
 """Code → usual status and title. `session-ended` and `session-unknown` have others where a call says so."""
 

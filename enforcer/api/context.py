@@ -18,6 +18,7 @@ from enforcer.usecases.overview import Overview
 from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
 from enforcer.usecases.tail import Tail
+from enforcer.webhooks.hooks import Webhooks
 
 
 @dataclass(slots=True)
@@ -35,10 +36,15 @@ class Context:
     pages: Pages
     demo_rates: Rates
     tail: Tail
+    webhooks: Webhooks
     overview: Overview
     cookies: ConsoleCookies
     guesses: Guesses
     streams: set[asyncio.Transport] = field(default_factory=set)
+    internal_port: int | None = None
+    """The port that app servers have of their own, once it is known."""
+    draining: bool = False
+    """The process is about to end: it serves on, but nobody new is to be sent here."""
 
     def configure(self, settings: Settings) -> None:
         """New keys, origins, proxies and redirects."""
@@ -47,6 +53,13 @@ class Context:
         self.authkeys.configure(settings.callers)
         self.cookies = ConsoleCookies(settings.authkeys, settings.callers)
         self.edge = edge_of(settings)
+
+    def is_internal(self, request: web.Request) -> bool:
+        """Whether a request came by the port of app servers; with one port for all, each did."""
+        if self.internal_port is None or request.transport is None:
+            return True
+        name: tuple[str, int] = request.transport.get_extra_info("sockname")
+        return name[1] == self.internal_port
 
     def client_ip(self, request: web.Request) -> str:
         """The client's address, as far as trusted proxies tell it."""

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 from pydantic.json_schema import models_json_schema
 
 from enforcer import __version__, protocol
-from enforcer.api import bodies, logs, stream
+from enforcer.api import bodies, logs, stream, webhooks
 from enforcer.api.guard import Handler
 from enforcer.api.site import static_file
 from enforcer.domain.model import ActorKind, AuditEvent, EndReason
@@ -197,6 +197,54 @@ class AuditLogPage(BaseModel):
     next: str | None
 
 
+class WebhookRecord(BaseModel):
+    """How a webhook stands. `lag` is how many seconds the oldest event has waited that was not taken up yet."""
+
+    name: str
+    url: str
+    state: Literal["ok", "failing", "off"]
+    lag: float
+    failing_since: Time | None
+    dead: int
+    last_status: int | None
+
+
+class WebhookList(RootModel[list[WebhookRecord]]):
+    """The webhooks, in the order of the configuration."""
+
+
+class DeadLetter(BaseModel):
+    """An event that no try was taken of. `body` is what was sent."""
+
+    id: str
+    at: Time
+    room: str
+    tries: int
+    last_tried_at: Time | None
+    last_status: int | None
+    last_error: str | None
+    body: dict[str, Any]
+
+
+class DeadLetters(RootModel[list[DeadLetter]]):
+    """Dead letters, the oldest event first."""
+
+
+class RetriedRecord(BaseModel):
+    """How many events are tried again."""
+
+    retried: int
+
+
+class TestRecord(BaseModel):
+    """What came of a test."""
+
+    id: str
+    delivered: bool
+    status: int | None
+    error: str | None
+
+
 class PageSession(BaseModel):
     """What a page knows about its live session; times are remaining milliseconds."""
 
@@ -344,6 +392,19 @@ OPERATIONS = (
         "post", "/v1/logout-all", "Log everybody out", {202: CountRecord}, (*_APP, 408, 413, 415),
         body=bodies.LogoutAllBody, body_optional=True,
     ),
+    Operation("get", "/v1/webhooks", "How the webhooks stand", {200: WebhookList}, _APP),
+    Operation(
+        "get", "/v1/webhooks/{name}/dead", "Events that a receiver did not take", {200: DeadLetters}, (*_APP, 404),
+        query=webhooks.DeadQuery,
+    ),
+    Operation(
+        "post", "/v1/webhooks/{name}/retry", "Try again now, and switch on again", {202: RetriedRecord},
+        (*_APP, 404, 408, 413, 415), body=webhooks.RetryBody, body_optional=True,
+    ),
+    Operation(
+        "post", "/v1/webhooks/{name}/test", "Send a message that tells of nothing", {200: TestRecord},
+        (*_APP, 404, 408, 413, 415), body=bodies.NoBody, body_optional=True,
+    ),
     Operation("get", "/session/status", "Is my session alive?", {200: PageSession}, _PAGE, caller="page"),
     Operation(
         "post", "/session/activity", "The human did something", {200: PageSession}, (*_PAGE, 408, 413, 415),
@@ -377,7 +438,7 @@ _SECURITY: Mapping[str, list[dict[str, list[str]]]] = {
     "operator": [{"authkey": []}, {"metrics_key": []}],
     "anyone": [],
 }
-_PARAMETERS: Mapping[str, Any] = {"session": bodies.SessionId, "room": bodies.Room}
+_PARAMETERS: Mapping[str, Any] = {"session": bodies.SessionId, "room": bodies.Room, "name": webhooks.HookName}
 
 
 def document() -> dict[str, Any]:

@@ -9,20 +9,12 @@ from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import Context
 from enforcer.api.guard import app_call, judge_room
-from enforcer.domain.model import AuditEvent, AuditRow
+from enforcer.domain.model import AuditRow
 from enforcer.domain.permissions import Caller, May
 from enforcer.http.problems import RETRY_AFTER, Problem, invalid
 from enforcer.store.cursors import Cursor, cursor_of, cursor_text
 from enforcer.usecases.tail import Follower, Kind, News
 
-NAMES = {
-    AuditEvent.STARTED: "session.started",
-    AuditEvent.CLAIMED: "session.claimed",
-    AuditEvent.ENDED: "session.ended",
-    AuditEvent.LOGIN_REFUSED: "login.refused",
-    AuditEvent.REPORTED: "session.reported",
-}
-"""The events of the stream by the transitions of the audit log."""
 UNREAD = 2**20
 """Bytes that a reader may leave unread."""
 
@@ -83,9 +75,9 @@ async def _saying(follower: Follower, events: frozenset[str], room: str | None, 
 
 
 def _events(text: str | None) -> frozenset[str]:
-    wanted = frozenset(NAMES.values()) if text is None else frozenset(text.split(","))
-    if unknown := wanted - set(NAMES.values()):
-        raise invalid([("events", f"{min(unknown)!r} is none; there are {', '.join(NAMES.values())}")])
+    wanted = frozenset(protocol.HAPPENINGS.values()) if text is None else frozenset(text.split(","))
+    if unknown := wanted - set(protocol.HAPPENINGS.values()):
+        raise invalid([("events", f"{min(unknown)!r} is none; there are {', '.join(protocol.HAPPENINGS.values())}")])
     return wanted
 
 
@@ -103,7 +95,8 @@ def _said(news: News, events: frozenset[str], room: str | None, caller: Caller) 
     match news.kind:
         case Kind.ROWS:
             for row, _, said in news.rows:
-                if NAMES[row.entry.event] in events and room in (None, row.entry.room) and caller.sees(row.entry.room):
+                name, where = protocol.HAPPENINGS[row.entry.event], row.entry.room
+                if name in events and room in (None, where) and caller.sees(where):
                     yield said
         case Kind.RESET:
             yield event("reset", {"cursor": cursor_text(news.cursor)}, news.cursor)
@@ -116,7 +109,7 @@ def _said(news: News, events: frozenset[str], room: str | None, caller: Caller) 
 
 def rendered(row: AuditRow, cursor: Cursor) -> bytes:
     """A row of the audit log as an event."""
-    return event(NAMES[row.entry.event], protocol.audit_record(row), cursor)
+    return event(protocol.HAPPENINGS[row.entry.event], protocol.audit_record(row), cursor)
 
 
 def event(name: str, data: protocol.JSON, cursor: Cursor | None = None) -> bytes:

@@ -9,14 +9,17 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from enforcer.configuration.reading import did_you_mean
 from enforcer.configuration.settings import ENV_PREFIX, Settings
+from enforcer.configuration.webhooks import Webhook
 from enforcer.domain.permissions import May
 from enforcer.domain.rules import Limits
 from enforcer.process.cores import usable_cores
 from enforcer.process.listening import try_to_listen, why_not_listening
 from enforcer.store.redis.address import is_redis, redis_address
+from enforcer.webhooks.addresses import is_public
 
 ELSEWHERE = frozenset({"ENFORCER_URL"})
 """Variables in our name that are for applications: where they find the server."""
@@ -24,6 +27,10 @@ SHORTEST_WARNING = 20.0
 """Seconds that WCAG 2.2.1 asks for."""
 REPEATED_AFTER = 3.0
 """Seconds after which the news of an end is repeated for the last time."""
+SHORTEST_GRACE = 20.0
+"""Seconds that `deploy/enforcer.service` gives a stop; other platforms give 10 (Docker) or 30 (Kubernetes)."""
+END_WITHIN = 10.0
+"""Seconds of a stop without its drain."""
 WITHIN = 2.0
 """Seconds that a Redis has to answer."""
 
@@ -76,6 +83,11 @@ def _contradictions(s: Settings) -> Iterator[str]:
             f"max_sessions {s.max_sessions} is more than max_connections_per_room {s.max_connections_per_room}, "
             "so the last of a user's sessions cannot connect"
         )
+    if s.drain_delay + s.drain_window > SHORTEST_GRACE - END_WITHIN:
+        yield (
+            f"a stop takes up to {s.drain_delay + s.drain_window + END_WITHIN:.15g} s: whoever runs the process must"
+            " wait as long before killing it (terminationGracePeriodSeconds, TimeoutStopSec, stop_grace_period)"
+        )
     if s.workers > usable_cores():
         yield f"workers {s.workers} is more than the {usable_cores()} processors that this process may use"
 
@@ -97,6 +109,8 @@ def _doors(s: Settings) -> Iterator[str]:
             yield f"{name} has few different characters; `enforcer genkey` makes a strong one"
         if len(set(keys)) < len(keys):
             yield f"{name} holds the same key twice; one is enough unless it is being changed"
+    for hook in s.webhooks:
+        yield from _about_hook(hook)
     for named in s.keys:
         if named.rooms and named.rooms[-1].isalnum():
             yield (
@@ -131,6 +145,26 @@ def _doors(s: Settings) -> Iterator[str]:
         yield "store is memory://: every session is forgotten at a restart"
 
 
+def _about_hook(hook: Webhook) -> Iterator[str]:
+    parts = urlsplit(hook.url)
+    host = parts.hostname or ""
+    inside = host == "localhost" or (_is_address(host) and not is_public(host))
+    if inside and not hook.allow_private:
+        yield (
+            f"webhooks: {hook.name} leads to {host}, which is not public, so nothing is sent; set `allow_private` for "
+            "a receiver of your own"
+        )
+    elif parts.scheme == "http" and not inside:
+        yield f"webhooks: {hook.name} is http: whoever is on the way can read what is sent"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
+
+
 def who_may_what(settings: Settings) -> list[str]:
     """A line for each key: what it may do, and where. Never the key."""
     lines = ["authkey may everything, in all rooms"]
@@ -163,14 +197,18 @@ def preflight(settings: Settings) -> tuple[list[str], list[str]]:
     """What would keep a start from succeeding here: errors, and warnings where it may be another's or passing."""
     errors: list[str] = []
     found: list[str] = []
-    try:
-        try_to_listen(settings.ipaddr, settings.port)
-    except OSError as error:
-        told = why_not_listening(settings.ipaddr, settings.port, error)
-        if error.errno == errno.EADDRINUSE:
-            found.append(f"{told}; fine if it is this server that runs there")
-        else:
-            errors.append(told)
+    places = {"port": (settings.ipaddr, settings.port), "internal_port": settings.internal}
+    for setting, place in places.items():
+        if place is None:
+            continue
+        try:
+            try_to_listen(*place)
+        except OSError as error:
+            told = why_not_listening(*place, error, setting)
+            if error.errno == errno.EADDRINUSE:
+                found.append(f"{told}; fine if it is this server that runs there")
+            else:
+                errors.append(told)
     if settings.store.startswith("sqlite:///"):
         errors += _wrong_with_file(Path(settings.store.removeprefix("sqlite:///")))
     elif is_redis(settings.store):

@@ -33,6 +33,7 @@ from enforcer.configuration.settings import (
     Several,
     SlotSettings,
 )
+from enforcer.configuration.webhooks import Webhook
 from enforcer.domain.errors import ConfigError
 from enforcer.store.redis.address import is_redis
 
@@ -41,6 +42,7 @@ _PARTS: Mapping[str, tuple[str, type[BaseModel]]] = {
     "slots": ("a slot", SlotSettings),
     "keys": ("a key", KeySettings),
     "forward_auth": ("it", ForwardAuth),
+    "webhooks": ("a webhook", Webhook),
 }
 """Settings that have members: what these are members of."""
 _JSON_FLAGS = frozenset({"origins", "hostnames", "trusted_proxies", "redirects", "slots", "forward_auth"})
@@ -68,6 +70,11 @@ def load(
         problems.append('slots: with `join` "open" a page names no more than its room; use tickets, or leave slots out')
     if settings.forward_auth is not None and settings.join == "open":
         problems.append('forward_auth: with `join` "open" there are no tickets that a proxy could show')
+    if settings.internal_port is None:
+        if settings.internal_ipaddr is not None:
+            problems.append("internal_ipaddr: it is the address of `internal_port`, which is not set")
+    elif settings.internal_port and settings.internal_port == settings.port:
+        problems.append("internal_port: it is `port` too; requests are told apart by their ports, so give it another")
     if settings.event_name in RESERVED_EVENTS:
         problems.append(f"event_name: {settings.event_name!r} is taken by the protocol; choose another")
     if problems:
@@ -164,7 +171,8 @@ def _holds_key(values: Mapping[str, Any]) -> bool:
     """Whether a configuration has a key in it, not only the name of a file."""
     keys = values.get("keys")
     named = [key.get("key") for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
-    return any(key is not None for key in (values.get("authkey"), values.get("metrics_key"), *named))
+    given = (values.get("authkey"), values.get("metrics_key"), values.get("webhooks") or None, *named)
+    return any(key is not None for key in given)
 
 
 def _flag(name: str, value: Any) -> Any:
@@ -258,7 +266,7 @@ def _sentences(error: ValidationError) -> list[str]:
     sentences = []
     for e in error.errors(include_url=False, include_input=False):
         setting = str(e["loc"][0] if e["loc"] else _ALL)
-        name = ".".join(map(str, e["loc"])) if setting in ("slots", "keys") else setting
+        name = ".".join(map(str, e["loc"])) if setting in ("slots", "keys", "webhooks") else setting
         if e["type"] == "extra_forbidden" and len(e["loc"]) > 1:
             whole, model = _PARTS[setting]
             close = did_you_mean(str(e["loc"][-1]), model.model_fields)

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -35,6 +35,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from enforcer import __version__
+from enforcer.domain.deliveries import Answer
 from enforcer.domain.model import AuditEvent, Decision, EndReason
 from enforcer.usecases.pulse import Pulse
 
@@ -139,6 +140,9 @@ class Metrics:
         self.open_sockets = Gauge(
             "enforcer_open_sockets", "Sockets that are joined to a session", registry=r, multiprocess_mode="livesum"
         )
+        self.open_sessions = Gauge(
+            "enforcer_open_sessions", "Live sessions in the store", registry=r, multiprocess_mode="livemostrecent"
+        )
         self.streams = Gauge(
             "enforcer_streams", "Readers of the stream of events", registry=r, multiprocess_mode="livesum"
         )
@@ -174,6 +178,20 @@ class Metrics:
         self.loop_lag = self._timing(
             "enforcer_event_loop_lag_seconds", "How late the event loop came to what was due, looked at twice a second"
         )
+        self._webhook_tries = self._counts(
+            "enforcer_webhook_tries_total", "Tries to send a webhook, by outcome", "hook", "outcome"
+        )
+        self._webhook_seconds = self._timings(
+            "enforcer_webhook_duration_seconds", "From sending a webhook to the head of its answer", "hook"
+        )
+        self._webhook_gauges = {
+            name: Gauge(f"enforcer_webhook_{name}", meaning, ["hook"], registry=r, multiprocess_mode="livemax")
+            for name, meaning in (
+                ("up", "Whether the last event of a webhook was taken: 1 or 0; the process that sends it"),
+                ("lag_seconds", "How long the oldest event has waited for its first try"),
+                ("dead_letters", "Events that no try was taken of"),
+            )
+        }
         # A series that begins at zero shows its first event as an increase.
         for reason in EndReason:
             self.ends[reason]
@@ -181,9 +199,13 @@ class Metrics:
         self.logins["created"]
         self.forward_auth["allowed"]
 
-    def _counts(self, name: str, meaning: str, label: str) -> Family[Count]:
-        counter = Counter(name, meaning, [label], registry=self._registry)
-        return Family(lambda value: self._keep(Count(counter.labels(value))))
+    def webhook(self, hook: str) -> "WebhookFigures":
+        """Those of one webhook, by its name."""
+        return WebhookFigures(hook, self._webhook_tries, self._webhook_seconds[hook,], self._webhook_gauges)
+
+    def _counts(self, name: str, meaning: str, *labels: str) -> Family[Count]:
+        counter = Counter(name, meaning, labels, registry=self._registry)
+        return Family(lambda *values: self._keep(Count(counter.labels(*values))))
 
     def _timings(self, name: str, meaning: str, *labels: str) -> Family[Timing]:
         histogram = Histogram(name, meaning, labels, registry=self._registry, buckets=BUCKETS)
@@ -237,6 +259,34 @@ class Metrics:
         MultiProcessCollector(registry, str(self._directory))  # type: ignore[no-untyped-call]  # without types
         registry.register(_WorkerProcesses(self._directory))
         return generate_latest(registry)
+
+
+class WebhookFigures:
+    """Of one webhook, while this process sends it."""
+
+    def __init__(self, hook: str, tries: Family[Count], seconds: Timing, gauges: Mapping[str, Gauge]) -> None:
+        self._hook = hook
+        self._tries = tries
+        self._seconds = seconds
+        self._gauges = gauges
+        for outcome in ("taken", "refused", "failed"):
+            tries[hook, outcome]
+
+    def tried(self, answer: Answer, seconds: float) -> None:
+        """A try is over: taken, refused by a status, or failed without an answer."""
+        outcome = "taken" if answer.taken else "failed" if answer.status is None else "refused"
+        self._tries[self._hook, outcome].inc()
+        self._seconds.observe(seconds)
+
+    def stands(self, *, up: bool, lag: float, dead: int) -> None:
+        """How the webhook stands."""
+        for name, value in (("up", int(up)), ("lag_seconds", lag), ("dead_letters", dead)):
+            self._gauges[name].labels(self._hook).set(value)
+
+    def forget(self) -> None:
+        """This process does not send it any more."""
+        for gauge in self._gauges.values():
+            gauge.labels(self._hook).set(0)
 
 
 class LoopWatch:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from enforcer.domain.deliveries import Delivery, HookState, Settlement
 from enforcer.domain.model import AuditRow, Change, Decision, EndReason, Mark, RoomState, Session, Snapshot
 from enforcer.store.cursors import Cursor
 
@@ -177,6 +178,11 @@ class Store(Protocol):
 class Logs(Protocol):
     """The logs: a row for each session, and an audit row for each thing that happened to one."""
 
+    @property
+    def outbox(self) -> "Outbox":
+        """Where webhooks have come to in the audit log."""
+        ...
+
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
         """The session log."""
         ...
@@ -192,6 +198,40 @@ class Logs(Protocol):
         any more, or it is one of another log; whoever copies the log must begin anew. The rows of a room come in the
         order of their commits, and none is left out, whatever is committed while somebody reads.
         """
+        ...
+
+
+class Outbox(Protocol):
+    """What is known of webhooks, each by its name: the place in the audit log up to which events were taken up, and the
+    deliveries that are not over. All of it is as durable as sessions are."""
+
+    async def begin(self, hook: str, cursor: str) -> None:
+        """Makes a hook known, at this place of the log, unless it is."""
+        ...
+
+    async def hooks(self) -> dict[str, HookState]:
+        """All that are known, configured or not."""
+        ...
+
+    async def settle(self, hook: str, change: Settlement) -> None:
+        """Stores a change of a known hook in one atomic step; ids in `done` that there are not are skipped."""
+        ...
+
+    async def due(self, hook: str, until: float, limit: int) -> list[Delivery]:
+        """Deliveries that are due by `until`, the earliest first, then by id."""
+        ...
+
+    async def dead(self, hook: str, after: str | None, limit: int) -> list[Delivery]:
+        """Dead letters in the order of `at`, then id; those behind the one with the id `after`, which may be gone: then
+        from the beginning."""
+        ...
+
+    async def count_dead(self, hook: str) -> int:
+        """How many dead letters there are."""
+        ...
+
+    async def find(self, hook: str, ids: Collection[str]) -> list[Delivery]:
+        """Those of these deliveries that are not over, dead or not."""
         ...
 
 

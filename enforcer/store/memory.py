@@ -24,6 +24,7 @@ from enforcer.domain.model import (
 from enforcer.domain.policy import REMEMBER_FOR
 from enforcer.store.base import AuditPart, AuditQuery, Decide, SessionQuery
 from enforcer.store.cursors import Cursor
+from enforcer.store.memory_outbox import MemoryOutbox
 
 T = TypeVar("T")
 
@@ -51,6 +52,7 @@ class MemoryStore:
         self._due: list[tuple[float, str]] = []  # a heap; entries may be out of date, which `due` finds out
         self._audit: list[AuditRow] = []
         self._log = uuid.uuid4().hex[:16]
+        self._outbox = MemoryOutbox()
         self._seq = 0
         self._trimmed = 0
         """The number of the last audit row that was forgotten."""
@@ -71,6 +73,10 @@ class MemoryStore:
     @property
     def logs(self) -> "MemoryStore":
         return self
+
+    @property
+    def outbox(self) -> MemoryOutbox:
+        return self._outbox
 
     @property
     def upkeep(self) -> "MemoryStore":

@@ -547,6 +547,13 @@ class Registry:
         """Whether the name is kept now."""
         return await self._store.remembered(name)
 
+    async def peek(self, session: str, room: str) -> Snapshot | None:
+        """The session as it is written and noticed, for those who tell others of it: no sign of life, no expiry."""
+        try:
+            return await self._known(session, room, "")
+        except SessionUnknown:
+            return None
+
     async def knows(self, session: str) -> bool:
         """Whether there is such a session, live or ended."""
         return await self._store.get(session) is not None

@@ -9,16 +9,30 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from enforcer import protocol
-from enforcer.api import admin, devices, forward_auth, logs, measure, openapi, overview, pages, sessions, site, stream
+from enforcer.api import (
+    admin,
+    devices,
+    forward_auth,
+    logs,
+    measure,
+    openapi,
+    overview,
+    pages,
+    sessions,
+    site,
+    stream,
+    webhooks,
+)
 from enforcer.configuration.settings import SAMPLE_AUTHKEY, Settings
 from enforcer.domain.model import AuditEvent, EndReason
 from enforcer.process.metrics import Metrics
 from tests.running import ROOT
 
+TROUBLESHOOTING = (ROOT / "docs/troubleshooting.md").read_text()
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 CLIENT_CODES = (ROOT / "client-js/src/codes.ts").read_text()
-PARTS = (admin, sessions, logs, overview, stream, pages, devices, forward_auth, site, measure, openapi)
+PARTS = (admin, sessions, logs, overview, stream, pages, devices, forward_auth, webhooks, site, measure, openapi)
 ROUTES = [r for part in PARTS for r in part.ROUTES if isinstance(r, web.RouteDef)]
 
 
@@ -56,6 +70,7 @@ async def _metrics() -> dict[str, set[str]]:
     """The metrics of one process in which everything has happened, and their labels."""
     metrics = Metrics()
     metrics.answered("GET", "/", 200, 0.0)
+    metrics.webhook("app").stands(up=True, lag=0.0, dead=0)
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families((await metrics.exposition()).decode()):
         name = family.name + ("_total" if family.type == "counter" else "")
@@ -69,6 +84,20 @@ def test_each_route_has_an_entry(route: web.RouteDef) -> None:
     if route.method == "OPTIONS" or route.path.startswith("/docs/") or route.path in CONSOLE_FILES:
         return
     assert f"`{route.method} {route.path}`" in PROTOCOL
+
+
+@pytest.mark.parametrize("code", protocol.PROBLEMS)
+def test_each_code_has_its_remedy(code: str) -> None:
+    """In the page to which the error itself leads."""
+    assert f"\n### {code}\n" in TROUBLESHOOTING
+
+
+def test_each_line_of_the_console_has_its_remedy() -> None:
+    """Every code that the client raises by itself."""
+    sources = [path.read_text() for path in (ROOT / "client-js/src").glob("*.ts")]
+    raised = {code for source in sources for code in re.findall(r'raise\("([\w-]+)"', source)}
+    assert raised, "the client raises nothing: the pattern is wrong"
+    assert [code for code in raised if f"`session-guard: {code}`" not in TROUBLESHOOTING] == []
 
 
 @pytest.mark.parametrize("code", protocol.PROBLEMS)

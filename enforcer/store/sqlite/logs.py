@@ -7,6 +7,7 @@ from enforcer.domain.model import AuditRow, Snapshot
 from enforcer.store import rows
 from enforcer.store.base import AuditPart, AuditQuery, SessionQuery
 from enforcer.store.cursors import Cursor
+from enforcer.store.sqlite.outbox import SQLiteOutbox
 
 _DEVICE = ", ".join(f"json_extract(s.device, '$[{n}]')" for n in range(3))
 """A device's label, class and id."""
@@ -44,8 +45,14 @@ TRIMMED = """
 class SQLiteLogs:
     """See `store.base.Logs` for what each method promises."""
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, outbox: SQLiteOutbox) -> None:
         self._read = read
+        self._outbox = outbox
+
+    @property
+    def outbox(self) -> SQLiteOutbox:
+        """Where webhooks have come to."""
+        return self._outbox
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
         """The session log."""

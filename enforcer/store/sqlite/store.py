@@ -22,6 +22,7 @@ from enforcer.store.sqlite.ahead_writer import AheadWriter
 from enforcer.store.sqlite.checkpoints import Checkpoints
 from enforcer.store.sqlite.lock import take_lock
 from enforcer.store.sqlite.logs import NAMED, SESSION, SNAPSHOT, SQLiteLogs, snapshot_of
+from enforcer.store.sqlite.outbox import SQLiteOutbox
 from enforcer.store.sqlite.schema import migrate
 from enforcer.store.sqlite.statements import Row, decision_rows, mark_rows
 from enforcer.store.sqlite.turns_writer import TurnsWriter
@@ -65,7 +66,7 @@ class SQLiteStore:
         """How many sessions are live; None where it is not known any more."""
         self._tells_ahead = True
         """Else decisions read over the writing connection what those before them have left."""
-        self._logs = SQLiteLogs(self._read)
+        self._logs = SQLiteLogs(self._read, SQLiteOutbox(self._read, self._run))
         self._upkeep = SQLiteUpkeep(self._read, self._run, clock, self._recent.clear)
 
     @property
