@@ -8,6 +8,7 @@ import { loginPage } from "./pages/login.ts";
 import { overviewPage } from "./pages/overview.ts";
 import { settingsPage } from "./pages/settings.ts";
 import { userPage } from "./pages/user.ts";
+import { webhooksPage } from "./pages/webhooks.ts";
 import { address, problem } from "./rows.ts";
 import { T } from "./texts.ts";
 import type { Login, Session } from "./types.ts";
@@ -16,7 +17,7 @@ const AGAIN_MS = 2000;
 const root = document.querySelector<HTMLElement>("#console") ?? document.body;
 const main = h("main", { id: "main" });
 const state = h("span", { class: "state", role: "status" });
-const links = (["overview", "sessions", "audit", "settings"] as const).map((page) => h("a", { href: address(page), "data-page": page }, T.pages[page]));
+const links = (["overview", "sessions", "audit", "webhooks", "settings"] as const).map((page) => h("a", { href: address(page), "data-page": page }, T.pages[page]));
 const live = new Live(() => void checked());
 let stop: () => void = () => undefined;
 let loggedIn = false;
@@ -39,6 +40,9 @@ function show(focus: boolean): void {
   } else if (page === "sessions" || page === "audit") {
     stop = logPage(main, live, page, query);
     title = T.pages[page];
+  } else if (page === "webhooks") {
+    void webhooksPage(main);
+    title = T.pages.webhooks;
   } else if (page === "settings") {
     void settingsPage(main);
     title = T.pages.settings;

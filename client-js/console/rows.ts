@@ -56,3 +56,8 @@ export function problem(error: unknown, again: () => void): HTMLElement {
   const text = error.status === 0 ? T.problem.network : error.status === 503 ? T.problem.store : error.message;
   return h("div", { class: "card bad", role: "alert" }, h("h2", {}, T.problem.title), h("p", {}, text), h("button", { onclick: again }, T.problem.again));
 }
+
+/** A name and its value in a list of such. */
+export function fact(name: string, value: HTMLElement | string): HTMLElement {
+  return h("div", {}, h("dt", {}, name), h("dd", {}, value));
+}

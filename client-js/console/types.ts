@@ -60,6 +60,8 @@ export interface Overview {
   ends_per_minute: Record<string, number>;
   kick_ms: { p50: number | null; p99: number | null };
   store: string;
+  /** Those that do not stand well. */
+  webhooks: Webhook[];
   nodes: Node[];
   version: string;
   uptime_s: number;
@@ -68,6 +70,27 @@ export interface Overview {
 export interface Page<Row> {
   items: Row[];
   next: string | null;
+}
+
+export interface Webhook {
+  name: string;
+  url: string;
+  state: "ok" | "failing" | "off";
+  lag: number;
+  failing_since: string | null;
+  dead: number;
+  last_status: number | null;
+}
+
+export interface DeadLetter {
+  id: string;
+  at: string;
+  room: string;
+  tries: number;
+  last_tried_at: string | null;
+  last_status: number | null;
+  last_error: string | null;
+  body: unknown;
 }
 
 export interface Explanation {

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from aiohttp import web
 
 from enforcer import protocol
-from enforcer.api import bodies
+from enforcer.api import bodies, webhooks
 from enforcer.api.admin import LOOK_AGAIN, console_call, lasts
 from enforcer.api.context import Context
 from enforcer.api.guard import judge_room
@@ -157,7 +157,9 @@ async def live(request: web.Request, context: Context, caller: Caller) -> web.St
                     try:
                         if not await lasts(request, context):
                             return
-                        yield event("overview", await context.overview.told())
+                        hooks = await webhooks.standings(context, caller)
+                        told = {"webhooks": [hook for hook in hooks if hook["state"] != "ok" or hook["dead"]]}
+                        yield event("overview", await context.overview.told() | told)
                     except StoreUnavailable:
                         yield event("unavailable", {"retry_ms": round(LOOK_AGAIN * 1000)})
         finally:
@@ -176,6 +178,10 @@ ROUTES = (
     web.get("/admin/api/audit.csv", console_call(audit_csv), allow_head=False),
     web.get("/admin/api/stream", console_call(live, by_hand=False), allow_head=False),
     web.get("/admin/api/settings", console_call(settings), allow_head=False),
+    web.get("/admin/api/webhooks", console_call(webhooks.listed), allow_head=False),
+    web.get("/admin/api/webhooks/{name}/dead", console_call(webhooks.dead), allow_head=False),
+    web.post("/admin/api/webhooks/{name}/retry", console_call(webhooks.retry)),
+    web.post("/admin/api/webhooks/{name}/test", console_call(webhooks.test)),
     web.post("/admin/api/end", console_call(end)),
     web.post("/admin/api/explain", console_call(explain)),
 )

@@ -36,14 +36,17 @@ class RetryBody(bodies.Strict):
     ids: Annotated[list[MessageId], Field(max_length=1000)] | None = None
 
 
-@app_call(May.ADMIN)
 async def listed(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`GET /v1/webhooks`: how each stands."""
     bodies.query(bodies.NoQuery, request)
-    return json([_standing(one) for one in await context.webhooks.standing() if caller.sees(one.hook.rooms)])
+    return json(await standings(context, caller))
 
 
-@app_call(May.ADMIN)
+async def standings(context: Context, caller: Caller) -> list[protocol.JSON]:
+    """How each webhook stands that is the caller's."""
+    return [_standing(one) for one in await context.webhooks.standing() if caller.sees(one.hook.rooms)]
+
+
 async def dead(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`GET /v1/webhooks/{name}/dead`: events that no try was taken of, the oldest first."""
     hook, query = _named(context, caller, request), bodies.query(DeadQuery, request)
@@ -51,7 +54,6 @@ async def dead(request: web.Request, context: Context, caller: Caller) -> web.Re
     return json([_dead_letter(delivery) for delivery in found])
 
 
-@app_call(May.ADMIN)
 async def retry(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/webhooks/{name}/retry`: switches it on again, and tries now what has failed."""
     hook = _named(context, caller, request)
@@ -61,7 +63,6 @@ async def retry(request: web.Request, context: Context, caller: Caller) -> web.R
     return json({"retried": await context.webhooks.retry(hook, body.ids)}, 202)
 
 
-@app_call(May.ADMIN)
 async def test(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/webhooks/{name}/test`: sends a message of type `webhook.test` at once; what came of it."""
     hook = _named(context, caller, request)
@@ -109,8 +110,8 @@ def _dead_letter(d: Delivery) -> protocol.JSON:
 
 
 ROUTES = (
-    web.get("/v1/webhooks", listed, allow_head=False),
-    web.get("/v1/webhooks/{name}/dead", dead, allow_head=False),
-    web.post("/v1/webhooks/{name}/retry", retry),
-    web.post("/v1/webhooks/{name}/test", test),
+    web.get("/v1/webhooks", app_call(May.ADMIN)(listed), allow_head=False),
+    web.get("/v1/webhooks/{name}/dead", app_call(May.ADMIN)(dead), allow_head=False),
+    web.post("/v1/webhooks/{name}/retry", app_call(May.ADMIN)(retry)),
+    web.post("/v1/webhooks/{name}/test", app_call(May.ADMIN)(test)),
 )

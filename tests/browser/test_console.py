@@ -10,25 +10,28 @@ from playwright.async_api import Page, expect
 
 from tests.browser.axe import violations
 from tests.browser.conftest import ARTEFACTS, Profile
-from tests.running import EnforcerProcess
+from tests.running import EnforcerProcess, free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KEY = "0ps-" * 12
 KEYS = [{"name": "ops", "key": KEY, "may": ["admin"]}]
+HOOK = {"name": "app", "url": f"http://127.0.0.1:{free_port()}/", "secret": "whsec_" + "A" * 32, "allow_private": True}
+HOOK["events"] = ["session.reported"]
+"""Nobody listens there."""
 HOSTILE = ["<img src=x onerror=pwned()>", "\u202eecila\u202c", "👩" * 256, '"><script>pwned()</script>']
 LOOKS: list[dict[str, Any]] = [
     {"color_scheme": "dark", "viewport": {"width": 1600, "height": 900}},
     {"forced_colors": "active", "viewport": {"width": 360, "height": 800}},
 ]
-PAGES = ("sessions", "audit", "settings", "overview")
+PAGES = ("sessions", "audit", "webhooks", "settings", "overview")
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnforcerProcess]:
     """With users of every kind."""
     directory = tmp_path_factory.mktemp("console") / "enforcer"
-    with EnforcerProcess(directory, admin=True, keys=KEYS, max_sessions=3, device_ends="off") as made:
+    with EnforcerProcess(directory, admin=True, keys=KEYS, max_sessions=3, webhooks=[HOOK]) as made:
         for name in HOSTILE:
             made.login(name, device={"label": name})
             made.login(name, device={"label": name}, max_sessions=1)
@@ -99,6 +102,11 @@ async def test_an_administrator_at_work(page: Page, server: EnforcerProcess) -> 
     await expect(rows).to_have_count(3)
     await expect(rows.first).to_contain_text("administrator")
     await expect(rows.first).to_contain_text("ops")
+    await page.get_by_role("link", name="Webhooks").click()
+    await page.get_by_role("button", name="Test").click()
+    await expect(page.get_by_text("The test was not taken")).to_be_visible()
+    await page.go_back()
+    await expect(rows).to_have_count(3)
     address = page.url
     async with page.expect_download() as download:
         await page.get_by_role("link", name="CSV").click()
@@ -153,7 +161,7 @@ async def test_each_page_in_each_look(
         await expect(page.locator(".figure").first).to_be_visible()
         for path in PAGES:
             await page.evaluate("page => { location.hash = `#/${page}` }", path)
-            await expect(page.locator(".figure, tbody tr").first).to_be_visible()
+            await expect(page.locator(".figure, tbody tr, .session").first).to_be_visible()
             assert await violations(page) == [], path
             assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), path
             if "chromium" in name:  # in Firefox a picture takes a style of its own, which the page's policy forbids

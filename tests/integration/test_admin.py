@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.redis_server import RedisServer
-from tests.running import EnforcerProcess, until
+from tests.running import EnforcerProcess, free_port, until
 
 KEYS = {name: (name * 40)[:40] for name in ("ops", "shop", "reader")}
 SETTINGS: list[dict[str, Any]] = [
@@ -18,6 +18,12 @@ SETTINGS: list[dict[str, Any]] = [
     {"name": "shop", "key": KEYS["shop"], "may": ["admin"], "rooms": "shop:"},
     {"name": "reader", "key": KEYS["reader"], "may": ["read", "end", "stream", "login"]},
 ]
+SECRET = "whsec_" + "B" * 32
+HOOKS = [
+    {"name": name, "url": f"http://127.0.0.1:{free_port()}/", "secret": SECRET, "events": ["session.reported"], **more}
+    for name, more in (("whole", {"allow_private": True}), ("own", {"allow_private": True, "rooms": "shop:"}))
+]
+"""Nobody listens there."""
 HOSTILE = ("<img src=x onerror=alert(1)>", "\u202eecila\u202c", "👩" * 64, "=1+1", '"><script>alert(1)</script>')
 
 
@@ -49,7 +55,8 @@ class Console:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnforcerProcess]:
     """With the console, and proxies that are believed. No key, cookie or traceback in its log."""
     directory = tmp_path_factory.mktemp("admin") / "enforcer"
-    with EnforcerProcess(directory, admin=True, keys=SETTINGS, trusted_proxies=["127.0.0.1"]) as made:
+    common = {"admin": True, "keys": SETTINGS, "trusted_proxies": ["127.0.0.1"], "webhooks": HOOKS}
+    with EnforcerProcess(directory, **common) as made:
         yield made
         log = made.read_log()
     assert "Traceback" not in log
@@ -308,7 +315,18 @@ def test_the_settings_in_force_without_secrets(server: EnforcerProcess, console:
     assert rows["admin"]["value"] is True
     assert (rows["admin"]["source"], rows["policy"]["source"]) == ("file", "default")
     assert [key["name"] for key in rows["keys"]["value"]] == ["ops", "shop", "reader"]
-    assert not [key for key in (server.authkey, *KEYS.values()) if key in answer.text]
+    assert not [key for key in (server.authkey, SECRET, *KEYS.values()) if key in answer.text]
+
+
+def test_webhooks_are_looked_after(server: EnforcerProcess, console: Console) -> None:
+    """As with `/v1/webhooks`, over the cookie; whoever has rooms sees the hooks of these."""
+    assert [hook["name"] for hook in console.get("api/webhooks").json()] == ["whole", "own"]
+    assert [hook["name"] for hook in Console(server, "shop").get("api/webhooks").json()] == ["own"]
+    told = console.change("api/webhooks/own/test").json()
+    assert (told["delivered"], told["status"]) == (False, None)
+    assert console.change("api/webhooks/own/retry").json() == {"retried": 0}
+    assert console.get("api/webhooks/own/dead").json() == []
+    assert console.change("api/webhooks/own/test", None, **{"X-CSRF-Token": "x"}).status_code == 403
 
 
 def test_the_stream_has_rows_and_figures(server: EnforcerProcess, console: Console) -> None:

@@ -49,6 +49,7 @@ function judgement(live: Live, told: Overview | undefined): { wrong: boolean; te
   const texts: string[] = [];
   const versions = [...new Set(told.nodes.map((node) => node.version))];
   if (versions.length > 1) texts.push(T.health.versions(versions.join(", ")));
+  for (const hook of told.webhooks) texts.push(T.health.hook(hook.name, hook.state, hook.dead));
   if (told.kick_ms.p99 !== null && told.kick_ms.p99 > 1000) texts.push(T.health.slow(count(told.kick_ms.p99)));
   return texts.length ? { wrong: true, texts } : { wrong: false, texts: [T.health.wellMore(told.nodes.length)] };
 }

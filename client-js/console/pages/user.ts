@@ -3,7 +3,7 @@
 import { change, read } from "../api.ts";
 import { h, moment, named, put } from "../dom.ts";
 import type { Live } from "../live.ts";
-import { actor, deviceText, problem, reason } from "../rows.ts";
+import { actor, deviceText, fact, problem, reason } from "../rows.ts";
 import { T } from "../texts.ts";
 import type { Explanation, Page, Session } from "../types.ts";
 
@@ -97,10 +97,6 @@ function card(session: Session, chosen: boolean, end: () => void): HTMLElement {
     ),
     h("button", { class: "danger", onclick: end }, T.user.end),
   );
-}
-
-function fact(name: string, value: HTMLElement | string): HTMLElement {
-  return h("div", {}, h("dt", {}, name), h("dd", {}, value));
 }
 
 function ended(session: Session): HTMLElement {
