@@ -85,6 +85,7 @@ check: tools $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=client-python $(BIN)/mypy --python-version 3.10 client-python/enforcer_client
 	cd server-js && npm run --silent check
 	cd client-js && npm run --silent check && npm run --silent drift && npm run --silent size && npm run --silent pack
 

@@ -1,9 +1,9 @@
 """What is known of sessions without asking, and for how long it may be believed. Pure: the time is an argument.
 
-Two things tell that a session is live: an answer of the server, which is good for `max_staleness` from when it was
-asked; and the stream of endings, for what was asked while it was open: a row that it brings says that all that happened
-before it was told, for the order of a room is kept and nothing is left out. How old a row is, its own time says: a
-stream that is late is not believed longer than one that is cut. What the stream says has ended, has.
+While the stream of endings is open, an answer of the server is good for `max_staleness` from when it was asked, and on
+as long as rows come: a row says that all that happened before it was told, for a room keeps its order and nothing is
+left out. How old a row is, its own time says, so a stream that is late is not believed longer than one that is silent.
+While it is not open, everything is asked for. What the stream says has ended, has.
 """
 
 import math
@@ -46,6 +46,7 @@ class Cache:
         """Those that have ended, and whether the stream told so."""
         self._asking: dict[str, bool] = {}
         """Sessions that the server is being asked about, and whether the stream told of their end meanwhile."""
+        self._open = False
         self._following_since = math.inf
         self._fresh_at = -math.inf
         self._offset = math.inf
@@ -58,10 +59,9 @@ class Cache:
         found = self._live.get(session)
         if found is None:
             return False if session in self._ended else None
-        asked_at = found.asked_at
-        if now - asked_at > self._max_staleness and (
-            asked_at < self._following_since or now - self._fresh_at > self._max_staleness
-        ):
+        if not self._open or found.asked_at <= self._following_since:
+            return None  # nobody would tell of its end
+        if now - max(found.asked_at, self._fresh_at) > self._max_staleness:
             return None
         return found.room == room
 
@@ -96,6 +96,7 @@ class Cache:
 
     def opened(self, now: float, resumed: bool) -> None:
         """The stream is open. `resumed`: behind the last row, so that nothing is missed."""
+        self._open = True
         if not resumed:
             self._following_since = now
             self._offset = math.inf
@@ -109,11 +110,13 @@ class Cache:
         self._fresh_at = -math.inf
 
     def cut(self) -> None:
-        """The stream is not open any more."""
+        """The stream is not open any more, or cannot tell: until it can, everything is asked for."""
+        self._open = False
         self._fresh_at = -math.inf
 
     def row(self, session: str | None, event: str, at: float, now: float) -> bool:
         """A row of the stream has come; `at` is its own time. Whether it is the first to tell of an end."""
+        self._open = True
         self._offset = min(self._offset, now - at)
         self._fresh_at = max(self._fresh_at, at + self._offset - self._slack)
         if session is None:

@@ -150,7 +150,7 @@ STEPS = st.one_of(
     st.tuples(st.just("reset")),
     st.tuples(st.just("deliver"), st.sampled_from([1, 100])),
 )
-BEGIN = [("open", False, 0), ("login", "a"), ("deliver", 9), ("asked_now", "a")]
+BEGIN = [("open", False, 0), ("passes", 0.01), ("login", "a"), ("deliver", 9), ("asked_now", "a")]
 
 
 @settings(max_examples=500, deadline=None)
@@ -187,7 +187,7 @@ def test_what_the_stream_covers_is_not_asked_again() -> None:
 def test_an_end_is_told_once_and_holds_at_once() -> None:
     """Whoever learns of it first: the stream, or an answer."""
     cache = Cache(10, STALE)
-    cache.opened(0.0, False)
+    cache.opened(-1.0, False)
     cache.asks("a")
     assert cache.answered("a", "room", False, 0.0)
     assert cache.row("a", "ended", 1.0, 1.0)
@@ -201,6 +201,7 @@ def test_an_end_is_told_once_and_holds_at_once() -> None:
 def test_it_is_bounded() -> None:
     """The oldest are forgotten, and asked for again."""
     cache = Cache(3, STALE)
+    cache.opened(-1.0, False)
     for n in range(10):
         cache.asks(str(n))
         cache.answered(str(n), "room", n % 2 == 1, 0.0)
