@@ -49,6 +49,11 @@ class AsyncLiveSessions:
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._follow(), name="enforcer stream")
 
+    @property
+    def followed(self) -> bool:
+        """Whether the stream is open."""
+        return self._cache.open
+
     def on_end(self, listener: Callable[[Ended], object]) -> Callable[[], None]:
         """See `LiveSessions.on_end`."""
         return self._on_end.add(listener)

@@ -46,7 +46,8 @@ class Cache:
         """Those that have ended, and whether the stream told so."""
         self._asking: dict[str, bool] = {}
         """Sessions that the server is being asked about, and whether the stream told of their end meanwhile."""
-        self._open = False
+        self.open = False
+        """Whether the stream is, and can tell."""
         self._following_since = math.inf
         self._fresh_at = -math.inf
         self._offset = math.inf
@@ -59,7 +60,7 @@ class Cache:
         found = self._live.get(session)
         if found is None:
             return False if session in self._ended else None
-        if not self._open or found.asked_at <= self._following_since:
+        if not self.open or found.asked_at <= self._following_since:
             return None  # nobody would tell of its end
         if now - max(found.asked_at, self._fresh_at) > self._max_staleness:
             return None
@@ -96,7 +97,7 @@ class Cache:
 
     def opened(self, now: float, resumed: bool) -> None:
         """The stream is open. `resumed`: behind the last row, so that nothing is missed."""
-        self._open = True
+        self.open = True
         if not resumed:
             self._following_since = now
             self._offset = math.inf
@@ -111,12 +112,12 @@ class Cache:
 
     def cut(self) -> None:
         """The stream is not open any more, or cannot tell: until it can, everything is asked for."""
-        self._open = False
+        self.open = False
         self._fresh_at = -math.inf
 
     def row(self, session: str | None, event: str, at: float, now: float) -> bool:
         """A row of the stream has come; `at` is its own time. Whether it is the first to tell of an end."""
-        self._open = True
+        self.open = True
         self._offset = min(self._offset, now - at)
         self._fresh_at = max(self._fresh_at, at + self._offset - self._slack)
         if session is None:

@@ -78,6 +78,11 @@ class LiveSessions:
             self._thread = threading.Thread(target=self._follow, name="enforcer stream", daemon=True)
             self._thread.start()
 
+    @property
+    def followed(self) -> bool:
+        """Whether the stream is open."""
+        return self._cache.open
+
     def on_end(self, listener: Callable[[Ended], object]) -> Callable[[], None]:
         """Calls `listener`, on the thread of the stream, for each session that ends; returns what stops that.
 

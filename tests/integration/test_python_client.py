@@ -152,7 +152,7 @@ def test_a_kick_is_seen_without_asking(client: Enforcer, server: EnforcerProcess
         live.on_end(lambda _: 1 / 0)
         live.on_end(ends.append)
         with live:
-            until(lambda: live._response)
+            until(lambda: live.followed)
             old = client.login(room)["session"]
             assert live.is_live(old, room)
             assert not live.is_live(old, "another")
@@ -171,7 +171,7 @@ def test_a_kick_is_seen_without_asking(client: Enforcer, server: EnforcerProcess
             assert live.is_live(new, room)
             # The link is cut: it asks, cannot, and says so; when it is back, what ended meanwhile is told.
             link.drop()
-            until(lambda: live._response is None)
+            until(lambda: not live.followed)
             client.end(new)
             with pytest.raises(Unavailable):
                 Enforcer(over.url, KEY, timeout=0.1).validate(new)
@@ -355,11 +355,11 @@ def test_a_restart_of_the_server(tmp_path: Path) -> None:
         ends: list[str] = []
         with LiveSessions(client) as live:
             live.on_end(lambda end: ends.append(end.session))
-            until(lambda: live._response)
+            until(lambda: live.followed)
             session = client.login("alice")["session"]
             assert live.is_live(session, "alice")
             server.kill()
-            until(lambda: live._response is None)
+            until(lambda: not live.followed)
             server.start()
             assert live.is_live(session, "alice")
             client.login("alice")
