@@ -3,8 +3,8 @@
     python -m bench.live_sessions [--kicks 300]
 
 Side by side: `LiveSessions` of the Python client, `GET /v1/sessions/{id}` over a kept connection, and the check of a
-signed token (PyJWT, HS256), which does not know whether its session has ended. Then how long it takes from the answer to
-a login until the application refuses the session that it displaced.
+signed token (PyJWT, HS256), which does not know whether its session has ended. Then how long it takes from the answer
+to a login until the application refuses the session that it displaced.
 """
 
 import argparse
