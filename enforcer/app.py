@@ -46,7 +46,6 @@ from enforcer.process.metrics import LoopWatch, Metrics
 from enforcer.process.notices import Notices
 from enforcer.process.tasks import cancelled
 from enforcer.store.by_url import kind_of, make_store
-from enforcer.store.redis.address import is_redis
 from enforcer.tickets import TicketOffice
 from enforcer.usecases.journal import Journal
 from enforcer.usecases.overview import Here, Overview
@@ -204,7 +203,7 @@ class Server:
         if self._settings.drain_window:
             self._connections.stop_listening()
             await self._tail.close()
-            await drain(self._hub, self._settings.drain_window, others=is_redis(self._settings.store))
+            await drain(self._hub, self._settings.drain_window, others=kind_of(self._settings.store) == "redis")
 
     async def stop(self) -> None:
         """Ends in the reverse order of harm: nothing new, pages sent elsewhere, then what was noticed is written.

@@ -1,5 +1,6 @@
 """`GET /metrics`: who may see it, what it counts, and what it never shows."""
 
+import base64
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.pages import Opener
 from tests.redis_server import RedisServer
-from tests.running import ROOT, EnforcerProcess, until
+from tests.running import ROOT, EnforcerProcess, free_port, until
 
 KEY = "Wm4tQ8zR1nV6kY3bJ9cX5hD2gS7fL0pA-metrics"
 OTHER_KEY = "Gh6dN2sK9wB4vT7mZ1xC8qE5rU3yF0jP-metrics"
@@ -416,16 +417,20 @@ def queries() -> list[str]:
     return [*shown, *re.findall(r"expr: (?:>-)?\s*(.*?)\n +(?:for|labels):", alerts, re.DOTALL)]
 
 
-def test_the_dashboard_and_the_alerts_ask_for_what_there_is(server: EnforcerProcess, open_ws: Opener) -> None:
+def test_the_dashboard_and_the_alerts_ask_for_what_there_is(tmp_path: Path, open_ws: Opener) -> None:
     """Each name is a sample of a real scrape that has the labels which the query goes by."""
-    first = server.login("alice")
-    page = open_ws(server, auth={"ticket": first["ticket"]})
-    page.joined()
-    server.login("alice")
-    page.take("force-logout")
-    server.call("GET", "/v1/sessions/unknown")
-    until(lambda: Counts(server)("enforcer_kick_delivery_seconds_count") == 1)
-    samples = Counts(server).samples
+    secret = "whsec_" + base64.b64encode(b"s" * 32).decode()
+    hook = {"name": "gone", "url": f"http://127.0.0.1:{free_port()}/", "secret": secret, "allow_private": True}
+    with EnforcerProcess(tmp_path / "enforcer", webhooks=[hook]) as server:
+        first = server.login("alice")
+        page = open_ws(server, auth={"ticket": first["ticket"]})
+        page.joined()
+        server.login("alice")
+        page.take("force-logout")
+        server.call("GET", "/v1/sessions/unknown")
+        until(lambda: Counts(server)("enforcer_kick_delivery_seconds_count") == 1)
+        until(lambda: Counts(server)("enforcer_webhook_tries_total") >= 1)
+        samples = Counts(server).samples
     asked = queries()
     assert len(asked) > 20
     for query in asked:
