@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from enforcer.api import demo, devices, forward_auth, logs, measure, openapi, pages, sessions, site, stream
+from enforcer.api import demo, devices, forward_auth, logs, measure, openapi, pages, sessions, signals, site, stream
 from enforcer.api.bodies import MAX_BODY
 from enforcer.api.connections import Connections
 from enforcer.api.context import CONTEXT, Context, edge_of
@@ -22,6 +22,7 @@ from enforcer.gateway.places import Places
 from enforcer.http.authkeys import AuthKeys
 from enforcer.http.problems import problems
 from enforcer.http.rates import Rates
+from enforcer.http.signals.receivers import Receivers
 from enforcer.process import descriptors
 from enforcer.process.clock import Clock
 from enforcer.process.descriptors import Descriptors
@@ -35,6 +36,7 @@ from enforcer.tickets import TicketOffice
 from enforcer.usecases.journal import Journal
 from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
+from enforcer.usecases.signals import Signals
 from enforcer.usecases.tail import Tail
 
 log = logging.getLogger(__name__)
@@ -99,6 +101,8 @@ class Server:
             Pages(self._registry),
             Rates(DEMO_BURST, DEMO_RATE),
             self._tail,
+            Signals(self._registry, self._store.subjects, clock.elapsed),
+            Receivers(settings.signals, clock.elapsed),
         )
         self._descriptors = Descriptors()
         self._hub = Hub(self._registry, self._context.office, settings, metrics, self._context.pages, notices)
@@ -173,6 +177,7 @@ class Server:
         self._loop_watch.stop()
         await self._jobs.stop()
         await self._tail.close()
+        await self._context.receivers.close()
         # 3. Pages reconnect, here after a restart or to another process.
         self._hub.close()
         await self._handshakes.close()
@@ -224,7 +229,7 @@ def _application(context: Context, handshakes: Handshakes) -> web.Application:
     ]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     app[CONTEXT] = context
-    everything = (openapi, logs, stream, sessions, pages, devices, forward_auth, site, measure)
+    everything = (openapi, logs, stream, sessions, pages, devices, forward_auth, signals, site, measure)
     for routes in (part.ROUTES for part in everything):
         app.add_routes(routes)
     if context.settings.demo:

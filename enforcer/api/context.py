@@ -10,11 +10,13 @@ from enforcer.configuration.settings import Settings
 from enforcer.http.authkeys import AuthKeys
 from enforcer.http.origins import Edge
 from enforcer.http.rates import Rates
+from enforcer.http.signals.receivers import Receivers
 from enforcer.process.metrics import Metrics
 from enforcer.process.notices import Notices
 from enforcer.tickets import TicketOffice
 from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
+from enforcer.usecases.signals import Signals
 from enforcer.usecases.tail import Tail
 
 
@@ -33,6 +35,8 @@ class Context:
     pages: Pages
     demo_rates: Rates
     tail: Tail
+    signals: Signals
+    receivers: Receivers
     streams: set[asyncio.Transport] = field(default_factory=set)
 
     def configure(self, settings: Settings) -> None:
@@ -41,6 +45,7 @@ class Context:
         self.office = TicketOffice(settings.authkeys, settings.ticket_lifetime)
         self.authkeys.configure(settings.authkeys, settings.all_keys)
         self.edge = edge_of(settings)
+        self.receivers.configure(settings.signals)
 
     def client_ip(self, request: web.Request) -> str:
         """The client's address, as far as trusted proxies tell it."""

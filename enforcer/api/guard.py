@@ -18,7 +18,7 @@ KeyedHandler = Callable[[web.Request, Context], Awaitable[web.StreamResponse]]
 
 
 HEALTH = ("/healthz", "/readyz")
-KEYED = ("/notify", "/v1/", "/metrics")
+KEYED = ("/notify", "/v1/", "/metrics", "/signals/")
 """How the paths begin whose calls show a key, which is judged before the body."""
 
 

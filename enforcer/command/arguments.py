@@ -15,7 +15,7 @@ from enforcer.configuration.settings import ENV_PREFIX, Settings
 from enforcer.domain.model import EndReason
 
 USAGE_ERROR = 2
-SECRET = frozenset({"authkey", "metrics_key"})
+SECRET = frozenset({"authkey", "metrics_key", "signals"})
 """Settings that are no options: every user of a machine can read its command lines."""
 
 
@@ -103,7 +103,7 @@ class _Commands:
         group = serving.add_argument_group(
             "settings",
             "each overrides ENFORCER_ and its name in the environment, which overrides the configuration; "
-            "the keys, authkey and metrics_key, can only stand there",
+            "what may hold a key (authkey, metrics_key, signals) can only stand there",
         )
         for name, setting in Settings.model_fields.items():
             if name in SECRET:

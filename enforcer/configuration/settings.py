@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from enforcer import protocol
+from enforcer.configuration.signals import SignalSettings, signals_of
 from enforcer.domain.rules import Limits, Rules
 from enforcer.process.cores import usable_cores
 from enforcer.store.redis.address import is_redis, redis_address
@@ -306,6 +307,8 @@ class Settings(BaseSettings):
     """memory for sessions that app servers have asked about"""
     forward_auth: ForwardAuth | None = None
     """answers reverse proxies at /forward-auth"""
+    signals: Annotated[dict[str, SignalSettings], BeforeValidator(signals_of)] = Field(default_factory=dict)
+    """identity providers that may end sessions, by name"""
     event_name: Annotated[str, Field(min_length=1, max_length=64)] = "force-logout"
     """the name of the event that ends a page"""
     log_format: Literal["text", "json"] = "text"

@@ -144,6 +144,9 @@ class Metrics:
         self.forward_auth = self._counts(
             "enforcer_forward_auth_total", "Questions of reverse proxies, by outcome", "outcome"
         )
+        self.signals = self._counts(
+            "enforcer_signals_total", "Messages of identity providers, by signal and outcome", "name", "outcome"
+        )
         self.ends = self._counts("enforcer_sessions_ended_total", "Sessions that have ended, by reason", "reason")
         self.kick_delivery = self._timing(
             "enforcer_kick_delivery_seconds", "From the end of a session to the ack of one of its sockets"
@@ -178,9 +181,9 @@ class Metrics:
         self.logins["created"]
         self.forward_auth["allowed"]
 
-    def _counts(self, name: str, meaning: str, label: str) -> Family[Count]:
-        counter = Counter(name, meaning, [label], registry=self._registry)
-        return Family(lambda value: self._keep(Count(counter.labels(value))))
+    def _counts(self, name: str, meaning: str, *labels: str) -> Family[Count]:
+        counter = Counter(name, meaning, labels, registry=self._registry)
+        return Family(lambda *values: self._keep(Count(counter.labels(*values))))
 
     def _timings(self, name: str, meaning: str, *labels: str) -> Family[Timing]:
         histogram = Histogram(name, meaning, labels, registry=self._registry, buckets=BUCKETS)

@@ -13,6 +13,7 @@ from enforcer.domain.model import (
     AuditRow,
     Device,
     EndReason,
+    Identity,
     LoginAnswer,
     RememberedAnswer,
     Session,
@@ -97,12 +98,12 @@ def session_of(row: tuple[Any, ...]) -> Session:
         row[19],
         slot,
         bool(exempt),
-        *(_NO_PARTICULARS if particulars is None else orjson.loads(particulars)),
+        *(_NO_PARTICULARS if particulars is None else _particulars_of(*orjson.loads(particulars))),
     )
 
 
 _NO_MORE = (None, 0, None)
-_NO_PARTICULARS = (None, None, None, None)
+_NO_PARTICULARS = (None, None, None, None, None, ())
 
 
 def has_particulars(s: Session) -> bool:
@@ -111,11 +112,28 @@ def has_particulars(s: Session) -> bool:
 
 
 def _particulars(s: Session) -> tuple[Any, ...]:
-    return s.impersonated_by, s.idle_timeout, s.warn_before, s.reported_at
+    return s.impersonated_by, s.idle_timeout, s.warn_before, s.reported_at, s.idp, s.aliases
 
 
 def _particulars_text(s: Session) -> str | None:
-    return orjson.dumps(_particulars(s)).decode() if has_particulars(s) else None
+    if not has_particulars(s):
+        return None
+    *others, idp, aliases = _particulars(s)
+    return orjson.dumps([*others, _identity_list(idp), aliases]).decode()
+
+
+def _particulars_of(
+    impersonated_by: Any, idle: Any, warning: Any, reported_at: Any, idp: Any = None, aliases: Any = ()
+) -> tuple[Any, ...]:
+    return impersonated_by, idle, warning, reported_at, _identity(idp), tuple(aliases)
+
+
+def _identity_list(idp: Identity | None) -> list[Any] | None:
+    return None if idp is None else list(idp)
+
+
+def _identity(row: list[Any] | None) -> Identity | None:
+    return None if row is None else Identity._make(row)
 
 
 def audit_row(operation: str, e: AuditEntry) -> tuple[Any, ...]:
@@ -136,7 +154,7 @@ def waiting_text(waiting: tuple[WaitingLogin, ...]) -> str:
     if not waiting:  # nearly always
         return "[]"
     rows = [
-        [w.at, _device_list(w.device), w.entry, w.replaces, *([] if w.terms == NO_TERMS else [tuple(w.terms)])]
+        [w.at, _device_list(w.device), w.entry, w.replaces, *([] if w.terms == NO_TERMS else [_terms_list(w.terms)])]
         for w in waiting
     ]
     return orjson.dumps(rows).decode()
@@ -151,9 +169,14 @@ def waiting_of(text: str) -> tuple[WaitingLogin, ...]:
     )
 
 
+def _terms_list(terms: Terms) -> list[Any]:
+    *members, idp, aliases = terms
+    return [*members, _identity_list(idp), aliases]
+
+
 def _terms(row: list[Any]) -> Terms:
-    *members, ends = row
-    return Terms._make((*members, tuple(ends)))
+    *members, ends, idp, aliases = row
+    return Terms._make((*members, tuple(ends), _identity(idp), None if aliases is None else tuple(aliases)))
 
 
 def answer_row(kept: RememberedAnswer) -> tuple[Any, ...]:
@@ -188,11 +211,13 @@ def value_of(reason: EndReason | None) -> str | None:
 def actor_text(actor: Actor | None) -> str | None:
     if actor is None:
         return None
-    return orjson.dumps([actor.kind, actor.session, _device_list(actor.device)]).decode()
+    named = [] if actor.name is None else [None, actor.name]
+    return orjson.dumps([actor.kind, actor.session, _device_list(actor.device), *named]).decode()
 
 
 def _actor(text: str | None) -> Actor | None:
     if text is None:
         return None
-    kind, session, device = orjson.loads(text)
-    return Actor(ActorKind(kind), session, None if device is None else Device(*device))
+    kind, session, device, *named = orjson.loads(text)
+    name = named[1] if len(named) > 1 else None
+    return Actor(ActorKind(kind), session, None if device is None else Device(*device), name=name)

@@ -108,6 +108,25 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE audit ADD COLUMN impersonated_by TEXT;
     ALTER TABLE audit ADD COLUMN note TEXT;
     """,
+    """
+    CREATE TABLE subjects (               -- of whom signals speak, and in which sessions
+        subject TEXT NOT NULL,
+        session TEXT NOT NULL,
+        room TEXT NOT NULL,
+        PRIMARY KEY (subject, session)
+    ) WITHOUT ROWID;
+    CREATE INDEX subjects_session ON subjects (session);
+    CREATE TRIGGER session_forgotten AFTER DELETE ON sessions BEGIN
+        DELETE FROM subjects WHERE session = old.id;
+    END;
+
+    CREATE TABLE signals (                -- what was signalled: subjects, and messages that were taken
+        name TEXT PRIMARY KEY,
+        not_before REAL NOT NULL,
+        until REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX signals_until ON signals (until);
+    """,
 )
 
 

@@ -26,8 +26,9 @@ COMMIT = Script("commit.lua")
 TRIM = Script("trim.lua")
 TAIL = Script("tail.lua")
 BEAT = Script("beat.lua")
+NOTE = Script("note.lua")
 
-_TEXTS = {script.name: script.text for script in (LOAD, COMMIT, TRIM, TAIL, BEAT)}
+_TEXTS = {script.name: script.text for script in (LOAD, COMMIT, TRIM, TAIL, BEAT, NOTE)}
 
 
 def with_text(command: Command) -> Command:
