@@ -104,6 +104,8 @@ class Server:
             Signals(self._registry, self._store.subjects, clock.elapsed),
             Receivers(settings.signals, clock.elapsed),
         )
+        for name in settings.signals:
+            metrics.signals[name, "ended"]  # a series that begins at zero shows its first event as an increase
         self._descriptors = Descriptors()
         self._hub = Hub(self._registry, self._context.office, settings, metrics, self._context.pages, notices)
         places = Places(self._hub, settings, self._descriptors.for_sockets)

@@ -63,6 +63,12 @@ SESSION_COLUMNS = (
     "slot",
     "exempt",
     "impersonated_by",
+    "ended_by.name",
+    "idp.iss",
+    "idp.sub",
+    "idp.sid",
+    "idp.auth_time",
+    "aliases",
 )
 AUDIT_COLUMNS = (
     "seq",
@@ -87,6 +93,7 @@ AUDIT_COLUMNS = (
     "slot",
     "impersonated_by",
     "note",
+    "by.name",
 )
 
 
@@ -296,7 +303,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = str(value)
+    text = orjson.dumps(value).decode() if isinstance(value, list) else str(value)
     return f"'{text}" if isinstance(value, str) and _is_formula(text) else text
 
 

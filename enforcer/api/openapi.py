@@ -30,11 +30,21 @@ class DeviceRecord(BaseModel):
 
 
 class ActorRecord(BaseModel):
-    """Who ended a session."""
+    """Who ended a session; `name` is that of a signal."""
 
     kind: ActorKind
     session: str | None = None
     device: DeviceRecord | None = None
+    name: str | None = None
+
+
+class IdentityRecord(BaseModel):
+    """Who logged in, as the app told it from the ID token."""
+
+    iss: str
+    sub: str
+    sid: str | None = None
+    auth_time: int | None = None
 
 
 class SessionRecord(BaseModel):
@@ -61,6 +71,8 @@ class SessionRecord(BaseModel):
     slot: str | None
     exempt: bool
     impersonated_by: str | None
+    idp: IdentityRecord | None
+    aliases: list[str]
 
 
 class LoginRecord(BaseModel):
@@ -328,6 +340,10 @@ OPERATIONS = (
         "post", "/session/report", "It wasn't me", {204: None}, (*_PAGE, 408, 409, 410, 413, 415),
         body=bodies.ReportBody, body_optional=True, caller="page",
     ),
+    Operation(
+        "post", "/signals/{name}", "An identity provider ends sessions", {200: None, 202: None, 204: None},
+        (400, 401, 403, 404, 408, 413, 415, 422, 429, 503), caller="anyone",
+    ),
     Operation("get", "/healthz", "Does the process serve?", {200: Health}, (400,), caller="anyone"),
     Operation("get", "/readyz", "Does the store answer?", {200: Health}, (400, 503), caller="anyone"),
     Operation(
@@ -343,7 +359,7 @@ _SECURITY: Mapping[str, list[dict[str, list[str]]]] = {
     "operator": [{"authkey": []}, {"metrics_key": []}],
     "anyone": [],
 }
-_PARAMETERS: Mapping[str, Any] = {"session": bodies.SessionId, "room": bodies.Room}
+_PARAMETERS: Mapping[str, Any] = {"session": bodies.SessionId, "room": bodies.Room, "name": bodies.SlotName}
 
 
 def document() -> dict[str, Any]:

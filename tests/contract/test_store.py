@@ -107,7 +107,8 @@ async def test_the_room_has_its_live_sessions_oldest_claim_first(store: Store) -
 
 async def test_epoch_and_waiting_stay_until_they_are_changed(store: Store) -> None:
     """`None` in a decision means unchanged; an empty tuple of waiting logins means none wait any more."""
-    terms = Terms("mobile", 2, "reject", 1.5, FOREVER, None, True, "support-7", ("a", "b"))
+    idp = Identity("https://idp.example", "a")
+    terms = Terms("mobile", 2, "reject", 1.5, FOREVER, None, True, "support-7", ("a", "b"), idp, ("x",))
     waiting = (WaitingLogin(START, DEVICE, "sso", "old"), WaitingLogin(START + 1), WaitingLogin(START + 2, terms=terms))
     await store.transact("alice", deciding(Decision(None, epoch=5, waiting=waiting)))
     await put(store, session("s"))

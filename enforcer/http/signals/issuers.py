@@ -16,7 +16,7 @@ import orjson
 from enforcer.domain.errors import KeysUnavailable
 from enforcer.http.rates import Rates
 
-WITHIN = 4.0
+WITHIN = 3.0
 """Seconds for all that is asked to learn the keys."""
 KEPT_FOR = 300.0
 """Seconds for which keys are taken for the issuer's without asking again."""
