@@ -26,7 +26,7 @@ from bench.store import fill, percentile
 from enforcer.app import Server
 from enforcer.configuration.settings import Settings
 from enforcer.domain.admission import Login
-from enforcer.domain.model import EndReason
+from enforcer.domain.model import Actor, ActorKind, EndReason
 from enforcer.domain.rules import Rules
 from enforcer.process import garbage
 from enforcer.store.by_url import make_store
@@ -120,7 +120,7 @@ async def logins_while_all_end(directory: Path, sessions: int) -> tuple[int, flo
 
     caller = asyncio.create_task(log_in())
     began = time.perf_counter()
-    ended = await registry.end_everybody(EndReason.ADMIN)
+    ended = await registry.end_everybody(EndReason.ADMIN, Actor(ActorKind.ADMIN))
     seconds = time.perf_counter() - began
     through.set()
     await caller

@@ -3,11 +3,26 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from typing import Any
 
 from aiohttp import web
 
-from enforcer.api import demo, devices, forward_auth, logs, measure, openapi, pages, sessions, signals, site, stream
+from enforcer.api import (
+    demo,
+    devices,
+    forward_auth,
+    logs,
+    measure,
+    openapi,
+    overview,
+    pages,
+    sessions,
+    signals,
+    site,
+    stream,
+    webhooks,
+)
 from enforcer.api.bodies import MAX_BODY
 from enforcer.api.connections import Connections
 from enforcer.api.context import CONTEXT, Context, edge_of
@@ -31,13 +46,15 @@ from enforcer.process.listening import reserved_port, why_not_listening
 from enforcer.process.metrics import LoopWatch, Metrics
 from enforcer.process.notices import Notices
 from enforcer.process.tasks import cancelled
-from enforcer.store.by_url import make_store
+from enforcer.store.by_url import kind_of, make_store
 from enforcer.tickets import TicketOffice
 from enforcer.usecases.journal import Journal
+from enforcer.usecases.overview import Here, Overview
 from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
 from enforcer.usecases.signals import Signals
 from enforcer.usecases.tail import Tail
+from enforcer.webhooks.hooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -88,12 +105,16 @@ class Server:
         told = (metrics.committed, journal.committed, self._tail.committed)
         self._registry = Registry(self._store, settings.rules, clock.elapsed, told)
         self._notices = notices = Notices(log, clock.elapsed)
-        self._jobs = Jobs(self._registry, settings, clock, notices)
+        here = Here(self._name, kind_of(settings.store), lambda: self._hub.joined, self._registry.online_here)
+        self._worker = worker
+        self._overview = Overview(self._store, metrics.pulse, here, clock.elapsed)
+        self._jobs = Jobs(self._registry, self._overview, settings, clock, notices)
+        self._webhooks = Webhooks(settings, self._store, self._registry, self._tail, metrics, notices, clock.elapsed)
         self._context = Context(
             settings,
             self._registry,
             TicketOffice(settings.authkeys, settings.ticket_lifetime),
-            AuthKeys(settings.authkeys, settings.all_keys, clock.elapsed),
+            AuthKeys(settings.callers, clock.elapsed),
             edge_of(settings),
             metrics,
             notices,
@@ -101,6 +122,8 @@ class Server:
             Pages(self._registry),
             Rates(DEMO_BURST, DEMO_RATE),
             self._tail,
+            self._webhooks,
+            self._overview,
             Signals(self._registry, self._store.subjects, clock.elapsed),
             Receivers(settings.signals, clock.elapsed),
         )
@@ -136,8 +159,11 @@ class Server:
             except OSError as e:
                 raise StartError(why_not_listening(self._settings.ipaddr, self._settings.port, e)) from None
             # 3. What runs by itself.
+            with contextlib.suppress(StoreUnavailable):  # else it is said with the next turn
+                await self._overview.announce()
             asyncio.get_running_loop().set_exception_handler(self._unhandled)
             self._jobs.start()
+            self._webhooks.start()
             self._loop_watch.start()
             wanted = "max_connections" in self._settings.model_fields_set
             if wanted and (few := descriptors.warning(self._settings.max_connections)) is not None:
@@ -154,6 +180,7 @@ class Server:
         self._registry.configure(settings.rules)
         self._context.configure(settings)
         self._hub.configure(self._context.office, settings)
+        self._webhooks.configure(settings)
         self._handshakes.configure(settings, self._context.edge)
         return fixed
 
@@ -178,6 +205,7 @@ class Server:
             self._opening = None
         self._loop_watch.stop()
         await self._jobs.stop()
+        await self._webhooks.stop()
         await self._tail.close()
         await self._context.receivers.close()
         # 3. Pages reconnect, here after a restart or to another process.
@@ -185,6 +213,7 @@ class Server:
         await self._handshakes.close()
         await self._connections.close()
         self._descriptors.close()
+        await self._overview.farewell()
         # 4. The last seen times and acks, then the store itself.
         try:
             await self._registry.flush()
@@ -192,6 +221,10 @@ class Server:
             log.warning("what was noticed last is not written", extra={"error": str(e)})
         await self._store.close()
         asyncio.get_running_loop().set_exception_handler(None)
+
+    def _name(self) -> str:
+        """What operators know this process by."""
+        return f"{socket.gethostname()}:{self.port}" + ("" if self._worker is None else f"#{self._worker}")
 
     async def _listen(self) -> int:
         """Opens the port, whose number it returns; raises OSError if it cannot be had."""
@@ -206,6 +239,7 @@ class Server:
         await self._store.open()
         try:
             await self._registry.resume(self._settings.restart_grace)
+            await self._webhooks.begin()
         except BaseException:
             await self._store.close()  # it is opened again when this is tried again
             raise
@@ -231,7 +265,10 @@ def _application(context: Context, handshakes: Handshakes) -> web.Application:
     ]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     app[CONTEXT] = context
-    everything = (openapi, logs, stream, sessions, pages, devices, forward_auth, signals, site, measure)
+    everything = (
+        *(openapi, logs, stream, overview, sessions, pages, devices),
+        *(forward_auth, signals, webhooks, site, measure),
+    )
     for routes in (part.ROUTES for part in everything):
         app.add_routes(routes)
     if context.settings.demo:

@@ -10,13 +10,32 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeGuard
 
-from enforcer.domain.model import Actor, ActorKind, AuditRow, Device, EndReason, Identity, Session, Snapshot
+from enforcer.domain.model import (
+    Actor,
+    ActorKind,
+    AuditEvent,
+    AuditRow,
+    Device,
+    EndReason,
+    Identity,
+    Session,
+    Snapshot,
+)
 
 EVENT_SESSION = "session"
 EVENT_FORCE_LOGOUT = "force-logout"
 EVENT_ACTIVITY = "activity"
 EVENT_CHECK = "check"
 EVENT_LOGOUT = "logout"
+
+HAPPENINGS: Mapping[AuditEvent, str] = {
+    AuditEvent.STARTED: "session.started",
+    AuditEvent.CLAIMED: "session.claimed",
+    AuditEvent.ENDED: "session.ended",
+    AuditEvent.LOGIN_REFUSED: "login.refused",
+    AuditEvent.REPORTED: "session.reported",
+}
+"""What the stream and webhooks call the transitions of the audit log."""
 
 ENDING_CODES = frozenset({"session-ended", "session-unknown"})
 """The page's session is over."""
@@ -180,6 +199,8 @@ def actor_json(actor: Actor | None) -> JSON | None:
         members["name"] = actor.name
     if actor.device is not None:
         members["device"] = device_json(actor.device)
+    if actor.key is not None:
+        members["key"] = actor.key
     return members
 
 

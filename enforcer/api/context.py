@@ -14,10 +14,12 @@ from enforcer.http.signals.receivers import Receivers
 from enforcer.process.metrics import Metrics
 from enforcer.process.notices import Notices
 from enforcer.tickets import TicketOffice
+from enforcer.usecases.overview import Overview
 from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
 from enforcer.usecases.signals import Signals
 from enforcer.usecases.tail import Tail
+from enforcer.webhooks.hooks import Webhooks
 
 
 @dataclass(slots=True)
@@ -35,6 +37,8 @@ class Context:
     pages: Pages
     demo_rates: Rates
     tail: Tail
+    webhooks: Webhooks
+    overview: Overview
     signals: Signals
     receivers: Receivers
     streams: set[asyncio.Transport] = field(default_factory=set)
@@ -43,7 +47,7 @@ class Context:
         """New keys, origins, proxies and redirects."""
         self.settings = settings
         self.office = TicketOffice(settings.authkeys, settings.ticket_lifetime)
-        self.authkeys.configure(settings.authkeys, settings.all_keys)
+        self.authkeys.configure(settings.callers)
         self.edge = edge_of(settings)
         self.receivers.configure(settings.signals)
 

@@ -20,6 +20,7 @@ from enforcer.api.context import Context
 from enforcer.api.forward_auth import identity, proxy_ticket
 from enforcer.domain.errors import TicketInvalid
 from enforcer.domain.model import Session, Snapshot
+from enforcer.domain.permissions import Caller, May
 from enforcer.http.plain_requests import FORWARD_AUTH, Headers, WholeRequest
 from enforcer.http.problems import problem_for
 from enforcer.tickets import PROXY
@@ -30,7 +31,7 @@ _LOGIN = ("POST", "/notify")
 """The method and route of what is taken, as the handlers' routes have them."""
 _OK = {"Content-Type": "application/json", **sessions.NO_STORE}
 
-_NOTHING: tuple[int, Headers | None, float] = (0, None, 0.0)
+_NOTHING: tuple[int, Headers | None, float, Caller | None] = (0, None, 0.0, None)
 _REMEMBERED = 60.0
 """Seconds for which a header block with a right key is known."""
 _RECORDS = 20_000
@@ -52,7 +53,7 @@ class FastAnswers:
         """Of an answer with a record, up to its length; and the second that it names."""
         self._still: dict[str, tuple[Snapshot, bytes]] = {}
         """Of sessions that were validated: as they are written, and the first part of their record."""
-        self._right_of: dict[str | None, tuple[int, Headers, float]] = {}
+        self._right_of: dict[str | None, tuple[int, Headers, float, Caller]] = {}
         self._validated = context.metrics.answers(*_VALIDATION, 200)
 
     def take(self, request: WholeRequest, peer: str | None) -> bytes | Coroutine[Any, Any, bytes] | None:
@@ -74,11 +75,14 @@ class FastAnswers:
         if not path.startswith(_SESSIONS) or headers.content_length or (key := _bearer(headers)) is None:
             return None
         session = path[len(_SESSIONS) :]
-        if not protocol.valid_session(session) or key in path or not self._right(key, headers, peer, began):
+        if not protocol.valid_session(session) or key in path:
             return None
-        found = self._context.registry.at_hand(session)
+        caller = self._caller(key, headers, peer, began)
+        if caller is None or May.VALIDATE not in caller.may:
+            return None
+        found = self._context.registry.at_hand(session, caller.rooms)
         if found is None:
-            return self._answered(_VALIDATION, self._validate(session), began)
+            return self._answered(_VALIDATION, self._validate(session, caller), began)
         answer = self._record(*found)
         self._validated.observe(time.perf_counter() - began)
         return answer
@@ -95,13 +99,14 @@ class FastAnswers:
         if not isinstance(members, dict):
             return None
         key = members.get("key") if headers.authorization is None else _bearer(headers)
-        if not isinstance(key, str) or not self._right(key, headers, peer, began):
+        caller = self._caller(key, headers, peer, began) if isinstance(key, str) else None
+        if caller is None or May.LOGIN not in caller.may:
             return None
         try:
             login = bodies.NotifyBody.model_validate(members)
         except ValidationError:
             return None
-        return self._answered(_LOGIN, self._notify(login), began)
+        return self._answered(_LOGIN, self._notify(login, caller), began)
 
     def _take_forward_auth(self, request: WholeRequest, began: float) -> bytes | None:
         """Only that a session is live is said here."""
@@ -121,30 +126,32 @@ class FastAnswers:
         self._context.metrics.answered(request.method, FORWARD_AUTH, 200, began)
         return answer
 
-    def _right(self, key: str, headers: Headers, peer: str | None, now: float) -> bool:
-        """Whether it is a right key, from an address whose keys are looked at.
+    def _caller(self, key: str, headers: Headers, peer: str | None, now: float) -> Caller | None:
+        """Whose key it is, if it comes from an address whose keys are looked at.
 
         The same callers send the same header block again and again, which `http1` reads only once. So the same object
         means the same key, shown from the same address a moment ago.
         """
         keys = self._context.authkeys
-        generation, block, until = self._right_of.get(peer, _NOTHING)
+        generation, block, until, known = self._right_of.get(peer, _NOTHING)
         if block is headers and generation == keys.generation and now < until:
-            return True
-        if not keys.right(key):
-            return False
+            return known
+        caller = keys.caller(key)
+        if caller is None:
+            return None
         ip = self._context.edge.address_of(peer, headers.x_forwarded_for, headers.forwarded)
         if keys.refused(ip) is not None:
-            return False
+            return None
         keys.accepted(ip)
         if headers.authorization is not None:
             if len(self._right_of) >= _CALLERS:
                 self._right_of.clear()
-            self._right_of[peer] = keys.generation, headers, now + _REMEMBERED
-        return True
+            self._right_of[peer] = keys.generation, headers, now + _REMEMBERED, caller
+        return caller
 
-    async def _validate(self, session: str) -> Answer:
-        return 200, _OK, orjson.dumps(sessions.show(self._context, await self._context.registry.get(session)))
+    async def _validate(self, session: str, caller: Caller) -> Answer:
+        found = await self._context.registry.get(session, within=caller.rooms)
+        return 200, _OK, orjson.dumps(sessions.show(self._context, found))
 
     def _record(self, written: Snapshot, current: Session) -> bytes:
         """The record of a live session. What only a decision changes of it is rendered once for each such change."""
@@ -161,8 +168,8 @@ class FastAnswers:
             self._head = int(now), self._message(200, _OK, b"").partition(b"Content-Length")[0]
         return b"%bContent-Length: %d\r\n\r\n%b" % (self._head[1], len(body), body)
 
-    async def _notify(self, login: bodies.NotifyBody) -> Answer:
-        return 200, _OK, orjson.dumps(await sessions.log_in(self._context, login))
+    async def _notify(self, login: bodies.NotifyBody, caller: Caller) -> Answer:
+        return 200, _OK, orjson.dumps(await sessions.log_in(self._context, login, caller))
 
     async def _answered(self, route: tuple[str, str], work: Coroutine[Any, Any, Answer], began: float) -> bytes:
         try:

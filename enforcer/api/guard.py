@@ -8,13 +8,14 @@ from aiohttp import web
 
 from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
-from enforcer.http.authkeys import AuthKeys
+from enforcer.domain.errors import NotAllowed
+from enforcer.domain.permissions import Caller, May, why_not, why_not_room
 from enforcer.http.origins import TICKET_PARAMETERS, secret_in_url
 from enforcer.http.plain_requests import FORWARD_AUTH
 from enforcer.http.problems import Problem, head_too_large, rate_limited, unauthorized
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-KeyedHandler = Callable[[web.Request, Context], Awaitable[web.StreamResponse]]
+KeyedHandler = Callable[[web.Request, Context, Caller], Awaitable[web.StreamResponse]]
 
 
 HEALTH = ("/healthz", "/readyz")
@@ -96,46 +97,52 @@ def bearer(request: web.Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def judge_key(
-    context: Context, request: web.Request, key: str, opens: Callable[[AuthKeys, str], bool] = AuthKeys.right
-) -> None:
-    """Returns if the key `opens` what it is shown for.
+def judge_key(context: Context, request: web.Request, key: str, *opening: May) -> Caller:
+    """Whose key it is, if it may make a call that any of `opening` opens.
 
     Raises:
         Problem: `unauthorized`, the same for every wrong key; `rate-limited` after too many, for right ones too where
             the address has shown none before; `credentials-in-url` for a right one that stands in the URL as well.
+        NotAllowed: it is a key of ours that is not for this.
     """
     keys, ip = context.authkeys, context.client_ip(request)
     wait = keys.refused(ip)
     if wait is not None:
         context.notices.warn("address-refused", _REFUSED, address=ip)
         raise rate_limited(wait)
-    if not opens(keys, key):
+    caller = keys.caller(key)
+    if caller is None:
         raise _failure(context, request, unauthorized("the key is wrong"), "wrong-key", _WRONG_KEY)
     keys.accepted(ip)
     if key in unquote(request.path_qs):  # who knows the key may be told so
         raise _failure(context, request, _in_url(), "key-in-url", _KEY_IN_URL)
+    missing = why_not(caller, *opening)
+    if missing is not None:
+        raise NotAllowed(missing)
+    return caller
 
 
-def app_call(handler: KeyedHandler) -> Handler:
-    """A call that needs the authkey in the header."""
-    return _keyed(handler, AuthKeys.right, "the authkey")
+def judge_room(caller: Caller, room: str | None) -> None:
+    """Returns if the caller may name this room, or names none. Raises `NotAllowed`."""
+    missing = None if room is None else why_not_room(caller, room)
+    if missing is not None:
+        raise NotAllowed(missing)
 
 
-def metrics_call(handler: KeyedHandler) -> Handler:
-    """A call that needs the metrics_key in the header, if not the authkey."""
-    return _keyed(handler, AuthKeys.may_scrape, "the authkey or the metrics_key")
+def app_call(*opening: May) -> Callable[[KeyedHandler], Handler]:
+    """A call that needs a key in the header that may do any of `opening`."""
 
+    def keyed(handler: KeyedHandler) -> Handler:
+        @functools.wraps(handler)
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            context = request.app[CONTEXT]
+            key = bearer(request)
+            if key is None:
+                raise unauthorized("give a key in the header Authorization: Bearer …")
+            caller = judge_key(context, request, key, *opening)
+            bodies.refuse_encoded(request)
+            return await handler(request, context, caller)
 
-def _keyed(handler: KeyedHandler, opens: Callable[[AuthKeys, str], bool], which: str) -> Handler:
-    @functools.wraps(handler)
-    async def guarded(request: web.Request) -> web.StreamResponse:
-        context = request.app[CONTEXT]
-        key = bearer(request)
-        if key is None:
-            raise unauthorized(f"give {which} in the header Authorization: Bearer …")
-        judge_key(context, request, key, opens)
-        bodies.refuse_encoded(request)
-        return await handler(request, context)
+        return guarded
 
-    return guarded
+    return keyed

@@ -16,9 +16,10 @@ from pydantic import Field
 from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import Context
-from enforcer.api.guard import app_call
+from enforcer.api.guard import app_call, judge_room
 from enforcer.api.sessions import json, show
 from enforcer.domain.model import AuditRow, EndReason, Snapshot
+from enforcer.domain.permissions import Caller, May
 from enforcer.http.problems import invalid
 from enforcer.store.base import AuditQuery, SessionQuery
 
@@ -63,6 +64,7 @@ SESSION_COLUMNS = (
     "slot",
     "exempt",
     "impersonated_by",
+    "ended_by.key",
     "ended_by.name",
     "idp.iss",
     "idp.sub",
@@ -93,6 +95,7 @@ AUDIT_COLUMNS = (
     "slot",
     "impersonated_by",
     "note",
+    "by.key",
     "by.name",
 )
 
@@ -122,8 +125,8 @@ class AuditLogQuery(bodies.Strict):
     cursor: str | None = None
 
 
-@app_call
-async def session_log(request: web.Request, context: Context) -> web.StreamResponse:
+@app_call(May.READ)
+async def session_log(request: web.Request, context: Context, caller: Caller) -> web.StreamResponse:
     """`GET /v1/sessions`: a row a session, oldest start first."""
     asked = bodies.query(SessionLogQuery, request)
     query = SessionQuery(
@@ -136,7 +139,9 @@ async def session_log(request: web.Request, context: Context) -> web.StreamRespo
         limit=asked.limit + 1,
         slot=asked.slot,
         device=asked.device,
+        rooms=caller.rooms,
     )
+    judge_room(caller, asked.room)
 
     async def pages() -> AsyncIterator[list[Snapshot]]:
         after = query.after
@@ -163,8 +168,8 @@ async def session_log(request: web.Request, context: Context) -> web.StreamRespo
     )
 
 
-@app_call
-async def audit_log(request: web.Request, context: Context) -> web.StreamResponse:
+@app_call(May.READ)
+async def audit_log(request: web.Request, context: Context, caller: Caller) -> web.StreamResponse:
     """`GET /v1/audit`: a row a transition, oldest first."""
     asked = bodies.query(AuditLogQuery, request)
     query = AuditQuery(
@@ -174,7 +179,9 @@ async def audit_log(request: web.Request, context: Context) -> web.StreamRespons
         until=bodies.moment("until", asked.until),
         after=_audit_cursor(asked.cursor),
         limit=asked.limit + 1,
+        rooms=caller.rooms,
     )
+    judge_room(caller, asked.room)
 
     async def pages() -> AsyncIterator[list[AuditRow]]:
         after = query.after

@@ -8,9 +8,10 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
-from enforcer.api.guard import Handler, metrics_call
+from enforcer.api.guard import Handler, app_call
 from enforcer.api.sessions import NO_STORE
 from enforcer.domain.errors import StoreUnavailable
+from enforcer.domain.permissions import Caller, May
 
 UNMATCHED = "unmatched"
 """The route of a request that none is for."""
@@ -39,8 +40,8 @@ def _answered(request: web.Request, status: int, began: float) -> None:
     request.app[CONTEXT].metrics.answered(request.method, route, status, began)
 
 
-@metrics_call
-async def scrape(request: web.Request, context: Context) -> web.Response:
+@app_call(May.METRICS)
+async def scrape(request: web.Request, context: Context, _: Caller) -> web.Response:
     """`GET /metrics`: everything that is counted, in Prometheus' text format."""
     bodies.query(bodies.NoQuery, request)
     try:

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 from pydantic.json_schema import models_json_schema
 
 from enforcer import __version__, protocol
-from enforcer.api import bodies, logs, stream
+from enforcer.api import bodies, logs, stream, webhooks
 from enforcer.api.guard import Handler
 from enforcer.api.site import static_file
 from enforcer.domain.model import ActorKind, AuditEvent, EndReason
@@ -35,6 +35,7 @@ class ActorRecord(BaseModel):
     kind: ActorKind
     session: str | None = None
     device: DeviceRecord | None = None
+    key: Annotated[str | None, Field(json_schema_extra={"description": "the name of the key that was used"})] = None
     name: str | None = None
 
 
@@ -208,6 +209,54 @@ class AuditLogPage(BaseModel):
     next: str | None
 
 
+class WebhookRecord(BaseModel):
+    """How a webhook stands. `lag` is how many seconds the oldest event has waited that was not taken up yet."""
+
+    name: str
+    url: str
+    state: Literal["ok", "failing", "off"]
+    lag: float
+    failing_since: Time | None
+    dead: int
+    last_status: int | None
+
+
+class WebhookList(RootModel[list[WebhookRecord]]):
+    """The webhooks, in the order of the configuration."""
+
+
+class DeadLetter(BaseModel):
+    """An event that no try was taken of. `body` is what was sent."""
+
+    id: str
+    at: Time
+    room: str
+    tries: int
+    last_tried_at: Time | None
+    last_status: int | None
+    last_error: str | None
+    body: dict[str, Any]
+
+
+class DeadLetters(RootModel[list[DeadLetter]]):
+    """Dead letters, the oldest event first."""
+
+
+class RetriedRecord(BaseModel):
+    """How many events are tried again."""
+
+    retried: int
+
+
+class TestRecord(BaseModel):
+    """What came of a test."""
+
+    id: str
+    delivered: bool
+    status: int | None
+    error: str | None
+
+
 class PageSession(BaseModel):
     """What a page knows about its live session; times are remaining milliseconds."""
 
@@ -222,6 +271,38 @@ class PageSession(BaseModel):
     absolute_ms: int | None
     server_now: Time
     ticket: str | None = None
+
+
+class KickTimes(BaseModel):
+    """Milliseconds from the end of a session to its page's ack, of the last five minutes; null if there was none."""
+
+    p50: float | None
+    p99: float | None
+
+
+class NodeRecord(BaseModel):
+    """One process."""
+
+    node: str
+    version: str
+    uptime_s: float
+    sockets: int
+    online: int
+
+
+class OverviewRecord(BaseModel):
+    """How it goes, over all nodes that share the store."""
+
+    open_sessions: int
+    online: int
+    sockets: int
+    logins_per_minute: int
+    ends_per_minute: dict[EndReason, int]
+    kick_ms: KickTimes
+    store: Literal["sqlite", "redis", "memory"]
+    nodes: list[NodeRecord]
+    version: str
+    uptime_s: float
 
 
 class FieldError(BaseModel):
@@ -268,7 +349,7 @@ class Operation:
     text: str | None = None
 
 
-_APP = (400, 401, 422, 429, 503)
+_APP = (400, 401, 403, 422, 429, 503)
 _PAGE = (400, 401, 422, 429, 503)
 
 OPERATIONS = (
@@ -292,6 +373,7 @@ OPERATIONS = (
         query=stream.StreamQuery, text="text/event-stream",
     ),
     Operation("get", "/v1/audit", "The audit log", {200: AuditLogPage}, _APP, query=logs.AuditLogQuery, streams=True),
+    Operation("get", "/v1/overview", "How it goes, in one look", {200: OverviewRecord}, _APP),
     Operation(
         "post", "/v1/sessions/validate", "Is this session live? (id in the body)", {200: SessionRecord},
         (*_APP, 404, 408, 410, 413, 415), body=bodies.ValidateBody,
@@ -322,6 +404,19 @@ OPERATIONS = (
         "post", "/v1/logout-all", "Log everybody out", {202: CountRecord}, (*_APP, 408, 413, 415),
         body=bodies.LogoutAllBody, body_optional=True,
     ),
+    Operation("get", "/v1/webhooks", "How the webhooks stand", {200: WebhookList}, _APP),
+    Operation(
+        "get", "/v1/webhooks/{name}/dead", "Events that a receiver did not take", {200: DeadLetters}, (*_APP, 404),
+        query=webhooks.DeadQuery,
+    ),
+    Operation(
+        "post", "/v1/webhooks/{name}/retry", "Try again now, and switch on again", {202: RetriedRecord},
+        (*_APP, 404, 408, 413, 415), body=webhooks.RetryBody, body_optional=True,
+    ),
+    Operation(
+        "post", "/v1/webhooks/{name}/test", "Send a message that tells of nothing", {200: TestRecord},
+        (*_APP, 404, 408, 413, 415), body=bodies.NoBody, body_optional=True,
+    ),
     Operation("get", "/session/status", "Is my session alive?", {200: PageSession}, _PAGE, caller="page"),
     Operation(
         "post", "/session/activity", "The human did something", {200: PageSession}, (*_PAGE, 408, 413, 415),
@@ -347,7 +442,7 @@ OPERATIONS = (
     Operation("get", "/healthz", "Does the process serve?", {200: Health}, (400,), caller="anyone"),
     Operation("get", "/readyz", "Does the store answer?", {200: Health}, (400, 503), caller="anyone"),
     Operation(
-        "get", "/metrics", "What Prometheus is told", {200: None}, (400, 401, 422, 429), caller="operator",
+        "get", "/metrics", "What Prometheus is told", {200: None}, (400, 401, 403, 422, 429), caller="operator",
         text="text/plain",
     ),
 )  # fmt: skip
@@ -359,7 +454,7 @@ _SECURITY: Mapping[str, list[dict[str, list[str]]]] = {
     "operator": [{"authkey": []}, {"metrics_key": []}],
     "anyone": [],
 }
-_PARAMETERS: Mapping[str, Any] = {"session": bodies.SessionId, "room": bodies.Room, "name": bodies.SlotName}
+_PARAMETERS: Mapping[str, Any] = {"session": bodies.SessionId, "room": bodies.Room, "name": webhooks.HookName}
 
 
 def document() -> dict[str, Any]:
@@ -383,7 +478,11 @@ def document() -> dict[str, Any]:
         "components": {
             "schemas": schemas["$defs"],
             "securitySchemes": {
-                "authkey": {"type": "http", "scheme": "bearer", "description": "The authkey of the configuration"},
+                "authkey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The authkey of the configuration, or one of its keys that may do it",
+                },
                 "metrics_key": {
                     "type": "http",
                     "scheme": "bearer",

@@ -8,11 +8,12 @@ from aiohttp import web
 from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import CONTEXT, Context
-from enforcer.api.guard import app_call, bearer, judge_key
+from enforcer.api.guard import app_call, bearer, judge_key, judge_room
 from enforcer.configuration.reading import did_you_mean
 from enforcer.domain.admission import Login
-from enforcer.domain.errors import Refused, SessionEnded, SessionLimit, SessionUnknown, StoreUnavailable
-from enforcer.domain.model import EndReason, LoginAnswer, Session, Snapshot
+from enforcer.domain.errors import NotAllowed, Refused, SessionEnded, SessionLimit, SessionUnknown, StoreUnavailable
+from enforcer.domain.model import Actor, ActorKind, EndReason, LoginAnswer, Session, Snapshot
+from enforcer.domain.permissions import Caller, May, why_not
 from enforcer.http.problems import ended, invalid, limit, unauthorized
 from enforcer.usecases.registry import by_app, new_session_id
 
@@ -36,39 +37,38 @@ async def notify(request: web.Request) -> web.Response:
     """`POST /notify`: a user has just logged in. The key may stand in the body, as in the original protocol."""
     context = request.app[CONTEXT]
     key = bearer(request)
-    if key is not None:
-        judge_key(context, request, key)
+    caller = None if key is None else judge_key(context, request, key, May.LOGIN)
     members = await bodies.read_json(request)
-    if key is None:
+    if caller is None:
         in_body = members.get("key")
         if not isinstance(in_body, str):
-            raise unauthorized("give the authkey as `key` or in the header Authorization: Bearer …")
-        judge_key(context, request, in_body)
+            raise unauthorized("give a key as `key` or in the header Authorization: Bearer …")
+        caller = judge_key(context, request, in_body, May.LOGIN)
     bodies.query(bodies.NoQuery, request)
     body = bodies.validated(bodies.NotifyBody, members)
-    return json(await log_in(context, body))
+    return json(await log_in(context, body, caller))
 
 
-@app_call
-async def create(request: web.Request, context: Context) -> web.Response:
+@app_call(May.LOGIN)
+async def create(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/sessions`: the same, with 201 and the new session's address."""
     members = await bodies.read_json(request)
     bodies.query(bodies.NoQuery, request)
     body = bodies.validated(bodies.LoginBody, members)
-    answer = await log_in(context, body)
+    answer = await log_in(context, body, caller)
     if not answer["created"] or answer["session"] is None:
         return json(answer)
     return json(answer, 201, {**NO_STORE, "Location": f"/v1/sessions/{answer['session']}"})
 
 
-async def log_in(context: Context, body: bodies.LoginBody) -> protocol.JSON:
-    """A login and what it is answered; raises as `Registry.login`."""
+async def log_in(context: Context, body: bodies.LoginBody, caller: Caller) -> protocol.JSON:
+    """A login and what it is answered; raises as `Registry.login`, and as `judge_room`."""
+    login = await _login_of(context, body, caller, body.request_id)
     for change in body.changes:
         context.notices.warn(change, f"a login is taken, but {change}", room=body.room)
-    login = await _login_of(context, body, body.request_id)
     logins = context.metrics.logins
     try:
-        answer = await context.registry.login(body.room, login)
+        answer = await context.registry.login(body.room, login, caller.rooms)
     except StoreUnavailable:
         logins["unavailable"].inc()
         raise
@@ -83,12 +83,13 @@ async def log_in(context: Context, body: bodies.LoginBody) -> protocol.JSON:
     return login_answer(context, body.room, answer)
 
 
-async def _login_of(context: Context, body: bodies.ClaimBody, request_id: str | None = None) -> Login:
-    """The login as the domain knows it. Raises `invalid-request` for a slot that there is not."""
+async def _login_of(context: Context, body: bodies.ClaimBody, caller: Caller, request_id: str | None = None) -> Login:
+    """The login as the domain knows it. Raises `invalid-request` for a slot that there is not, then as `judge_room`."""
     slots = context.registry.rules.slots
     if body.slot is not None and slots and body.slot not in slots:
         hint = did_you_mean(body.slot, slots) or f"; there are {', '.join(sorted(slots))}"
         raise invalid([("slot", f"{body.slot!r} is not a configured slot{hint}")])
+    judge_room(caller, body.room)
     return Login(
         new_id=new_session_id(),
         session=body.session,
@@ -98,30 +99,34 @@ async def _login_of(context: Context, body: bodies.ClaimBody, request_id: str | 
         request_id=request_id,
         fingerprint=body.fingerprint() if request_id is not None else "",
         terms=body.terms(),
+        key=caller.name,
     )
 
 
-@app_call
-async def explain(request: web.Request, context: Context) -> web.Response:
+@app_call(May.LOGIN)
+async def explain(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/sessions/explain`: what a login would do now, and why; nothing is changed."""
     members = await bodies.read_json(request)
     bodies.query(bodies.NoQuery, request)
     body = bodies.validated(bodies.ClaimBody, members)
-    told = await context.registry.explain(body.room, await _login_of(context, body))
+    return json(await explained(context, body, caller))
+
+
+async def explained(context: Context, body: bodies.ClaimBody, caller: Caller) -> protocol.JSON:
+    """What a login would do now; raises as `log_in` about what is wrong with the body."""
+    told = await context.registry.explain(body.room, await _login_of(context, body, caller), caller.rooms)
     online = context.registry.online_anywhere
-    return json(
-        {
-            "outcome": "admitted" if told.code is None else "refused",
-            "code": told.code,
-            "room": body.room,
-            "slot": told.slot,
-            "policy": told.policy,
-            "max_sessions": told.max_sessions,
-            "counted": [protocol.other(s, online(s)) for s in told.counted],
-            "would_end": [{**protocol.other(s, online(s)), "reason": reason} for s, reason in told.would_end],
-            "why": list(told.why),
-        }
-    )
+    return {
+        "outcome": "admitted" if told.code is None else "refused",
+        "code": told.code,
+        "room": body.room,
+        "slot": told.slot,
+        "policy": told.policy,
+        "max_sessions": told.max_sessions,
+        "counted": [protocol.other(s, online(s)) for s in told.counted],
+        "would_end": [{**protocol.other(s, online(s)), "reason": reason} for s, reason in told.would_end],
+        "why": list(told.why),
+    }
 
 
 def login_answer(context: Context, room: str, answer: LoginAnswer) -> protocol.JSON:
@@ -145,50 +150,54 @@ def _tickets(context: Context, room: str, session: str | None, absolute_at: floa
     }
 
 
-@app_call
-async def validate(request: web.Request, context: Context) -> web.Response:
+@app_call(May.VALIDATE)
+async def validate(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`GET /v1/sessions/{id}`: the record, active or ended; never extends."""
     query = bodies.query(bodies.ValidateQuery, request)
-    return await _validated(request, context, _session_id(request), query.room, query.require)
+    return await _validated(request, context, caller, _session_id(request), query.room, query.require)
 
 
 async def _validated(
-    request: web.Request, context: Context, session: str, room: str | None, require: str | None
+    request: web.Request, context: Context, caller: Caller, session: str, room: str | None, require: str | None
 ) -> web.Response:
+    judge_room(caller, room)
     read = context.registry.get if require is None else context.registry.live
     try:
-        return json(show(context, await read(session, room)))
+        return json(show(context, await read(session, room, caller.rooms)))
     except SessionUnknown as e:
         if room is not None and " " in room and "+" in request.rel_url.raw_query_string:
             raise SessionUnknown(f"{e}; a + in a query stands for a space, write %2B for a plus") from None
         raise
 
 
-@app_call
-async def validate_by_body(request: web.Request, context: Context) -> web.Response:
+@app_call(May.VALIDATE)
+async def validate_by_body(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/sessions/validate`: the same for ids that a proxy would touch."""
     members = await bodies.read_json(request)
     body = bodies.with_query(bodies.ValidateBody, bodies.ValidateQuery, request, members)
-    return await _validated(request, context, body.session, body.room, body.require)
+    return await _validated(request, context, caller, body.session, body.room, body.require)
 
 
-@app_call
-async def activity(request: web.Request, context: Context) -> web.Response:
+@app_call(May.VALIDATE)
+async def activity(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/sessions/{id}/activity`: a human did something; the idle deadline moves."""
     members = await bodies.read_json(request, optional=True)
     bodies.query(bodies.NoQuery, request)
     bodies.validated(bodies.NoBody, members)
-    return json(show(context, await context.registry.activity(_session_id(request))))
+    return json(show(context, await context.registry.activity(_session_id(request), within=caller.rooms)))
 
 
-@app_call
-async def ticket(request: web.Request, context: Context) -> web.Response:
+@app_call(May.LOGIN, May.ELEVATE)
+async def ticket(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/sessions/{id}/ticket`: new tickets for a live session, an elevated one if asked; never claims, never
     extends."""
     members = await bodies.read_json(request, optional=True)
     bodies.query(bodies.NoQuery, request)
     body = bodies.validated(bodies.TicketBody, members)
-    session = (await context.registry.live(_session_id(request))).session
+    missing = why_not(caller, May.LOGIN if body.elevate_for is None else May.ELEVATE)
+    if missing is not None:
+        raise NotAllowed(missing)
+    session = (await context.registry.live(_session_id(request), within=caller.rooms)).session
     document = _tickets(context, session.room, session.id, session.absolute_at)
     if body.elevate_for is not None:
         document |= _elevated(context, session, body.elevate_for)
@@ -204,50 +213,53 @@ def _elevated(context: Context, session: Session, seconds: float) -> protocol.JS
     return {"elevated_ticket": ticket, "elevated_expires_in": seconds}
 
 
-@app_call
-async def end_everybody(request: web.Request, context: Context) -> web.Response:
+@app_call(May.END)
+async def end_everybody(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/logout-all`: ends every live session, or those of before a time or of a slot, and then answers."""
     members = await bodies.read_json(request, optional=True)
     bodies.query(bodies.NoQuery, request)
     body = bodies.validated(bodies.LogoutAllBody, members)
     before = bodies.moment("before", body.before)
-    reason = body.reason or EndReason.ADMIN
-    return json({"ended": await context.registry.end_everybody(reason, before, body.slot)}, 202)
+    reason, by = body.reason or EndReason.ADMIN, Actor(ActorKind.ADMIN, key=caller.name)
+    count = await context.registry.end_everybody(reason, by, before, body.slot, caller.rooms)
+    return json({"ended": count}, 202)
 
 
-@app_call
-async def end(request: web.Request, context: Context) -> web.Response:
+@app_call(May.END)
+async def end(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`DELETE /v1/sessions/{id}`: ends it; ending an ended one is fine."""
     reason = bodies.query(bodies.EndQuery, request).reason or EndReason.LOGOUT
-    await context.registry.end(_session_id(request), reason, by_app(reason))
+    await context.registry.end(_session_id(request), reason, by_app(reason, caller.name), within=caller.rooms)
     return web.Response(status=204)
 
 
-@app_call
-async def list_user(request: web.Request, context: Context) -> web.Response:
+@app_call(May.READ)
+async def list_user(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`GET /v1/users/{room}/sessions`: the live sessions, newest claim first."""
+    room = _room(request, caller)
     bodies.query(bodies.NoQuery, request)
-    room = _room(request)
     sessions = await context.registry.list_room(room)
     return json({"room": room, "sessions": [show(context, s) for s in sessions]})
 
 
-@app_call
-async def end_user(request: web.Request, context: Context) -> web.Response:
+@app_call(May.END)
+async def end_user(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`DELETE /v1/users/{room}/sessions`: log out everywhere, perhaps but here."""
+    room = _room(request, caller)
     query = bodies.query(bodies.EndAllQuery, request)
     reason = query.reason or EndReason.LOGOUT
-    gone = await context.registry.end_all(_room(request), reason, by_app(reason), query.except_)
+    gone = await context.registry.end_all(room, reason, by_app(reason, caller.name), query.except_)
     return json({"ended": list(gone)})
 
 
-@app_call
-async def end_user_by_body(request: web.Request, context: Context) -> web.Response:
+@app_call(May.END)
+async def end_user_by_body(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/users/logout`: the same for rooms that a proxy would touch."""
     members = await bodies.read_json(request)
     body = bodies.with_query(bodies.LogoutUserBody, bodies.EndAllQuery, request, members)
+    judge_room(caller, body.room)
     reason = body.reason or EndReason.LOGOUT
-    gone = await context.registry.end_all(body.room, reason, by_app(reason), body.except_)
+    gone = await context.registry.end_all(body.room, reason, by_app(reason, caller.name), body.except_)
     return json({"ended": list(gone)})
 
 
@@ -259,8 +271,10 @@ def _session_id(request: web.Request) -> str:
     return session
 
 
-def _room(request: web.Request) -> str:
+def _room(request: web.Request, caller: Caller) -> str:
+    """The room in the path: whether it is the caller's is judged before anything else about the request."""
     room = request.match_info["room"]
+    judge_room(caller, room)
     if not protocol.valid_room(room):
         raise invalid([("room", "1 to 256 characters, without control characters")])
     return room

@@ -8,20 +8,13 @@ from aiohttp import web
 from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import Context
-from enforcer.api.guard import app_call
-from enforcer.domain.model import AuditEvent, AuditRow
+from enforcer.api.guard import app_call, judge_room
+from enforcer.domain.model import AuditRow
+from enforcer.domain.permissions import Caller, May
 from enforcer.http.problems import RETRY_AFTER, Problem, invalid
 from enforcer.store.cursors import Cursor, cursor_of, cursor_text
 from enforcer.usecases.tail import Kind, News
 
-NAMES = {
-    AuditEvent.STARTED: "session.started",
-    AuditEvent.CLAIMED: "session.claimed",
-    AuditEvent.ENDED: "session.ended",
-    AuditEvent.LOGIN_REFUSED: "login.refused",
-    AuditEvent.REPORTED: "session.reported",
-}
-"""The events of the stream by the transitions of the audit log."""
 UNREAD = 2**20
 """Bytes that a reader may leave unread."""
 
@@ -34,8 +27,8 @@ class StreamQuery(bodies.Strict):
     after: str | None = None
 
 
-@app_call
-async def stream(request: web.Request, context: Context) -> web.StreamResponse:
+@app_call(May.STREAM)
+async def stream(request: web.Request, context: Context, caller: Caller) -> web.StreamResponse:
     """`GET /v1/stream`: goes on until the reader leaves, or the server stops."""
     asked = bodies.query(StreamQuery, request)
     events = _events(asked.events)
@@ -43,6 +36,7 @@ async def stream(request: web.Request, context: Context) -> web.StreamResponse:
     cursor = None if given is None else cursor_of(given)
     if given is not None and cursor is None:
         raise invalid([("after", "is not a cursor that this call gave")])
+    judge_room(caller, asked.room)
     transport = request.transport
     if transport is None:
         raise ConnectionResetError
@@ -58,7 +52,7 @@ async def stream(request: web.Request, context: Context) -> web.StreamResponse:
             transport.set_write_buffer_limits(high=2 * UNREAD)  # who leaves more unread is cut, not waited for
             await response.write(_event("ready", {"cursor": cursor_text(begin)}))
             while (news := await follower.news()).kind is not Kind.OVER:
-                said = b"".join(_said(news, events, asked.room))
+                said = b"".join(_said(news, events, asked.room, caller))
                 if transport.get_write_buffer_size() + len(said) > UNREAD:
                     transport.abort()
                     break
@@ -71,9 +65,9 @@ async def stream(request: web.Request, context: Context) -> web.StreamResponse:
 
 
 def _events(text: str | None) -> frozenset[str]:
-    wanted = frozenset(NAMES.values()) if text is None else frozenset(text.split(","))
-    if unknown := wanted - set(NAMES.values()):
-        raise invalid([("events", f"{min(unknown)!r} is none; there are {', '.join(NAMES.values())}")])
+    wanted = frozenset(protocol.HAPPENINGS.values()) if text is None else frozenset(text.split(","))
+    if unknown := wanted - set(protocol.HAPPENINGS.values()):
+        raise invalid([("events", f"{min(unknown)!r} is none; there are {', '.join(protocol.HAPPENINGS.values())}")])
     return wanted
 
 
@@ -87,11 +81,12 @@ async def _opened(request: web.Request) -> web.StreamResponse:
     return response
 
 
-def _said(news: News, events: frozenset[str], room: str | None) -> Iterator[bytes]:
+def _said(news: News, events: frozenset[str], room: str | None, caller: Caller) -> Iterator[bytes]:
     match news.kind:
         case Kind.ROWS:
             for row, _, said in news.rows:
-                if NAMES[row.entry.event] in events and room in (None, row.entry.room):
+                name, where = protocol.HAPPENINGS[row.entry.event], row.entry.room
+                if name in events and room in (None, where) and caller.sees(where):
                     yield said
         case Kind.RESET:
             yield _event("reset", {"cursor": cursor_text(news.cursor)}, news.cursor)
@@ -104,7 +99,7 @@ def _said(news: News, events: frozenset[str], room: str | None) -> Iterator[byte
 
 def rendered(row: AuditRow, cursor: Cursor) -> bytes:
     """A row of the audit log as an event."""
-    return _event(NAMES[row.entry.event], protocol.audit_record(row), cursor)
+    return _event(protocol.HAPPENINGS[row.entry.event], protocol.audit_record(row), cursor)
 
 
 def _event(name: str, data: protocol.JSON, cursor: Cursor | None = None) -> bytes:

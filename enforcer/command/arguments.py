@@ -15,8 +15,8 @@ from enforcer.configuration.settings import ENV_PREFIX, Settings
 from enforcer.domain.model import EndReason
 
 USAGE_ERROR = 2
-SECRET = frozenset({"authkey", "metrics_key", "signals"})
-"""Settings that are no options: every user of a machine can read its command lines."""
+SECRET = frozenset({"authkey", "metrics_key", "keys", "webhooks", "signals"})
+"""Settings that are no options, because secrets stand in them: every user of a machine can read its command lines."""
 
 
 class UsageParser(argparse.ArgumentParser):
@@ -82,7 +82,8 @@ class _Commands:
         self._command("serve", "start the server (the default)", [everywhere, serving])
         check = self._command("check-config", "say everything that is wrong with a configuration", [everywhere])
         check.add_argument("file", nargs="?", type=Path, metavar="FILE")
-        self._command("genkey", "print a new authkey", [everywhere])
+        key = self._command("genkey", "print a new authkey", [everywhere])
+        self._add(key, "--webhook", action="store_true", help="print a secret for a webhook instead")
         start = self._command("init", "write a configuration with a fresh key", [everywhere])
         self._add(start, "--demo", action="store_true", default=False, help="with the demo page switched on")
         self._console(everywhere)
@@ -103,7 +104,7 @@ class _Commands:
         group = serving.add_argument_group(
             "settings",
             "each overrides ENFORCER_ and its name in the environment, which overrides the configuration; "
-            "what may hold a key (authkey, metrics_key, signals) can only stand there",
+            "what holds secrets (authkey, metrics_key, keys, webhooks, signals) can only stand there",
         )
         for name, setting in Settings.model_fields.items():
             if name in SECRET:
@@ -151,6 +152,11 @@ class _Commands:
         self._add(told, "--slot", metavar="SLOT", help="the slot that it names")
         self._add(told, "--session", metavar="SESSION", help="the session that logs in again")
         self._add(told, "--class", dest="device_class", metavar="CLASS", help="the class of its device, such as mobile")
+        hooks = self._command("webhooks", "how the webhooks stand; dead letters, retry, test", [everywhere, running])
+        hooks.add_argument("action", nargs="?", choices=("list", "dead", "retry", "test"), default="list")
+        hooks.add_argument("name", nargs="?", metavar="NAME", help="of which webhook")
+        hooks.add_argument("ids", nargs="*", metavar="ID", help="with retry: these events only")
+        self._add(hooks, "--json", action="store_true", help="print what the server says as JSON")
         stop = self._command("end", "end a session, all of a user, or all", [everywhere, running])
         stop.add_argument("session", nargs="?", metavar="SESSION")
         self._add(stop, "--room", metavar="ROOM", help="all sessions of this user")

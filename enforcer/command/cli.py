@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from enforcer import __version__
-from enforcer.command import console
+from enforcer.command import console, hooks
 from enforcer.command.arguments import USAGE_ERROR, parse
 from enforcer.command.console import Console
 from enforcer.configuration import advice
@@ -25,6 +25,7 @@ from enforcer.process import loglines as logs
 from enforcer.process.listening import local_url, reserved_port, why_not_listening
 from enforcer.process.terminal import plain
 from enforcer.process.workers import Workers
+from enforcer.webhooks.signing import secret_text
 
 if TYPE_CHECKING:
     from enforcer.app import Server
@@ -174,13 +175,15 @@ def check_config(arguments: argparse.Namespace) -> int:
         print(f"warning: {plain(warning)}")
     if errors:
         return USAGE_ERROR
+    for line in advice.who_may_what(config):
+        print(plain(line))
     print(f"{path or 'the environment'}: can be used")
     return 0
 
 
 def genkey(arguments: argparse.Namespace) -> int:
-    """Prints a new authkey: 256 random bits."""
-    print(secrets.token_urlsafe(32))
+    """Prints a new authkey, or a secret for a webhook: 256 random bits."""
+    print(secret_text(secrets.token_bytes(32)) if arguments.webhook else secrets.token_urlsafe(32))
     return 0
 
 
@@ -234,4 +237,5 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "log": _on_server(console.audit),
     "end": _on_server(console.end),
     "explain": _on_server(console.explain),
+    "webhooks": _on_server(hooks.webhooks),
 }

@@ -55,17 +55,25 @@ class Console:
         self._url = (url or local_url(settings.ipaddr, settings.port)).rstrip("/")
         self._key = settings.authkeys[0]
 
-    def call(self, method: str, path: str, parameters: Parameters, body: Row | None = None) -> Any:
+    def call(
+        self, method: str, path: str, parameters: Parameters, body: Row | None = None, within: float = TIMEOUT
+    ) -> Any:
         """The answer as JSON; raises as `open`."""
-        with self.open(method, path, parameters, body=body) as answer:
+        with self.open(method, path, parameters, body=body, within=within) as answer:
             told = answer.read()
         return json.loads(told) if told else None
 
     @contextmanager
     def open(
-        self, method: str, path: str, parameters: Parameters, accept: str = "application/json", body: Row | None = None
+        self,
+        method: str,
+        path: str,
+        parameters: Parameters,
+        accept: str = "application/json",
+        body: Row | None = None,
+        within: float = TIMEOUT,
     ) -> Iterator[http.client.HTTPResponse]:
-        """The answer while it arrives.
+        """The answer while it arrives; `within` are seconds for each step of it.
 
         Raises:
             Unreachable: the server cannot be reached, or breaks off; the message is for the operator.
@@ -82,7 +90,7 @@ class Console:
             data = json.dumps(body).encode()
         request = urllib.request.Request(url, data, method=method, headers=headers)  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=within) as answer:  # noqa: S310
                 yield answer
         except urllib.error.HTTPError as error:
             with error:
@@ -147,7 +155,7 @@ def sessions(console: Console, arguments: argparse.Namespace) -> int:
     }
     if arguments.format != "table":
         return _export(console, "/v1/sessions", parameters, arguments)
-    _table(_SESSIONS, map(_session_cells, _chosen(console, "/v1/sessions", parameters, arguments, now)))
+    table(_SESSIONS, map(_session_cells, _chosen(console, "/v1/sessions", parameters, arguments, now)))
     return 0
 
 
@@ -167,7 +175,7 @@ def audit(console: Console, arguments: argparse.Namespace) -> int:
         return _follow(console, parameters, arguments, now)
     if arguments.format != "table":
         return _export(console, "/v1/audit", parameters, arguments)
-    _table(_AUDIT, map(_audit_cells, _chosen(console, "/v1/audit", parameters, arguments, now)))
+    table(_AUDIT, map(_audit_cells, _chosen(console, "/v1/audit", parameters, arguments, now)))
     return 0
 
 
@@ -358,7 +366,8 @@ def _some(rows: Iterable[Any], arguments: argparse.Namespace) -> Iterable[Any]:
     return islice(rows, arguments.limit) if arguments.oldest else deque(rows, arguments.limit)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Prints rows below their heads, as wide as they must be and the terminal is."""
     shown = [head, *([plain(cell) for cell in row] for row in rows)]
     widths = _fitting([max(len(row[i]) for row in shown) for i in range(len(head))])
     for row in shown:

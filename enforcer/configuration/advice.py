@@ -9,13 +9,16 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from enforcer.configuration.reading import did_you_mean
 from enforcer.configuration.settings import ENV_PREFIX, Settings
+from enforcer.configuration.webhooks import Webhook
 from enforcer.domain.rules import Limits
 from enforcer.process.cores import usable_cores
 from enforcer.process.listening import try_to_listen, why_not_listening
 from enforcer.store.redis.address import is_redis, redis_address
+from enforcer.webhooks.addresses import is_public
 
 ELSEWHERE = frozenset({"ENFORCER_URL"})
 """Variables in our name that are for applications: where they find the server."""
@@ -96,6 +99,14 @@ def _doors(s: Settings) -> Iterator[str]:
             yield f"{name} has few different characters; `enforcer genkey` makes a strong one"
         if len(set(keys)) < len(keys):
             yield f"{name} holds the same key twice; one is enough unless it is being changed"
+    for hook in s.webhooks:
+        yield from _about_hook(hook)
+    for named in s.keys:
+        if named.rooms and named.rooms[-1].isalnum():
+            yield (
+                f"keys.{named.name}: its rooms begin with {named.rooms!r}, and so does {named.rooms + '2'!r}; end it "
+                "with a sign that no name goes on with, such as ':'"
+            )
     networks = [ipaddress.ip_network(n, strict=False) for n in s.trusted_proxies]
     v4 = [n for n in networks if isinstance(n, ipaddress.IPv4Network)]
     v6 = [n for n in networks if isinstance(n, ipaddress.IPv6Network)]
@@ -120,6 +131,37 @@ def _doors(s: Settings) -> Iterator[str]:
         yield "demo is on: anyone who reaches the server can use /demo; leave it off in production"
     if s.store == "memory://":
         yield "store is memory://: every session is forgotten at a restart"
+
+
+def _about_hook(hook: Webhook) -> Iterator[str]:
+    parts = urlsplit(hook.url)
+    host = parts.hostname or ""
+    inside = host == "localhost" or (_is_address(host) and not is_public(host))
+    if inside and not hook.allow_private:
+        yield (
+            f"webhooks: {hook.name} leads to {host}, which is not public, so nothing is sent; set `allow_private` for "
+            "a receiver of your own"
+        )
+    elif parts.scheme == "http" and not inside:
+        yield f"webhooks: {hook.name} is http: whoever is on the way can read what is sent"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
+
+
+def who_may_what(settings: Settings) -> list[str]:
+    """A line for each key: what it may do, and where. Never the key."""
+    lines = ["authkey may everything, in all rooms"]
+    if settings.metrics_key is not None:
+        lines.append("metrics_key may metrics")
+    for key in settings.keys:
+        where = f"in rooms that begin with {key.rooms!r}" if key.rooms else "in all rooms"
+        lines.append(f"key {key.name!r} may {', '.join(dict.fromkeys(key.may))}, {where}")
+    return lines
 
 
 def _rebinds(s: Settings) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -28,14 +28,24 @@ from enforcer.configuration.settings import (
     MIN_KEY_LENGTH,
     RESERVED_EVENTS,
     SAMPLE_AUTHKEY,
+    ForwardAuth,
+    KeySettings,
     Settings,
     Several,
     SlotSettings,
 )
+from enforcer.configuration.webhooks import Webhook
 from enforcer.domain.errors import ConfigError
 from enforcer.store.redis.address import is_redis
 
 _ALL = "the configuration"
+_PARTS: Mapping[str, tuple[str, type[BaseModel]]] = {
+    "slots": ("a slot", SlotSettings),
+    "keys": ("a key", KeySettings),
+    "forward_auth": ("it", ForwardAuth),
+    "webhooks": ("a webhook", Webhook),
+}
+"""Settings that have members: what these are members of."""
 _JSON_FLAGS = frozenset({"origins", "hostnames", "trusted_proxies", "redirects", "slots", "forward_auth"})
 
 
@@ -61,7 +71,7 @@ def load(
         problems.append('slots: with `join` "open" a page names no more than its room; use tickets, or leave slots out')
     if settings.forward_auth is not None and settings.join == "open":
         problems.append('forward_auth: with `join` "open" there are no tickets that a proxy could show')
-    problems += signals.wrong_with(settings.signals, settings.join, settings.all_keys)
+    problems += signals.wrong_with(settings.signals, settings.join, settings.callers)
     if settings.event_name in RESERVED_EVENTS:
         problems.append(f"event_name: {settings.event_name!r} is taken by the protocol; choose another")
     if problems:
@@ -136,10 +146,17 @@ def _read_file(path: Path, problems: list[str]) -> dict[str, Any] | None:
     except config_text.NotAConfiguration as e:
         problems.append(f"{path} is not JSON that can be used: {e}")
         return None
-    has_key = any(values.get(name) is not None for name in ("authkey", "metrics_key"))
-    if exposed and (has_key or signals.holds_key(values.get("signals"))):
+    if exposed and (_holds_key(values) or signals.holds_key(values.get("signals"))):
         problems.append(f"{path} holds a key and every user of this machine can read it; run: chmod 600 {path}")
     return values
+
+
+def _holds_key(values: Mapping[str, Any]) -> bool:
+    """Whether a configuration has a key in it, not only the name of a file."""
+    keys = values.get("keys")
+    named = [key.get("key") for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
+    given = (values.get("authkey"), values.get("metrics_key"), values.get("webhooks") or None, *named)
+    return any(key is not None for key in given)
 
 
 def _flag(name: str, value: Any) -> Any:
@@ -153,29 +170,47 @@ def _flag(name: str, value: Any) -> Any:
 
 
 def _with_keys(settings: Settings, path: Path | None, problems: list[str], refused: Collection[str]) -> Settings:
-    """Reads `authkey_file` and judges the keys; those that are refused already are not missing."""
+    """Reads the files of keys and judges the keys; those that are refused already are not missing."""
     file_sound = True
     if settings.authkey_file is not None and (settings.authkey is not None or "authkey" in refused):
         if settings.authkey is not None:
             problems.append("authkey and authkey_file are both set; keep one")
     elif settings.authkey_file is not None:
         before = len(problems)
-        settings = settings.model_copy(update={"authkey": _keys_of(settings.authkey_file, path, problems)})
+        settings = settings.model_copy(
+            update={"authkey": _keys_of("authkey_file", "authkey", settings.authkey_file, path, problems)}
+        )
         file_sound = len(problems) == before
     if not settings.authkeys and file_sound and not {"authkey", "authkey_file"} & set(refused):
         remedy = "`enforcer genkey` and put its output into the configuration"
         if path is None:
             remedy = "`enforcer init`, which writes config.json with a fresh one, or set ENFORCER_AUTHKEY"
         problems.append(f"authkey is missing; run {remedy}")
+    settings = settings.model_copy(update={"keys": tuple(_whole(key, path, problems) for key in settings.keys)})
+    owners: dict[str, str] = {}
     for name, keys in settings.named_keys.items():
         for key in keys:
             problems.extend(_wrong_with(name, key))
-    if set(settings.metrics_keys) & set(settings.authkeys):
-        problems.append("metrics_key is an authkey too; run `enforcer genkey` and give it one of its own")
+        for key in dict.fromkeys(keys):
+            if (owner := owners.setdefault(key, name)) != name:
+                other = "an authkey" if owner == "authkey" else f"the key of {owner}"
+                problems.append(f"{name} is {other} too; run `enforcer genkey` and give it one of its own")
     return settings
 
 
-def _keys_of(file: Path, path: Path | None, problems: list[str]) -> tuple[SecretStr, ...]:
+def _whole(key: KeySettings, path: Path | None, problems: list[str]) -> KeySettings:
+    """A named key with what its file holds."""
+    name = f"keys.{key.name}"
+    if key.key is not None and key.key_file is not None:
+        problems.append(f"{name} has key and key_file; keep one")
+    elif key.key is None and key.key_file is None:
+        problems.append(f"{name} has no key; run `enforcer genkey` and put its output there as key")
+    elif key.key_file is not None:
+        return key.model_copy(update={"key": _keys_of(f"{name}.key_file", "key", key.key_file, path, problems)})
+    return key
+
+
+def _keys_of(setting: str, plain: str, file: Path, path: Path | None, problems: list[str]) -> tuple[SecretStr, ...]:
     """The keys that a file holds. Its name is told only if there is such a file: it may be a key, by mistake."""
     if path is not None and not file.is_absolute():
         file = path.parent / file
@@ -187,18 +222,16 @@ def _keys_of(file: Path, path: Path | None, problems: list[str]) -> tuple[Secret
         ]
         exposed = readable_by_others(file)
     except UnicodeDecodeError:
-        problems.append(f"authkey_file {file} cannot be read: not UTF-8")
+        problems.append(f"{setting} {file} cannot be read: not UTF-8")
         return ()
     except OSError as e:
         shown = f" {file}" if file.exists() else ""
-        problems.append(
-            f"authkey_file{shown} cannot be read: {e.strerror}; it names a file, the key itself is `authkey`"
-        )
+        problems.append(f"{setting}{shown} cannot be read: {e.strerror}; it names a file, the key itself is `{plain}`")
         return ()
     if exposed:
-        problems.append(f"authkey_file {file} can be read by every user of this machine; run: chmod 600 {file}")
+        problems.append(f"{setting} {file} can be read by every user of this machine; run: chmod 600 {file}")
     if not 1 <= len(lines) <= 2:
-        problems.append(f"authkey_file {file} must hold one key, or two while rotating, a line each")
+        problems.append(f"{setting} {file} must hold one key, or two while rotating, a line each")
         return ()
     return tuple(SecretStr(line) for line in lines)
 
@@ -216,10 +249,12 @@ def _sentences(error: ValidationError) -> list[str]:
     """Each validation error as one sentence; never the value, which may be a key."""
     sentences = []
     for e in error.errors(include_url=False, include_input=False):
-        name = ".".join(map(str, e["loc"])) if e["loc"][:1] == ("slots",) else str(e["loc"][0] if e["loc"] else _ALL)
+        setting = str(e["loc"][0] if e["loc"] else _ALL)
+        name = ".".join(map(str, e["loc"])) if setting in ("slots", "keys", "webhooks") else setting
         if e["type"] == "extra_forbidden" and len(e["loc"]) > 1:
-            close = did_you_mean(str(e["loc"][-1]), SlotSettings.model_fields)
-            sentences.append(f"{name}: {str(e['loc'][-1])!r} is not a member of a slot{close}")
+            whole, model = _PARTS[setting]
+            close = did_you_mean(str(e["loc"][-1]), model.model_fields)
+            sentences.append(f"{name}: {str(e['loc'][-1])!r} is not a member of {whole}{close}")
         elif e["type"] == "extra_forbidden":
             sentences.append(f"{name!r} is not a setting{did_you_mean(name, Settings.model_fields)}")
         else:

@@ -19,6 +19,8 @@ from pydantic_settings import (
 
 from enforcer import protocol
 from enforcer.configuration.signals import SignalSettings, signals_of
+from enforcer.configuration.webhooks import Webhook, listed
+from enforcer.domain.permissions import EVERYTHING, Caller, May
 from enforcer.domain.rules import Limits, Rules
 from enforcer.process.cores import usable_cores
 from enforcer.store.redis.address import is_redis, redis_address
@@ -216,6 +218,64 @@ def _slots(value: object) -> object:
     return value
 
 
+def _may(value: object) -> object:
+    known = ", ".join(May)
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(f"a list of what the key is for: {known}")
+    unknown = [one for one in value if one not in list(May)]
+    _raise_all(
+        f"{one!r} is nothing that a key may do; there are {known}"
+        if isinstance(one, str) and re.fullmatch("[a-z_-]{1,16}", one)  # else it may be a key
+        else f"what a key may do is one of {known}"
+        for one in unknown
+    )
+    return tuple(value)
+
+
+def _rooms(value: object) -> object:
+    if value in (None, ""):
+        return ""
+    if not protocol.valid_room(value):
+        raise ValueError("how the rooms begin that the key sees: 1 to 256 characters, without control characters")
+    return value
+
+
+class KeySettings(BaseModel):
+    """A key of one application: what it may do, and in which rooms."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,64}$")]
+    key: Annotated[tuple[SecretStr, ...] | None, BeforeValidator(_keys)] = None
+    key_file: Path | None = None
+    may: Annotated[tuple[May, ...], BeforeValidator(_may)]
+    rooms: Annotated[str, BeforeValidator(_rooms)] = ""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """In clear. Never log or show them."""
+        return tuple(k.get_secret_value() for k in self.key or ())
+
+    @property
+    def caller(self) -> Caller:
+        """Whoever shows it."""
+        return Caller(self.name, frozenset(self.may), self.rooms)
+
+
+def _list_of_keys(value: object) -> object:
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple):
+        raise ValueError('a list like [{"name": "shop", "key": "…", "may": ["login", "validate"], "rooms": "shop:"}]')
+    return value
+
+
+def _named(keys: tuple[KeySettings, ...]) -> tuple[KeySettings, ...]:
+    names = [key.name for key in keys]
+    _raise_all(f"two keys have the name {name!r}" for name in sorted({n for n in names if names.count(n) > 1}))
+    return keys
+
+
 class ForwardAuth(BaseModel):
     """How a reverse proxy may ask whether a request's session is live."""
 
@@ -250,7 +310,9 @@ class Settings(BaseSettings):
     authkey_file: Path | None = None
     """a file with the authkey, or two, a line each; instead of authkey"""
     metrics_key: SecretStr | None = None
-    """opens /metrics and nothing else"""
+    """a key that may do nothing but open /metrics"""
+    keys: Annotated[tuple[KeySettings, ...], BeforeValidator(_list_of_keys), AfterValidator(_named)] = ()
+    """keys of single applications: a name, the key or key_file, what it may, and the rooms that it sees"""
     store: Annotated[str, BeforeValidator(_store)] = "sqlite:///enforcer.db"
     """sqlite:///FILE, sqlite:////absolute/FILE, redis://HOST:PORT/DB, or memory:// which forgets"""
     workers: Annotated[int, Field(ge=1, le=256), BeforeValidator(_workers)] = 1
@@ -309,6 +371,8 @@ class Settings(BaseSettings):
     """answers reverse proxies at /forward-auth"""
     signals: Annotated[dict[str, SignalSettings], BeforeValidator(signals_of)] = Field(default_factory=dict)
     """identity providers that may end sessions, by name"""
+    webhooks: Annotated[tuple[Webhook, ...], BeforeValidator(listed)] = ()
+    """who is told what has happened, each with a name, an address and a secret"""
     event_name: Annotated[str, Field(min_length=1, max_length=64)] = "force-logout"
     """the name of the event that ends a page"""
     log_format: Literal["text", "json"] = "text"
@@ -329,14 +393,19 @@ class Settings(BaseSettings):
         return () if self.metrics_key is None else (self.metrics_key.get_secret_value(),)
 
     @property
-    def all_keys(self) -> tuple[str, ...]:
-        """Every key in clear. Each opens `/metrics`, and none may stand in a URL."""
-        return self.authkeys + self.metrics_keys
-
-    @property
     def named_keys(self) -> dict[str, tuple[str, ...]]:
         """The keys in clear by their settings. Never log or show them."""
-        return {"authkey": self.authkeys, "metrics_key": self.metrics_keys}
+        named = {f"keys.{key.name}": key.secrets for key in self.keys}
+        return {"authkey": self.authkeys, "metrics_key": self.metrics_keys, **named}
+
+    @property
+    def callers(self) -> dict[str, Caller]:
+        """Who each key in clear stands for. Never log or show the keys."""
+        return {
+            **dict.fromkeys(self.authkeys, Caller(None, EVERYTHING)),
+            **dict.fromkeys(self.metrics_keys, Caller("metrics_key", frozenset({May.METRICS}))),
+            **{secret: key.caller for key in self.keys for secret in key.secrets},
+        }
 
     @property
     def rules(self) -> Rules:

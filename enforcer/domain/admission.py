@@ -19,6 +19,7 @@ class Login:
 
     `fingerprint` stands for the parsed body; two requests with one `request_id` must agree in it.
     `alive` are sessions with a live socket in this process: they count as alive whatever their record says.
+    `key` names the key that it came with, if it has a name.
     """
 
     new_id: str
@@ -30,6 +31,7 @@ class Login:
     fingerprint: str = ""
     alive: Collection[str] = ()
     terms: Terms = NO_TERMS
+    key: str | None = None
 
 
 @dataclass(slots=True)

@@ -58,11 +58,11 @@ class Draft:
         """The epoch of a claim made now: it grows strictly, and with the clock if it can."""
         return max(self.epoch + 1, int(self.now * 1e6))
 
-    def claim(self, newest: Session, event: AuditEvent) -> None:
+    def claim(self, newest: Session, event: AuditEvent, by: Actor | None) -> None:
         """Puts a session that has the next epoch: it is the newest of the room from now on."""
         self.epoch = newest.epoch
         self.put(newest)
-        self._note(event, newest, None, None)
+        self._note(event, newest, None, by)
 
     def end(self, session: Session, reason: EndReason, by: Actor) -> Session:
         """Ends a live session: the record keeps who and why, and the audit row says the same.

@@ -15,7 +15,7 @@ EnforcerError
     ├── SessionLive           a session that is live cannot be reported
     ├── TooLate               a session that ended long ago cannot be reported any more
     ├── ElevationRequired     the page's ticket does not say that the user has shown the password again
-    ├── NotAllowed            the settings do not let pages do this
+    ├── NotAllowed            the key is not for this, or the settings do not let pages do it
     ├── RequestIdReused       the same request id came with another body
     └── TooManyConnections    a limit on sockets or unclaimed sessions
 
@@ -137,7 +137,7 @@ class ElevationRequired(Refused):
 
 
 class NotAllowed(Refused):
-    """The settings do not let pages do this."""
+    """The key is not for this, or the settings do not let pages do it."""
 
     code = "not-allowed"
 

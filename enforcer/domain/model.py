@@ -66,11 +66,13 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did it: for a login, the session that displaced and its device; for a signal, its `name` in the settings."""
+    """Who did it: for a login, the session that displaced and its device; for a signal, its `name` in the settings.
+    `key` names the key, if it has a name."""
 
     kind: ActorKind
     session: str | None = None
     device: Device | None = None
+    key: str | None = None
     name: str | None = None
 
 
@@ -187,13 +189,14 @@ NO_TERMS = Terms()
 
 @dataclass(frozen=True, slots=True)
 class WaitingLogin:
-    """A login of `join: "open"` that no page has taken yet."""
+    """A login of `join: "open"` that no page has taken yet. `key` names the key that it came with."""
 
     at: float
     device: Device | None = None
     entry: str | None = None
     replaces: str | None = None
     terms: Terms = NO_TERMS
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,16 @@ def decide_join(
     while draft.waiting:
         oldest, *others = draft.waiting
         draft.waiting = tuple(others)
-        login = Login(session, session, oldest.replaces, oldest.device, oldest.entry, alive=alive, terms=oldest.terms)
+        login = Login(
+            session,
+            session,
+            oldest.replaces,
+            oldest.device,
+            oldest.entry,
+            alive=alive,
+            terms=oldest.terms,
+            key=oldest.key,
+        )
         admission = judged(draft, login, rules)
         if admission.refusal is None:
             _claim(draft, admission, login, rules)
@@ -185,6 +194,11 @@ def decide_expire(state: RoomState, rules: Rules, now: float) -> Decision[None]:
 # ---- how a claim goes --------------------------------------------------------------------------
 
 
+def _app(login: Login) -> Actor | None:
+    """Whose login it is, if its key has a name."""
+    return None if login.key is None else Actor(ActorKind.APP, key=login.key)
+
+
 def _note_refusal(draft: Draft, login: Login, admission: Admission) -> None:
     """The policy's refusals are logged; a wrong id is the caller's mistake."""
     if isinstance(admission.refusal, SessionLimit | SignedOut):
@@ -194,6 +208,7 @@ def _note_refusal(draft: Draft, login: Login, admission: Admission) -> None:
                 AuditEvent.LOGIN_REFUSED,
                 draft.state.room,
                 login.session,
+                by=_app(login),
                 device=login.device,
                 slot=admission.slot,
                 impersonated_by=login.terms.impersonated_by,
@@ -203,7 +218,7 @@ def _note_refusal(draft: Draft, login: Login, admission: Admission) -> None:
 
 def _wait(draft: Draft, login: Login) -> LoginAnswer:
     """No page is there yet: the login waits for one."""
-    waiting = WaitingLogin(draft.now, login.device, login.entry, login.replaces, login.terms)
+    waiting = WaitingLogin(draft.now, login.device, login.entry, login.replaces, login.terms, login.key)
     draft.waiting = (*draft.waiting, waiting)[-MAX_WAITING:]
     return LoginAnswer(None, draft.epoch, created=False)
 
@@ -212,8 +227,8 @@ def _claim(draft: Draft, admission: Admission, login: Login, rules: Rules) -> Lo
     """Makes the session that was judged the newest of its slot and ends those that must go."""
     created = admission.target is None or not admission.target.claimed
     newest = _claimed(draft, admission, login, rules)
-    draft.claim(newest, AuditEvent.STARTED if created else AuditEvent.CLAIMED)
-    by = Actor(ActorKind.LOGIN, newest.id, newest.device)
+    draft.claim(newest, AuditEvent.STARTED if created else AuditEvent.CLAIMED, _app(login))
+    by = Actor(ActorKind.LOGIN, newest.id, newest.device, login.key)
     for s, reason in admission.would_end:
         draft.end(s, reason, by)
     if login.replaces is not None and login.replaces != newest.id and login.replaces not in draft.changed:
@@ -281,7 +296,7 @@ def _again(login: Login, answer: LoginAnswer) -> Elsewhere | None:
     """What a repeated login replaces: it finishes what a crash between the claim and the other room's end left."""
     if login.replaces is None or answer.session is None or login.replaces == answer.session:
         return None
-    return Elsewhere(login.replaces, Actor(ActorKind.LOGIN, answer.session, login.device))
+    return Elsewhere(login.replaces, Actor(ActorKind.LOGIN, answer.session, login.device, login.key))
 
 
 def _remember(login: Login, outcome: LoginAnswer | Refused, now: float) -> RememberedAnswer | None:

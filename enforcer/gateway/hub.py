@@ -322,7 +322,7 @@ class Hub:
     def _acked(self, ended: Session) -> None:
         self._registry.acked(ended)
         if ended.ended_at is not None:
-            self._metrics.kick_delivery.observe(max(0.0, self._registry.now() - ended.ended_at))
+            self._metrics.kicked(max(0.0, self._registry.now() - ended.ended_at))
 
     async def _tell(self, link: Link, always: bool = False) -> None:
         """Sends `session` if it says something new about the session; its end, if that is what the store says.

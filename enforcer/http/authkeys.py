@@ -1,14 +1,14 @@
-"""Who may call: the authkey of app servers and operators, the key for `/metrics`, and a limit on guessing them."""
+"""Who calls, by the key that is shown, and a limit on guessing keys."""
 
 import hashlib
-import hmac
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
+from enforcer.domain.permissions import Caller
 from enforcer.http.origins import block_of
 
 MAX_FAILURES = 30
-"""Wrong keys from one address within `WINDOW` seconds; then it is refused until they are over."""
+"""Wrong keys from one address within `WINDOW` seconds."""
 WINDOW = 60.0
 TRUSTED_FOR = 3600.0
 """Seconds for which an address that has shown a right key is not refused for the wrong ones beside it."""
@@ -16,33 +16,17 @@ _NOTE_EVERY = 60.0
 _REMEMBERED = 10_000  # addresses; the longest silent one is forgotten first
 
 
-class AuthKeys:
-    """Compares keys by their digests, in constant time whatever their length, and counts failures by address.
+class Guesses:
+    """Counts wrong keys by address: after `most` within `WINDOW` seconds none is looked at until they are over.
 
     `clock` gives seconds of any steady kind. An IPv6 address counts with its /64.
     """
 
-    def __init__(self, authkeys: Sequence[str], all_keys: Sequence[str], clock: Callable[[], float]) -> None:
-        self.generation = 0
-        """Grows whenever the keys change."""
-        self.configure(authkeys, all_keys)
+    def __init__(self, clock: Callable[[], float], most: int = MAX_FAILURES) -> None:
         self._clock = clock
+        self._most = most
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
         self._right_at: OrderedDict[str, float] = OrderedDict()
-
-    def configure(self, authkeys: Sequence[str], all_keys: Sequence[str]) -> None:
-        """Other keys, from now on."""
-        self.generation += 1
-        self._authkeys = [_digest(key) for key in authkeys]
-        self._all_keys = [_digest(key) for key in all_keys]
-
-    def right(self, given: str) -> bool:
-        """Whether it is an authkey."""
-        return _is_one_of(self._authkeys, given)
-
-    def may_scrape(self, given: str) -> bool:
-        """Whether it is any key: each opens `/metrics`."""
-        return _is_one_of(self._all_keys, given)
 
     def refused(self, ip: str) -> float | None:
         """Before a key of `ip` is looked at: the seconds for which none will do after too many wrong ones, else None.
@@ -79,14 +63,31 @@ class AuthKeys:
 
     def _wait(self, block: str, now: float) -> float | None:
         since, count = self._failures.get(block, (now, 0))
-        return since + WINDOW - now if count >= MAX_FAILURES and now - since < WINDOW else None
+        return since + WINDOW - now if count >= self._most and now - since < WINDOW else None
+
+
+class AuthKeys(Guesses):
+    """Knows keys by their digests.
+
+    A key is looked up by its SHA-256, of which whoever guesses cannot choose a part: the time that it takes tells
+    nothing about a key.
+    """
+
+    def __init__(self, callers: Mapping[str, Caller], clock: Callable[[], float]) -> None:
+        super().__init__(clock)
+        self.generation = 0
+        """Grows whenever the keys change."""
+        self.configure(callers)
+
+    def configure(self, callers: Mapping[str, Caller]) -> None:
+        """Other keys, from now on: whose each is."""
+        self.generation += 1
+        self._callers = {_digest(key): caller for key, caller in callers.items()}
+
+    def caller(self, given: str) -> Caller | None:
+        """Whose key it is; None if it is nobody's."""
+        return self._callers.get(_digest(given))
 
 
 def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()  # JSON may hold lone surrogates, a key none
-
-
-def _is_one_of(digests: Sequence[bytes], given: str) -> bool:
-    digest = _digest(given)
-    matches = [hmac.compare_digest(digest, key) for key in digests]
-    return any(matches)

@@ -9,6 +9,7 @@ from enforcer.domain.errors import StoreUnavailable
 from enforcer.process.clock import Clock
 from enforcer.process.notices import Notices
 from enforcer.process.tasks import cancelled
+from enforcer.usecases.overview import Overview
 from enforcer.usecases.registry import EXPIRE_BATCH, Registry
 
 log = logging.getLogger(__name__)
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 FLUSH_EVERY = 1.0
 EXPIRE_EVERY = 0.5
 NOTICES_EVERY = 1.0
+ANNOUNCE_EVERY = 2.0
 PURGE_EVERY = 60.0
 PURGE_BATCH = 1000
 
@@ -23,8 +25,11 @@ PURGE_BATCH = 1000
 class Jobs:
     """Starts the jobs of one process and stops them; by `clock` they wait for their next turn."""
 
-    def __init__(self, registry: Registry, settings: Settings, clock: Clock, notices: Notices) -> None:
+    def __init__(
+        self, registry: Registry, overview: Overview, settings: Settings, clock: Clock, notices: Notices
+    ) -> None:
         self._registry = registry
+        self._overview = overview
         self._notices = notices
         self._settings = settings
         self._clock = clock
@@ -37,6 +42,8 @@ class Jobs:
             ("expire", EXPIRE_EVERY, self._expire),
             ("notices", NOTICES_EVERY, self._notices.due),
         ]
+        if self._overview.shared:
+            jobs.append(("announce", ANNOUNCE_EVERY, self._overview.announce))
         if self._settings.retention is not None:
             jobs.append(("purge", PURGE_EVERY, self._purge))
         self._tasks = [asyncio.create_task(_every(seconds, work, name, self._clock)) for name, seconds, work in jobs]

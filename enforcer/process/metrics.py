@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -35,7 +35,9 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from enforcer import __version__
+from enforcer.domain.deliveries import Answer
 from enforcer.domain.model import AuditEvent, Decision, EndReason
+from enforcer.usecases.pulse import Pulse
 
 K = TypeVar("K", bound="Count | Timing")
 T = TypeVar("T")
@@ -123,6 +125,8 @@ class Metrics:
         values.ValueClass = values.MutexValue if worker is None else _in_files(worker)
         self._registry = r = CollectorRegistry()
         self._kept: list[Count | Timing] = []
+        self.pulse = Pulse(time.monotonic)
+        """The same of late, for who looks at it and not at Prometheus."""
         if self._directory is None:
             ProcessCollector(registry=r)
             GCCollector(registry=r)
@@ -174,12 +178,30 @@ class Metrics:
         self.loop_lag = self._timing(
             "enforcer_event_loop_lag_seconds", "How late the event loop came to what was due, looked at twice a second"
         )
+        self._webhook_tries = self._counts(
+            "enforcer_webhook_tries_total", "Tries to send a webhook, by outcome", "hook", "outcome"
+        )
+        self._webhook_seconds = self._timings(
+            "enforcer_webhook_duration_seconds", "From sending a webhook to the head of its answer", "hook"
+        )
+        self._webhook_gauges = {
+            name: Gauge(f"enforcer_webhook_{name}", meaning, ["hook"], registry=r, multiprocess_mode="livemax")
+            for name, meaning in (
+                ("up", "Whether the last event of a webhook was taken: 1 or 0; the process that sends it"),
+                ("lag_seconds", "How long the oldest event has waited for its first try"),
+                ("dead_letters", "Events that no try was taken of"),
+            )
+        }
         # A series that begins at zero shows its first event as an increase.
         for reason in EndReason:
             self.ends[reason]
         self.connects[JOINED]
         self.logins["created"]
         self.forward_auth["allowed"]
+
+    def webhook(self, hook: str) -> "WebhookFigures":
+        """Those of one webhook, by its name."""
+        return WebhookFigures(hook, self._webhook_tries, self._webhook_seconds[hook,], self._webhook_gauges)
 
     def _counts(self, name: str, meaning: str, *labels: str) -> Family[Count]:
         counter = Counter(name, meaning, labels, registry=self._registry)
@@ -212,9 +234,15 @@ class Metrics:
     def committed(self, room: str, decision: Decision[Any], seconds: float) -> None:
         """A decision of this process was committed. What it ended is counted here, where it was decided, so once."""
         self._commits.observe(seconds)
+        self.pulse.committed(decision)
         for entry in decision.audit:
             if entry.event is AuditEvent.ENDED and entry.reason is not None:
                 self.ends[entry.reason].inc()
+
+    def kicked(self, seconds: float) -> None:
+        """A page has confirmed the end of its session, so long after its commit."""
+        self.kick_delivery.observe(seconds)
+        self.pulse.kicked(seconds)
 
     async def exposition(self) -> bytes:
         """Everything in Prometheus' text format, version 0.0.4: of this process, or of all workers.
@@ -231,6 +259,34 @@ class Metrics:
         MultiProcessCollector(registry, str(self._directory))  # type: ignore[no-untyped-call]  # without types
         registry.register(_WorkerProcesses(self._directory))
         return generate_latest(registry)
+
+
+class WebhookFigures:
+    """Of one webhook, while this process sends it."""
+
+    def __init__(self, hook: str, tries: Family[Count], seconds: Timing, gauges: Mapping[str, Gauge]) -> None:
+        self._hook = hook
+        self._tries = tries
+        self._seconds = seconds
+        self._gauges = gauges
+        for outcome in ("taken", "refused", "failed"):
+            tries[hook, outcome]
+
+    def tried(self, answer: Answer, seconds: float) -> None:
+        """A try is over: taken, refused by a status, or failed without an answer."""
+        outcome = "taken" if answer.taken else "failed" if answer.status is None else "refused"
+        self._tries[self._hook, outcome].inc()
+        self._seconds.observe(seconds)
+
+    def stands(self, *, up: bool, lag: float, dead: int) -> None:
+        """How the webhook stands."""
+        for name, value in (("up", int(up)), ("lag_seconds", lag), ("dead_letters", dead)):
+            self._gauges[name].labels(self._hook).set(value)
+
+    def forget(self) -> None:
+        """This process does not send it any more."""
+        for gauge in self._gauges.values():
+            gauge.labels(self._hook).set(0)
 
 
 class LoopWatch:

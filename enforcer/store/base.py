@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from enforcer.domain.deliveries import Delivery, HookState, Settlement
 from enforcer.domain.model import AuditRow, Change, Decision, EndReason, Mark, RoomState, Session, Snapshot
 from enforcer.store.cursors import Cursor
 
@@ -18,7 +19,7 @@ class SessionQuery:
 
     `since` (included) and `until` (excluded) bound `started_at`; `after` is the (`started_at`, id) of the last row
     of the page before; `limit` is at least 1. `slot` is a slot's name, empty for the common one; `device` the label,
-    class or id of a device, exactly.
+    class or id of a device, exactly. `rooms` is how the rooms of interest begin.
     """
 
     room: str | None = None
@@ -30,6 +31,7 @@ class SessionQuery:
     limit: int = 100
     slot: str | None = None
     device: str | None = None
+    rooms: str = ""
 
     def wants(self, session: Session) -> bool:
         """Whether a record is one of those that are asked for, wherever it stands in the log."""
@@ -37,6 +39,7 @@ class SessionQuery:
         return (
             session.claimed
             and (self.room is None or session.room == self.room)
+            and session.room.startswith(self.rooms)
             and (self.open is None or session.ended is not self.open)
             and (self.reason is None or session.end_reason is self.reason)
             and (self.since is None or session.started_at >= self.since)
@@ -51,6 +54,7 @@ class AuditQuery:
     """Rows of the audit log, oldest first.
 
     `since` (included) and `until` (excluded) bound `at`; `after` is the `seq` of the last row of the page before.
+    `rooms` is how the rooms of interest begin.
     """
 
     room: str | None = None
@@ -59,6 +63,7 @@ class AuditQuery:
     until: float | None = None
     after: int = 0
     limit: int = 100
+    rooms: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +170,10 @@ class Store(Protocol):
         """What `get` would return, if it can be said without waiting for anything; None says nothing."""
         ...
 
+    async def open_sessions(self) -> int:
+        """How many sessions are live, pages that no login has claimed included; without looking at each."""
+        ...
+
     async def room(self, room: str) -> RoomState:
         """The room with its live sessions; an unknown room is empty."""
         ...
@@ -179,6 +188,11 @@ class Store(Protocol):
 
 class Logs(Protocol):
     """The logs: a row for each session, and an audit row for each thing that happened to one."""
+
+    @property
+    def outbox(self) -> "Outbox":
+        """Where webhooks have come to in the audit log."""
+        ...
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
         """The session log."""
@@ -195,6 +209,40 @@ class Logs(Protocol):
         any more, or it is one of another log; whoever copies the log must begin anew. The rows of a room come in the
         order of their commits, and none is left out, whatever is committed while somebody reads.
         """
+        ...
+
+
+class Outbox(Protocol):
+    """What is known of webhooks, each by its name: the place in the audit log up to which events were taken up, and the
+    deliveries that are not over. All of it is as durable as sessions are."""
+
+    async def begin(self, hook: str, cursor: str) -> None:
+        """Makes a hook known, at this place of the log, unless it is."""
+        ...
+
+    async def hooks(self) -> dict[str, HookState]:
+        """All that are known, configured or not."""
+        ...
+
+    async def settle(self, hook: str, change: Settlement) -> None:
+        """Stores a change of a known hook in one atomic step; ids in `done` that there are not are skipped."""
+        ...
+
+    async def due(self, hook: str, until: float, limit: int) -> list[Delivery]:
+        """Deliveries that are due by `until`, the earliest first, then by id."""
+        ...
+
+    async def dead(self, hook: str, after: str | None, limit: int) -> list[Delivery]:
+        """Dead letters in the order of `at`, then id; those behind the one with the id `after`, which may be gone: then
+        from the beginning."""
+        ...
+
+    async def count_dead(self, hook: str) -> int:
+        """How many dead letters there are."""
+        ...
+
+    async def find(self, hook: str, ids: Collection[str]) -> list[Delivery]:
+        """Those of these deliveries that are not over, dead or not."""
         ...
 
 
@@ -284,6 +332,18 @@ class Shared(Protocol):
 
     async def give_back(self, task: str) -> None:
         """Lets others do `task`, if this process held its lease."""
+        ...
+
+    async def announce(self, text: str) -> None:
+        """Says something about this process to the others, in place of what it said before."""
+        ...
+
+    async def unannounce(self) -> None:
+        """Takes it back: this process stops."""
+        ...
+
+    async def announced(self) -> list[str]:
+        """What the other processes said within the last ten seconds."""
         ...
 
 

@@ -11,6 +11,11 @@ from enforcer.store.redis.store import RedisStore
 from enforcer.store.sqlite.store import SQLiteStore
 
 
+def kind_of(url: str) -> str:
+    """Which kind of store that is, in a word."""
+    return "redis" if is_redis(url) else "memory" if url == "memory://" else "sqlite"
+
+
 def make_store(url: str, clock: Callable[[], float] | None = None, cache_mb: int = 32) -> Store:
     """The store that a validated setting `store` names. It is not opened yet.
 

@@ -25,6 +25,7 @@ from enforcer.domain.policy import REMEMBER_FOR
 from enforcer.domain.signals import subjects_of
 from enforcer.store.base import AuditPart, AuditQuery, Claim, Decide, SessionQuery
 from enforcer.store.cursors import Cursor
+from enforcer.store.memory_outbox import MemoryOutbox
 
 T = TypeVar("T")
 
@@ -52,10 +53,12 @@ class MemoryStore:
         self._due: list[tuple[float, str]] = []  # a heap; entries may be out of date, which `due` finds out
         self._audit: list[AuditRow] = []
         self._log = uuid.uuid4().hex[:16]
+        self._outbox = MemoryOutbox()
         self._seq = 0
         self._trimmed = 0
         """The number of the last audit row that was forgotten."""
         self._beat: float | None = None
+        self._open = 0
         self._listeners: list[Callable[[Change], None]] = []
         self._spoken_of: dict[str, set[str]] = {}
         """Sessions by their subjects."""
@@ -73,6 +76,10 @@ class MemoryStore:
     @property
     def logs(self) -> "MemoryStore":
         return self
+
+    @property
+    def outbox(self) -> MemoryOutbox:
+        return self._outbox
 
     @property
     def upkeep(self) -> "MemoryStore":
@@ -144,6 +151,9 @@ class MemoryStore:
     async def get(self, session: str) -> Snapshot | None:
         return self.at_hand(session)
 
+    async def open_sessions(self) -> int:
+        return self._open
+
     async def room(self, room: str) -> RoomState:
         held = self._rooms.get(room) or _Room()
         return RoomState(room, held.epoch, in_order(held.live.values()), held.waiting)
@@ -184,6 +194,7 @@ class MemoryStore:
             for row in self._audit
             if row.seq > query.after
             and (query.room is None or row.entry.room == query.room)
+            and row.entry.room.startswith(query.rooms)
             and (query.session is None or row.entry.session == query.session)
             and (query.since is None or row.entry.at >= query.since)
             and (query.until is None or row.entry.at < query.until)
@@ -288,6 +299,7 @@ class MemoryStore:
             if old is not None:
                 self._speak_of(old, known=False)
             self._speak_of(session, known=True)
+        self._open += (not session.ended) - (old is not None and not old.ended)
         if old is None or old.started_at != session.started_at:
             if old is not None:
                 self._by_start.remove((old.started_at, old.id))

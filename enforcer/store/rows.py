@@ -153,19 +153,29 @@ def audit_of(row: tuple[Any, ...]) -> AuditRow:
 def waiting_text(waiting: tuple[WaitingLogin, ...]) -> str:
     if not waiting:  # nearly always
         return "[]"
-    rows = [
-        [w.at, _device_list(w.device), w.entry, w.replaces, *([] if w.terms == NO_TERMS else [_terms_list(w.terms)])]
-        for w in waiting
-    ]
-    return orjson.dumps(rows).decode()
+    return orjson.dumps([_waiting_row(w) for w in waiting]).decode()
+
+
+def _waiting_row(w: WaitingLogin) -> list[Any]:
+    row = [w.at, _device_list(w.device), w.entry, w.replaces]
+    if w.key is not None:
+        return [*row, _terms_list(w.terms), w.key]
+    return row if w.terms == NO_TERMS else [*row, _terms_list(w.terms)]
 
 
 def waiting_of(text: str) -> tuple[WaitingLogin, ...]:
     if text == "[]":
         return ()
     return tuple(
-        WaitingLogin(at, None if device is None else Device(*device), entry, replaces, *map(_terms, terms))
-        for at, device, entry, replaces, *terms in orjson.loads(text)
+        WaitingLogin(
+            at,
+            None if device is None else Device(*device),
+            entry,
+            replaces,
+            _terms(more[0]) if more else NO_TERMS,
+            *more[1:],
+        )
+        for at, device, entry, replaces, *more in orjson.loads(text)
     )
 
 
@@ -211,7 +221,9 @@ def value_of(reason: EndReason | None) -> str | None:
 def actor_text(actor: Actor | None) -> str | None:
     if actor is None:
         return None
-    named = [] if actor.name is None else [None, actor.name]
+    named: list[str | None] = [] if actor.key is None else [actor.key]
+    if actor.name is not None:
+        named = [actor.key, actor.name]
     return orjson.dumps([actor.kind, actor.session, _device_list(actor.device), *named]).decode()
 
 
@@ -219,5 +231,4 @@ def _actor(text: str | None) -> Actor | None:
     if text is None:
         return None
     kind, session, device, *named = orjson.loads(text)
-    name = named[1] if len(named) > 1 else None
-    return Actor(ActorKind(kind), session, None if device is None else Device(*device), name=name)
+    return Actor(ActorKind(kind), session, None if device is None else Device(*device), *named)

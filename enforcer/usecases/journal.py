@@ -62,13 +62,14 @@ class Journal:
                     members = {"room": room, "session": row.session, "event": row.event, "epoch": row.epoch}
                     if row.impersonated_by is not None:
                         members["impersonated_by"] = row.impersonated_by
+                    members |= _key(row)
                     log.info("login", extra={**members, "displaced": displaced})
                     if displaced:
                         self._taken_over(room)
                 case AuditEvent.ENDED:
                     log.info("ended", extra={"room": room, "session": row.session, "reason": row.reason, **_by(row)})
                 case AuditEvent.LOGIN_REFUSED:
-                    log.info("login refused", extra={"room": room, "session": row.session})
+                    log.info("login refused", extra={"room": room, "session": row.session, **_key(row)})
                 case AuditEvent.REPORTED:
                     log.warning("reported by its user", extra={"room": room, "session": row.session})
 
@@ -93,4 +94,9 @@ def _by(row: AuditEntry) -> dict[str, str]:
         by["by_session"] = row.by.session
     if row.by.name is not None:
         by["signal"] = row.by.name
-    return by
+    return by | _key(row)
+
+
+def _key(row: AuditEntry) -> dict[str, str]:
+    """The name of the key that was used, if it has one."""
+    return {} if row.by is None or row.by.key is None else {"key": row.by.key}

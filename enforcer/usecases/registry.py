@@ -3,6 +3,8 @@
 The only module that calls `transact`. Reads meet passed deadlines here: the expiry is committed first, then the answer
 given. What is merely noticed (a live socket, activity, an ack) is collected as marks and flushed in batches; every
 read here sees what is not flushed yet.
+
+`within` is how the rooms begin that the caller sees: sessions of others are as unknown ones.
 """
 
 import asyncio
@@ -158,7 +160,7 @@ class Registry:
 
     # ---- app servers ---------------------------------------------------------------------------
 
-    async def login(self, room: str, login: Login) -> LoginAnswer:
+    async def login(self, room: str, login: Login, within: str = "") -> LoginAnswer:
         """A user has logged in: claims the room for the session.
 
         What it replaces in another room ends right after. If that fails (`StoreUnavailable`), or the process dies in
@@ -171,6 +173,8 @@ class Registry:
             SignedOut: a signal of the identity provider has overtaken it.
             RequestIdReused: the request id came with another body.
         """
+        if within:
+            login = await self._replacing_own(room, login, within)
         if here := self._presence.in_room(room):
             login = replace(login, alive=frozenset(here))
         outcome = await self._transact(
@@ -184,8 +188,10 @@ class Registry:
             raise outcome
         return outcome
 
-    async def explain(self, room: str, login: Login) -> Explanation:
+    async def explain(self, room: str, login: Login, within: str = "") -> Explanation:
         """What `login` would do with this login now, and why. Nothing is changed, not even what is due by time."""
+        if within:
+            login = await self._replacing_own(room, login, within)
         alive = frozenset(self._presence.in_room(room))
         login = replace(login, alive=alive)
 
@@ -200,23 +206,36 @@ class Registry:
             claim=_claim_of(room, login, asked=True),
         )
 
-    async def get(self, session: str, room: str | None = None) -> Snapshot:
+    async def _replacing_own(self, room: str, login: Login, within: str) -> Login:
+        """The login without what it would replace, unless that is a session which the caller sees.
+
+        It is so for good: an id belongs to one room as long as it is known, and one that nobody knows has no page yet.
+        """
+        if login.replaces is None:
+            return login
+        found = await self._store.get(login.replaces)
+        if found is not None and found.session.room.startswith(within):
+            return login
+        _not_replaced(room, login.replaces)
+        return replace(login, replaces=None)
+
+    async def get(self, session: str, room: str | None = None, within: str = "") -> Snapshot:
         """The session as it stands now, live or ended; counts as a sign of life, never as activity.
 
         Raises:
             SessionUnknown: there is no such session, or it belongs to another room than `room`.
         """
-        snapshot = await self._current(session, room)
+        snapshot = await self._current(session, room, within)
         self._note_call(snapshot.session)
         return snapshot
 
-    def at_hand(self, session: str) -> tuple[Snapshot, Session] | None:
+    def at_hand(self, session: str, within: str = "") -> tuple[Snapshot, Session] | None:
         """A live session as it is written, and as `get` would return it, if that can be said without waiting.
 
         None says nothing. The two differ in what moves without a decision; see `protocol.moving`.
         """
         written = self._store.at_hand(session)
-        if written is None or written.session.ended:
+        if written is None or written.session.ended or not written.session.room.startswith(within):
             return None
         current = self._overlaid(written.session)
         if _over(current, self._store.now(), self.rules):
@@ -224,14 +243,14 @@ class Registry:
         self._note_call(current)
         return written, current
 
-    async def live(self, session: str, room: str | None = None) -> Snapshot:
+    async def live(self, session: str, room: str | None = None, within: str = "") -> Snapshot:
         """As `get`, but only a live session will do.
 
         Raises:
             SessionUnknown: as `get`.
             SessionEnded: it has ended.
         """
-        snapshot = await self.get(session, room)
+        snapshot = await self.get(session, room, within)
         if snapshot.session.ended:
             ended = snapshot.session
             raise SessionEnded(f"session {session!r} has ended ({ended.end_reason})", ended)
@@ -248,20 +267,24 @@ class Registry:
         newest = {slot: newest_epoch(sessions, slot) for slot in {s.slot for s in sessions}}
         return [Snapshot(s, newest[s.slot]) for s in reversed(sessions)]
 
-    async def activity(self, session: str, room: str | None = None, idle_for: float = 0.0) -> Snapshot:
+    async def activity(
+        self, session: str, room: str | None = None, idle_for: float = 0.0, within: str = ""
+    ) -> Snapshot:
         """A human was active `idle_for` seconds ago: moves the idle deadline. Raises as `live`."""
-        snapshot = await self.live(session, room)
+        snapshot = await self.live(session, room, within)
         now = self._store.now()
         self._noticed.put(snapshot.session.room, active_mark(snapshot.session, now - idle_for, now, self._rules))
         return snapshot._replace(session=self._overlaid(snapshot.session))
 
-    async def end(self, session: str, reason: EndReason, by: Actor, room: str | None = None) -> Session:
+    async def end(
+        self, session: str, reason: EndReason, by: Actor, room: str | None = None, within: str = ""
+    ) -> Session:
         """Ends a session; the record, ended now or before.
 
         Raises:
             SessionUnknown: as `get`.
         """
-        known = (await self._current(session, room)).session
+        known = (await self._current(session, room, within)).session
         if known.ended:
             return known
         where = known.room
@@ -290,25 +313,26 @@ class Registry:
             lambda state, now: decide_end_some(state, another, EndReason.LOGOUT, by, self.rules, now),
         )
 
-    async def end_everybody(self, reason: EndReason, before: float | None = None, slot: str | None = None) -> int:
+    async def end_everybody(
+        self, reason: EndReason, by: Actor, before: float | None = None, slot: str | None = None, within: str = ""
+    ) -> int:
         """Ends every live session that started before `before` (default: by now), of all slots or of one (empty: the
-        common one), as an administrator; how many. It goes a few rooms at a time, so that logins get their turn."""
+        common one); how many. It goes a few rooms at a time, so that logins get their turn."""
         until = math.nextafter(self.now(), math.inf) if before is None else before
-        query = SessionQuery(open=True, until=until, slot=slot, limit=READ_AT_ONCE)
+        query = SessionQuery(open=True, until=until, slot=slot, limit=READ_AT_ONCE, rooms=within)
         count = 0
         while True:
             found = [snapshot.session for snapshot in await self._store.logs.sessions(query)]
             rooms = list(dict.fromkeys(s.room for s in found))
             for first in range(0, len(rooms), END_AT_ONCE):
                 portion = rooms[first : first + END_AT_ONCE]
-                ended = await asyncio.gather(*(self._end_older(room, query, reason) for room in portion))
+                ended = await asyncio.gather(*(self._end_older(room, query, reason, by) for room in portion))
                 count += sum(map(len, ended))
             if len(found) < READ_AT_ONCE:
                 return count
             query = replace(query, after=(found[-1].started_at, found[-1].id))
 
-    async def _end_older(self, room: str, query: SessionQuery, reason: EndReason) -> tuple[str, ...]:
-        by = Actor(ActorKind.ADMIN)
+    async def _end_older(self, room: str, query: SessionQuery, reason: EndReason, by: Actor) -> tuple[str, ...]:
         return await self._transact(
             room, lambda state, now: decide_end_some(state, query.wants, reason, by, self.rules, now)
         )
@@ -404,6 +428,10 @@ class Registry:
     def online(self, session: str) -> bool:
         """Whether the session has a live socket in this process."""
         return session in self._presence
+
+    def online_here(self) -> int:
+        """How many sessions have a live socket in this process."""
+        return len(self._presence)
 
     def online_anywhere(self, session: Session) -> bool:
         """Whether the session has a live socket, as far as this process knows of others'."""
@@ -537,23 +565,34 @@ class Registry:
             if replaced.room != room:
                 await self.end(replaced.id, EndReason.REPLACED, elsewhere.by)
         except SessionUnknown:
-            log.info("a login replaces a session that is not known", extra={"room": room, "session": elsewhere.session})
+            _not_replaced(room, elsewhere.session)
+
+    async def peek(self, session: str, room: str) -> Snapshot | None:
+        """The session as it is written and noticed, for those who tell others of it: no sign of life, no expiry."""
+        try:
+            return await self._known(session, room, "")
+        except SessionUnknown:
+            return None
 
     async def knows(self, session: str) -> bool:
         """Whether there is such a session, live or ended."""
         return await self._store.get(session) is not None
 
-    async def _current(self, session: str, room: str | None) -> Snapshot:
+    async def _current(self, session: str, room: str | None, within: str = "") -> Snapshot:
         """The record with what was noticed; if its time is over, the expiry is committed first."""
-        snapshot = await self._known(session, room)
+        snapshot = await self._known(session, room, within)
         if _over(snapshot.session, self._store.now(), self.rules):
             await self._transact(snapshot.session.room, lambda state, now: decide_expire(state, self.rules, now))
-            snapshot = await self._known(session, room)
+            snapshot = await self._known(session, room, within)
         return snapshot
 
-    async def _known(self, session: str, room: str | None) -> Snapshot:
+    async def _known(self, session: str, room: str | None, within: str) -> Snapshot:
         snapshot = await self._store.get(session)
-        if snapshot is None or (room is not None and snapshot.session.room != room):
+        if (
+            snapshot is None
+            or room not in (None, snapshot.session.room)
+            or not snapshot.session.room.startswith(within)
+        ):
             raise SessionUnknown(f"session {session!r} is not known" + ("" if room is None else f" in room {room!r}"))
         overlaid = self._overlaid(snapshot.session)
         return snapshot if overlaid is snapshot.session else snapshot._replace(session=overlaid)
@@ -590,6 +629,10 @@ def _claim_of(room: str, login: Login, *, asked: bool = False) -> Claim | None:
     return Claim(subjects, None if asked else login.session or login.new_id, new=login.session is None)
 
 
-def by_app(reason: EndReason) -> Actor:
-    """The app server, or an administrator through it, ended a session."""
-    return Actor(ActorKind.ADMIN if reason is EndReason.ADMIN else ActorKind.APP)
+def _not_replaced(room: str, session: str) -> None:
+    log.info("a login replaces a session that is not known", extra={"room": room, "session": session})
+
+
+def by_app(reason: EndReason, key: str | None = None) -> Actor:
+    """The app server, or an administrator through it, ended a session; `key` names its key, if that has a name."""
+    return Actor(ActorKind.ADMIN if reason is EndReason.ADMIN else ActorKind.APP, key=key)

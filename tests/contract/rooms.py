@@ -27,7 +27,7 @@ def session(id_: str, room: str = "alice", **fields: Any) -> Session:
 
 def ended(s: Session, at: float = START, reason: EndReason = EndReason.LOGOUT) -> Session:
     """The same session, over."""
-    return s._replace(ended_at=at, end_reason=reason, ended_by=Actor(ActorKind.LOGIN, "winner", DEVICE))
+    return s._replace(ended_at=at, end_reason=reason, ended_by=Actor(ActorKind.LOGIN, "winner", DEVICE, "shop"))
 
 
 def started(s: Session) -> AuditEntry:

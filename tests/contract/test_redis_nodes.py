@@ -327,3 +327,23 @@ async def test_the_time_is_that_of_the_server(nodes: list[RedisStore]) -> None:
     """`now` follows Redis, in decisions and between them."""
     at = (await nodes[0].transact("alice", lambda state, now: Decision(now))).result
     assert abs(nodes[0].now() - at) < 0.5
+
+
+async def test_processes_hear_what_others_say_of_themselves(redis: RedisServer | RedisCluster) -> None:
+    """The latest of each, for ten seconds, or until it is taken back."""
+    clock = Clock()
+    here, there = (RedisStore(redis_address(redis.url), clock) for _ in range(2))
+    for store in (here, there):
+        await store.open()
+    await here.announce("before")
+    await here.announce("I am\nhere")
+    await there.announce("there")
+    assert (await here.announced(), await there.announced()) == (["there"], ["I am\nhere"])
+    clock.now += 9
+    await there.announce("still there")
+    clock.now += 1
+    assert (await here.announced(), await there.announced()) == (["still there"], [])
+    await there.unannounce()
+    assert await here.announced() == []
+    for store in (here, there):
+        await store.close()

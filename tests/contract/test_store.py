@@ -109,7 +109,10 @@ async def test_epoch_and_waiting_stay_until_they_are_changed(store: Store) -> No
     """`None` in a decision means unchanged; an empty tuple of waiting logins means none wait any more."""
     idp = Identity("https://idp.example", "a")
     terms = Terms("mobile", 2, "reject", 1.5, FOREVER, None, True, "support-7", ("a", "b"), idp, ("x",))
-    waiting = (WaitingLogin(START, DEVICE, "sso", "old"), WaitingLogin(START + 1), WaitingLogin(START + 2, terms=terms))
+    waiting = (
+        *(WaitingLogin(START, DEVICE, "sso", "old"), WaitingLogin(START + 1), WaitingLogin(START + 2, terms=terms)),
+        *(WaitingLogin(START + 3, key="shop"), WaitingLogin(START + 4, DEVICE, None, "old", terms, "shop")),
+    )
     await store.transact("alice", deciding(Decision(None, epoch=5, waiting=waiting)))
     await put(store, session("s"))
     state = await store.room("alice")
@@ -417,6 +420,34 @@ async def test_due_is_what_the_domain_says(store: Store, deadlines: list[Any], a
     assert sorted(await store.upkeep.due(at, 10)) == sorted(room for _, room in expected)
 
 
+# ---- figures ----------------------------------------------------------------------------------------
+
+
+async def test_live_sessions_are_counted(url: str, clock: Clock, store: Store) -> None:
+    """Whatever became of the others, and after a restart of a store that remembers."""
+    assert await store.open_sessions() == 0
+    await put(
+        store, session("a"), session("b"), session("c", "bob"), session("page", claimed=False), ended(session("d"))
+    )
+    assert await store.open_sessions() == 4
+    await put(store, session("a", epoch=2), ended(session("b")))
+    assert await store.open_sessions() == 3
+    await store.forget("alice", ["a", "b"])
+    await store.upkeep.purge(START + 1000, 100)
+    assert await store.open_sessions() == 3
+    if not url.startswith("memory"):
+        await store.close()
+        again = make_store(url, clock)
+        await again.open()
+        await asyncio.gather(
+            put(again, session("e", "carol")), again.open_sessions(), put(again, ended(session("c", "bob")))
+        )
+        assert await again.open_sessions() == 3
+        await put(again, session("f", "carol"))
+        assert await again.open_sessions() == 4
+        await again.close()
+
+
 # ---- the session log --------------------------------------------------------------------------------
 
 
@@ -451,6 +482,10 @@ LOG = [
         (SessionQuery(limit=2), "ab"),
         (SessionQuery(after=(START + 1, "b")), "cde"),
         (SessionQuery(after=(START + 1, "b"), limit=1, room="alice"), "e"),
+        (SessionQuery(rooms="al"), "abe"),
+        (SessionQuery(rooms="b", limit=1, after=(START + 1, "c")), "d"),
+        (SessionQuery(rooms="l"), ""),
+        (SessionQuery(rooms="al", room="bob"), ""),
     ],
 )
 async def test_the_session_log(store: Store, query: SessionQuery, ids: str) -> None:
@@ -503,6 +538,8 @@ async def test_the_audit_log(store: Store, clock: Clock) -> None:
     assert await chosen(AuditQuery(session="a")) == [entries[0], entries[2]]
     assert await chosen(AuditQuery(since=START + 2)) == entries[2:]
     assert await chosen(AuditQuery(limit=1)) == entries[:1]
+    assert await chosen(AuditQuery(rooms="b", limit=1)) == [entries[3]]
+    assert await chosen(AuditQuery(rooms="li")) == await chosen(AuditQuery(rooms="b", session="a")) == []
     assert await chosen(AuditQuery(after=rows[1].seq, limit=1)) == [entries[2]]
 
 

@@ -9,7 +9,20 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from enforcer import protocol
-from enforcer.api import devices, forward_auth, logs, measure, openapi, pages, sessions, signals, site, stream
+from enforcer.api import (
+    devices,
+    forward_auth,
+    logs,
+    measure,
+    openapi,
+    overview,
+    pages,
+    sessions,
+    signals,
+    site,
+    stream,
+    webhooks,
+)
 from enforcer.configuration.settings import SAMPLE_AUTHKEY, Settings
 from enforcer.domain.model import AuditEvent, EndReason
 from enforcer.process.metrics import Metrics
@@ -18,7 +31,7 @@ from tests.running import ROOT
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 CLIENT_CODES = (ROOT / "client-js/src/codes.ts").read_text()
-PARTS = (sessions, logs, stream, pages, devices, forward_auth, signals, site, measure, openapi)
+PARTS = (*(sessions, logs, overview, stream, pages, devices, forward_auth, signals, webhooks, site, measure, openapi),)
 ROUTES = [r for part in PARTS for r in part.ROUTES if isinstance(r, web.RouteDef)]
 
 
@@ -54,6 +67,7 @@ async def _metrics() -> dict[str, set[str]]:
     metrics = Metrics()
     metrics.answered("GET", "/", 200, 0.0)
     metrics.signals["idp", "ended"]
+    metrics.webhook("app").stands(up=True, lag=0.0, dead=0)
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families((await metrics.exposition()).decode()):
         name = family.name + ("_total" if family.type == "counter" else "")

@@ -13,12 +13,14 @@ PACKAGE = ROOT / "enforcer"
 DESIGN = (ROOT / "docs" / "design.md").read_text()
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("domain/model", "domain/errors", "http/origins", "http/plain_requests", "http/rates", "static"),
+    ("webhooks/addresses", "webhooks/signing"),
     ("process/clock", "process/cores", "process/descriptors", "process/listening", "process/notices", "process/tasks"),
     ("domain", "store/redis/address", "configuration/text", "process/terminal", "http/authkeys"),
     ("protocol", "tickets", "configuration"),
     ("http", "store"),
     ("usecases",),
     ("process/metrics", "process/loglines", "process/jobs"),
+    ("webhooks",),
     ("api", "gateway"),
     ("app",),
     ("command", "process/garbage", "process/workers", "__main__"),
@@ -28,9 +30,18 @@ SEPARATE = {("api", "gateway"), ("gateway", "api"), ("process/jobs", "api"), ("p
 """Neighbours that must not know each other."""
 PURE = (
     *("domain/model", "domain/errors", "domain/rules", "domain/deadlines", "domain/devices", "domain/draft"),
-    *("domain/admission", "domain/policy", "domain/explaining", "http/authkeys"),
+    *("domain/deliveries", "webhooks/addresses", "webhooks/signing", "webhooks/plan", "webhooks/message"),
+    *("domain/admission", "domain/policy", "domain/explaining", "domain/permissions", "http/authkeys"),
     *("http/origins", "http/plain_requests", "http/rates", "configuration/text", "process/terminal", "command/moments"),
-    *("protocol", "tickets", "usecases/unwritten", "usecases/presence", "store/ahead", "store/cursors"),
+    *(
+        "protocol",
+        "tickets",
+        "usecases/unwritten",
+        "usecases/presence",
+        "usecases/pulse",
+        "store/ahead",
+        "store/cursors",
+    ),
     "store/recent",
     *("store/redis/address", "store/redis/keys", "store/redis/rows", "gateway/visitor", "gateway/packets"),
     *("gateway/direct/frames", "gateway/direct/wheel"),

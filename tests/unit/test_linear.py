@@ -191,6 +191,12 @@ def test_every_pattern_is_known_here() -> None:
             else:
                 passing.add(module)
     assert compiled == set(PATTERNS)
-    ours = {"configuration.settings", "configuration.reading", "command.arguments", "command.moments"}
+    ours = {
+        "configuration.settings",
+        "configuration.webhooks",
+        "configuration.reading",
+        "command.arguments",
+        "command.moments",
+    }
     ours |= {"store.redis.address", "store.sqlite.statements"}
     assert passing <= {f"enforcer.{module}" for module in ours}

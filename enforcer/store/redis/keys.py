@@ -25,6 +25,10 @@ class Keys:
         """Holds what tells this audit log from any other."""
         self.beat = f"{prefix}:beat"
         self.probe = f"{prefix}:probe"
+        self.hooks = f"{prefix}:hooks"
+        """The names of webhooks."""
+        self.nodes = f"{prefix}:nodes"
+        """What each process says of itself: a hash by process, of the time and the text."""
 
     def lease(self, name: str) -> str:
         """Held by one process at a time."""
@@ -61,6 +65,10 @@ class Keys:
     def answer(self, room: str, request_id: str) -> str:
         """The kept answer to a request id."""
         return self.of_room(room, f"answer:{room}{NEWLINE}{request_id}")
+
+    def of_hook(self, hook: str, name: str) -> str:
+        """One of a webhook's own keys, which are on one server."""
+        return f"{self._prefix}:{{h:{hook}}}:{name}"
 
     def channel(self, room: str) -> str:
         """Where changes of a room are told."""

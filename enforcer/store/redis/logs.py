@@ -12,6 +12,7 @@ from enforcer.store.cursors import Cursor
 from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.keys import BUCKETS, Keys, bucket_of, session_and_room
 from enforcer.store.redis.merge import Sessions, Stream, in_one_order, number_of, place_of, stamp_of
+from enforcer.store.redis.outbox import RedisOutbox
 from enforcer.store.redis.rooms import Rooms
 from enforcer.store.redis.rows import room_of, session_of
 from enforcer.store.redis.scripts import TAIL, TRIM, Command
@@ -24,6 +25,12 @@ class RedisLogs:
         self._servers = servers
         self._rooms = rooms
         self._keys = keys
+        self._outbox = RedisOutbox(servers, keys)
+
+    @property
+    def outbox(self) -> RedisOutbox:
+        """Where webhooks have come to."""
+        return self._outbox
 
     # ---- sessions ------------------------------------------------------------------------------
 
@@ -34,7 +41,7 @@ class RedisLogs:
         async for start, id_, room in self._starts(query):
             if query.until is not None and start >= query.until:
                 break
-            if query.after is not None and (start, id_) <= query.after:
+            if (query.after is not None and (start, id_) <= query.after) or not room.startswith(query.rooms):
                 continue
             part.append((id_, room))
             if len(part) >= query.limit:
@@ -105,6 +112,8 @@ class RedisLogs:
             if number <= query.after or (query.since is not None and row.entry.at < query.since):
                 continue
             if query.until is not None and row.entry.at >= query.until:
+                continue
+            if not row.entry.room.startswith(query.rooms):
                 continue
             if query.session is None or row.entry.session == query.session:
                 found.append(row)

@@ -13,7 +13,7 @@ from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.clock import RedisClock
 from enforcer.store.redis.commits import Commits
 from enforcer.store.redis.feed import Feed
-from enforcer.store.redis.keys import Keys
+from enforcer.store.redis.keys import BUCKETS, NEWLINE, Keys
 from enforcer.store.redis.logs import RedisLogs
 from enforcer.store.redis.rooms import Rooms, by_room, parts
 from enforcer.store.redis.subjects import RedisSubjects
@@ -26,6 +26,8 @@ SCHEMA = 1
 SPREAD = 0.4
 """Marks come once a second and are in no hurry: they go a few rooms at a time, spread over so many seconds, so that no
 login waits for all of them."""
+ANNOUNCED_FOR = 10.0
+"""Seconds for which others take a process to be there after it has said something."""
 FEWEST_ROOMS, MOST_PARTS = 10, 40
 """Rooms that go together at least, and parts that all of them go in at most."""
 
@@ -133,6 +135,10 @@ class RedisStore:
         found = None if loaded is None else loaded.found(session)
         return None if loaded is None or found is None else loaded.room.snapshot(found)
 
+    async def open_sessions(self) -> int:
+        counts = await self._servers.ask(*(("ZCARD", self._keys.of_bucket(b, "open")) for b in range(BUCKETS)))
+        return sum(map(int, counts))
+
     async def room(self, room: str) -> RoomState:
         return (await self._rooms.load(room)).state({}, ())
 
@@ -151,6 +157,26 @@ class RedisStore:
         (holder,) = await self._servers.run(("GET", key))
         if holder == self._rooms.origin.encode():
             await self._servers.run(("DEL", key))
+
+    async def announce(self, text: str) -> None:
+        await self._servers.run(("HSET", self._keys.nodes, self._rooms.origin, f"{self.now()!r}{NEWLINE}{text}"))
+
+    async def unannounce(self) -> None:
+        await self._servers.run(("HDEL", self._keys.nodes, self._rooms.origin))
+
+    async def announced(self) -> list[str]:
+        (reply,) = await self._servers.ask(("HGETALL", self._keys.nodes))
+        found: list[str] = []
+        gone: list[bytes] = []
+        for process, said in zip(reply[::2], reply[1::2], strict=True):
+            at, _, text = said.decode().partition(NEWLINE)
+            if self.now() - float(at) >= ANNOUNCED_FOR:
+                gone.append(process)
+            elif process.decode() != self._rooms.origin:
+                found.append(text)
+        if gone:
+            await self._servers.run(("HDEL", self._keys.nodes, *gone))
+        return found
 
     def listen(self, listener: Callable[[Change], None]) -> None:
         self._listeners.append(listener)

@@ -7,6 +7,7 @@ from enforcer.domain.model import AuditRow, Snapshot
 from enforcer.store import rows
 from enforcer.store.base import AuditPart, AuditQuery, SessionQuery
 from enforcer.store.cursors import Cursor
+from enforcer.store.sqlite.outbox import SQLiteOutbox
 
 _DEVICE = ", ".join(f"json_extract(s.device, '$[{n}]')" for n in range(3))
 """A device's label, class and id."""
@@ -44,8 +45,14 @@ TRIMMED = """
 class SQLiteLogs:
     """See `store.base.Logs` for what each method promises."""
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, outbox: SQLiteOutbox) -> None:
         self._read = read
+        self._outbox = outbox
+
+    @property
+    def outbox(self) -> SQLiteOutbox:
+        """Where webhooks have come to."""
+        return self._outbox
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
         """The session log."""
@@ -64,6 +71,8 @@ class SQLiteLogs:
             conditions.append(("s.slot IS ?", (query.slot or None,)))
         if query.device is not None:
             conditions.append((f"? IN ({_DEVICE})", (query.device,)))
+        if query.rooms:
+            conditions.append(("instr(s.room, ?) = 1", (query.rooms,)))
         if query.after is not None:
             conditions.append(("(s.started_at, s.id) > (?, ?)", query.after))
         where = f"WHERE {' AND '.join(condition for condition, _ in conditions)}"
@@ -82,6 +91,8 @@ class SQLiteLogs:
         for condition, value in (("room = ?", room), ("session = ?", query.session), *bounds):
             if value is not None:
                 conditions.append((condition, value))
+        if query.rooms:
+            conditions.append(("instr(room, ?) = 1", query.rooms))
         where = " AND ".join(condition for condition, _ in conditions)
         sql = f"SELECT seq, {rows.AUDIT_COLUMNS} FROM audit WHERE {where} ORDER BY seq LIMIT ?"
         return [rows.audit_of(row) for row in self._read(sql, *(value for _, value in conditions), query.limit)]

@@ -109,6 +109,30 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE audit ADD COLUMN note TEXT;
     """,
     """
+    CREATE TABLE hooks (
+        name TEXT PRIMARY KEY,
+        cursor TEXT NOT NULL,
+        failing_since REAL,
+        status INTEGER,
+        off TEXT NOT NULL DEFAULT ''
+    ) WITHOUT ROWID;
+    CREATE TABLE deliveries (
+        hook TEXT NOT NULL,
+        id TEXT NOT NULL,
+        room TEXT NOT NULL,
+        at REAL NOT NULL,
+        body TEXT NOT NULL,               -- JSON
+        tries INTEGER NOT NULL,
+        due_at REAL,                      -- null: dead
+        status INTEGER,
+        error TEXT,
+        tried_at REAL
+    );
+    CREATE UNIQUE INDEX deliveries_id ON deliveries (hook, id);
+    CREATE INDEX deliveries_due ON deliveries (hook, due_at, id) WHERE due_at IS NOT NULL;
+    CREATE INDEX deliveries_dead ON deliveries (hook, at, id) WHERE due_at IS NULL;
+    """,
+    """
     CREATE TABLE subjects (               -- of whom signals speak, and in which sessions
         subject TEXT NOT NULL,
         session TEXT NOT NULL,

@@ -24,6 +24,7 @@ from enforcer.store.sqlite.ahead_writer import AheadWriter
 from enforcer.store.sqlite.checkpoints import Checkpoints
 from enforcer.store.sqlite.lock import take_lock
 from enforcer.store.sqlite.logs import NAMED, SESSION, SNAPSHOT, SQLiteLogs, snapshot_of
+from enforcer.store.sqlite.outbox import SQLiteOutbox
 from enforcer.store.sqlite.schema import migrate
 from enforcer.store.sqlite.statements import Row, decision_rows, mark_rows
 from enforcer.store.sqlite.subjects import SIGNALLED, SQLiteSubjects
@@ -45,6 +46,7 @@ _ROOM = (
     "LEFT JOIN sessions s ON s.room = q.room AND s.ended_at IS NULL"
 )
 _BY_ID = f"SELECT {rows.COLUMNS} FROM sessions WHERE id = ?"
+_OPEN = "SELECT count(*) FROM sessions WHERE ended_at IS NULL"
 _ANSWER = f"SELECT {rows.ANSWER_COLUMNS} FROM answers WHERE room = ? AND request_id = ?"
 
 
@@ -63,9 +65,11 @@ class SQLiteStore:
         self._listeners: list[Callable[[Change], None]] = []
         self._recent = Recent(cache_mb * 2**20 // CACHED_BYTES)
         self._ahead = Ahead()
+        self._open: int | None = None
+        """How many sessions are live; None where it is not known any more."""
         self._tells_ahead = True
         """Else decisions read over the writing connection what those before them have left."""
-        self._logs = SQLiteLogs(self._read)
+        self._logs = SQLiteLogs(self._read, SQLiteOutbox(self._read, self._run))
         self._upkeep = SQLiteUpkeep(self._read, self._run, clock, self._recent.clear)
         self._subjects = SQLiteSubjects(self._read, self._run, clock)
 
@@ -134,7 +138,7 @@ class SQLiteStore:
         if self._checkpoints is not None:
             await asyncio.to_thread(self._checkpoints.close)
             self._checkpoints = None
-        self._recent.clear()
+        self._in_doubt()
         if self._reader is not None:
             self._reader.close()
             self._reader = self._reading = None
@@ -173,6 +177,8 @@ class SQLiteStore:
         def committed(done: tuple[RoomState, RoomState, Decision[T]]) -> None:
             before, after, decision = done
             if decision.changed:
+                if self._open is not None:
+                    self._open += len(after.sessions) - len(before.sessions)
                 self._recent.forget(s.id for s in (*before.sessions, *decision.changed))
                 if self._ahead.room(room) is None:  # else a later one may have been read already
                     self._recent.committed(after, decision.changed)
@@ -223,6 +229,15 @@ class SQLiteStore:
         found = self._read(f"{SNAPSHOT} WHERE s.id = ?", session)
         return snapshot_of(found[0]) if found else None
 
+    async def open_sessions(self) -> int:
+        if self._open is None:
+            # In its turn with the commits, so that each is either counted here or added later.
+            def counted(count: int) -> None:
+                self._open = count
+
+            await self._run(lambda c: c.execute(_OPEN).fetchone()[0], counted)
+        return self._open or 0
+
     async def room(self, room: str) -> RoomState:
         return self._room(room)
 
@@ -241,12 +256,17 @@ class SQLiteStore:
         return await self._writing.run(work, committed)
 
     def _made_writer(self, writing: sqlite3.Connection, checkpoints: Checkpoints) -> Writer:
-        loop, told = asyncio.get_running_loop(), (checkpoints.wrote, self._recent.clear)
+        loop, told = asyncio.get_running_loop(), (checkpoints.wrote, self._in_doubt)
         self._ahead.forget()
         self._tells_ahead = usable_cores() > 1
         if not self._tells_ahead:
             return TurnsWriter(writing, loop, self._over, *told)
         return AheadWriter(writing, loop, self._ahead, self._at_one_moment, *told)
+
+    def _in_doubt(self) -> None:
+        """What is in the file may be something else than what was seen being committed."""
+        self._recent.clear()
+        self._open = None
 
     @contextmanager
     def _at_one_moment(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 import orjson
 
 from enforcer.store.sqlite.logs import Read
-from enforcer.store.sqlite.upkeep import Run
+from enforcer.store.sqlite.writer import Run
 
 SIGNALLED = "SELECT name, not_before FROM signals WHERE name IN (SELECT value FROM json_each(?)) AND until > ?"
 _ROOMS = "SELECT DISTINCT room FROM subjects WHERE subject IN (SELECT value FROM json_each(?))"

@@ -2,25 +2,18 @@
 
 import sqlite3
 from collections.abc import Callable, Collection
-from typing import Any, Protocol
 
 import orjson
 
 from enforcer.domain.policy import REMEMBER_FOR
 from enforcer.store.sqlite.logs import TRIMMED, Read
 from enforcer.store.sqlite.statements import WERE_PRESENT
-from enforcer.store.sqlite.writer import Settle, Work
+from enforcer.store.sqlite.writer import Run
 
 EMPTY_ROOM = (
     "DELETE FROM rooms WHERE room = ?1 AND waiting = '[]' AND NOT EXISTS (SELECT 1 FROM sessions WHERE room = ?1)"
 )
 """Forgets a room that nothing is known of any more."""
-
-
-class Run(Protocol):
-    """`Writer.run`, while the store is open."""
-
-    async def __call__(self, work: Work, committed: Settle | None = None) -> Any: ...
 
 
 class SQLiteUpkeep:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.store.sqlite.statements import Row
@@ -30,6 +30,13 @@ Settle = Callable[[Any], None]
 Made = Callable[[], tuple[Any, Sequence[Row]]]
 """Decides: a result, and the rows to write for it."""
 Work = Callable[[sqlite3.Connection], Any]
+
+
+class Run(Protocol):
+    """`Writer.run`, while the store is open."""
+
+    async def __call__(self, work: Work, committed: Settle | None = None) -> Any: ...
+
 
 OWN_FAULTS = (
     *(sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError),

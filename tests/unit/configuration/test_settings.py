@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from enforcer.configuration.advice import warnings
+from enforcer.configuration.advice import warnings, who_may_what
 from enforcer.configuration.reading import load
 from enforcer.configuration.settings import SAMPLE_AUTHKEY, Settings
 from enforcer.domain.errors import ConfigError
+from enforcer.domain.permissions import EVERYTHING, Caller, May
 
 KEY = "Zk3vR9xW2mQ8tY5uB7nL4pS6dF1gH0jC-secret"
+OTHER = "qW8eR7tY6uI5oP4aS3dF2gH1jK0lZ9xC-another"
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -298,10 +300,100 @@ def test_a_bad_key_file_is_refused(
 
 def test_the_settings_do_not_show_the_key(config: Path) -> None:
     """Whoever prints or logs the settings shows no key."""
-    s = load(written(config, {"authkey": KEY, "metrics_key": KEY[::-1]}), environ={})
-    assert s.all_keys == (KEY, KEY[::-1])
-    for key in s.all_keys:
-        assert key not in f"{s!r} {s!s} {s.model_dump_json()}"
+    shop = {"name": "shop", "key": [OTHER, OTHER + "2"], "may": ["read"]}
+    s = load(written(config, {"authkey": KEY, "metrics_key": KEY[::-1], "keys": [shop]}), environ={})
+    assert s.named_keys == {"authkey": (KEY,), "metrics_key": (KEY[::-1],), "keys.shop": (OTHER, OTHER + "2")}
+    for key in (KEY, KEY[::-1], OTHER):
+        assert key not in f"{s!r} {s!s} {s.model_dump_json()} {who_may_what(s)}"
+
+
+# ---- keys of single applications --------------------------------------------------------------------
+
+
+def test_each_key_stands_for_somebody(config: Path) -> None:
+    """The authkey for everything, the others for what their settings say; a secret may stand in a file."""
+    written(config.parent / "blog.key", f"{OTHER}3\n")
+    keys = [
+        {"name": "shop", "key": [OTHER, OTHER + "2"], "may": ["login", "validate"], "rooms": "shop:"},
+        {"name": "a.b_c-1", "key_file": "blog.key", "may": ["admin"], "rooms": None},
+    ]
+    for in_file, environ in ({"keys": keys}, {}), ({}, {"ENFORCER_KEYS": json.dumps(keys)}):
+        s = load(written(config, {"authkey": KEY, "metrics_key": KEY[::-1], **in_file}), environ=environ)
+        shop = Caller("shop", frozenset({May.LOGIN, May.VALIDATE}), "shop:")
+        assert s.callers == {
+            KEY: Caller(None, EVERYTHING),
+            KEY[::-1]: Caller("metrics_key", frozenset({May.METRICS})),
+            OTHER: shop,
+            OTHER + "2": shop,
+            OTHER + "3": Caller("a.b_c-1", frozenset({May.ADMIN})),
+        }
+    assert who_may_what(s) == [
+        "authkey may everything, in all rooms",
+        "metrics_key may metrics",
+        "key 'shop' may login, validate, in rooms that begin with 'shop:'",
+        "key 'a.b_c-1' may admin, in all rooms",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"name": "shop"}, "keys: a list like"),
+        ([{"name": "shop", "may": ["read"]}], "keys.shop has no key; run `enforcer genkey`"),
+        ([{"name": "shop", "key": "short", "may": ["read"]}], "keys.shop has 5 characters, at least 32 are needed"),
+        ([{"name": "shop", "key": SAMPLE_AUTHKEY, "may": ["read"]}], "keys.shop is still the sample value"),
+        (
+            [{"name": "shop", "key": OTHER, "key_file": "x", "may": ["read"]}],
+            "keys.shop has key and key_file; keep one",
+        ),
+        ([{"name": "shop", "key_file": "x", "may": ["read"]}], "keys.shop.key_file cannot be read"),
+        ([{"name": "shop", "key": OTHER}], "keys.0.may: field required"),
+        ([{"name": "shop", "key": OTHER, "may": []}], "keys.0.may: a list of what the key is for: login, validate"),
+        ([{"name": "shop", "key": OTHER, "may": "read"}], "keys.0.may: a list of what the key is for"),
+        ([{"name": "shop", "key": OTHER, "may": ["red"]}], "keys.0.may: 'red' is nothing that a key may do; there are"),
+        ([{"name": "shop", "key": OTHER, "may": [OTHER]}], "keys.0.may: what a key may do is one of login, "),
+        ([{"name": "Shop", "key": OTHER, "may": ["read"]}], "keys.0.name: "),
+        ([{"name": "s" * 65, "key": OTHER, "may": ["read"]}], "keys.0.name: "),
+        ([{"name": "", "key": OTHER, "may": ["read"]}], "keys.0.name: "),
+        ([{"key": OTHER, "may": ["read"]}], "keys.0.name: field required"),
+        ([{"name": "shop", "key": OTHER, "may": ["read"], "rooms": "a\n"}], "keys.0.rooms: how the rooms begin"),
+        (
+            [{"name": "shop", "key": OTHER, "may": ["read"], "room": "a"}],
+            "keys.0.room: 'room' is not a member of a key",
+        ),
+        (
+            [{"name": "shop", "key": [OTHER, OTHER + "2", OTHER + "3"], "may": ["read"]}],
+            "keys.0.key: give one key, or a list of two",
+        ),
+        (
+            [{"name": "shop", "key": OTHER, "may": ["read"]}, {"name": "shop", "key": OTHER + "2", "may": ["read"]}],
+            "keys: two keys have the name 'shop'",
+        ),
+        (
+            [{"name": "shop", "key": OTHER, "may": ["read"]}, {"name": "blog", "key": OTHER, "may": ["read"]}],
+            "keys.blog is the key of keys.shop too; run `enforcer genkey`",
+        ),
+        ([{"name": "shop", "key": KEY, "may": ["read"]}], "keys.shop is an authkey too"),
+        ([{"name": "shop", "key": KEY[::-1], "may": ["read"]}], "keys.shop is the key of metrics_key too"),
+    ],
+)
+def test_bad_keys_are_refused_without_being_shown(config: Path, keys: object, sentence: str) -> None:
+    """Each mistake by its place or the key's name."""
+    text = problems(written(config, {"authkey": KEY, "metrics_key": KEY[::-1], "keys": keys}))
+    assert text.startswith(sentence)
+    assert OTHER not in text
+
+
+def test_a_file_with_such_a_key_is_for_its_owner_alone(config: Path) -> None:
+    """As one with the authkey; one that only names a file of a key is not."""
+    with_key = written(config, {"keys": [{"name": "shop", "key": OTHER, "may": ["read"]}]}, mode=0o644)
+    with pytest.raises(ConfigError, match="every user of this machine can read it"):
+        load(with_key, environ={"ENFORCER_AUTHKEY": KEY})
+    written(config.parent / "shop.key", OTHER)
+    load(
+        written(config, {"keys": [{"name": "shop", "key_file": "shop.key", "may": ["read"]}]}, mode=0o644),
+        environ={"ENFORCER_AUTHKEY": KEY},
+    )
 
 
 @pytest.mark.parametrize(
@@ -316,6 +408,12 @@ def test_the_settings_do_not_show_the_key(config: Path) -> None:
         ({"store": "memory://"}, "forgotten at a restart"),
         ({"authkey": "ab" * 20}, "authkey has few different characters"),
         ({"metrics_key": "ab" * 20}, "metrics_key has few different characters"),
+        ({"keys": [{"name": "shop", "key": "ab" * 20, "may": ["read"]}]}, "keys.shop has few different characters"),
+        ({"keys": [{"name": "shop", "key": [OTHER, OTHER], "may": ["read"]}]}, "keys.shop holds the same key twice"),
+        (
+            {"keys": [{"name": "s", "key": OTHER, "may": ["read"], "rooms": "shop"}]},
+            "begin with 'shop', and so does 'shop2'",
+        ),
     ],
 )
 def test_what_works_but_deserves_a_second_thought_is_a_warning(config: Path, values: dict[str, Any], part: str) -> None:

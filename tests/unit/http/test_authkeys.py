@@ -4,9 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
+from enforcer.domain.permissions import EVERYTHING, Caller, May
 from enforcer.http.authkeys import MAX_FAILURES, TRUSTED_FOR, WINDOW, AuthKeys
 
 KEY = "k" * 40
+APP = Caller(None, EVERYTHING)
+SCRAPER = Caller("metrics_key", frozenset({May.METRICS}))
 
 
 class Now:
@@ -28,7 +31,7 @@ def now() -> Now:
 @pytest.fixture
 def keys(now: Callable[[], float]) -> AuthKeys:
     """Of a server with one key and one for metrics."""
-    return AuthKeys([KEY], [KEY, "m" * 40], now)
+    return AuthKeys({KEY: APP, "m" * 40: SCRAPER}, now)
 
 
 def test_an_address_is_refused_until_its_minute_is_over(keys: AuthKeys, now: Now) -> None:
@@ -67,9 +70,15 @@ def test_a_network_of_ipv6_guesses_together(keys: AuthKeys) -> None:
 
 
 def test_odd_keys_are_wrong(keys: AuthKeys) -> None:
-    """Whatever they are made of; the key for metrics opens nothing else."""
-    for odd in ("", "é" * 40, "\ud800", "k" * 39, "k" * 100_000, "m" * 40):
-        assert not keys.right(odd)
-    assert keys.right(KEY)
-    assert keys.may_scrape(KEY)
-    assert keys.may_scrape("m" * 40)
+    """Whatever they are made of."""
+    for odd in ("", "é" * 40, "\ud800", "k" * 39, "k" * 100_000):
+        assert keys.caller(odd) is None
+
+
+def test_each_key_stands_for_its_caller(keys: AuthKeys) -> None:
+    """Until others take their place, which whoever remembers a key can tell."""
+    assert (keys.caller(KEY), keys.caller("m" * 40)) == (APP, SCRAPER)
+    before = keys.generation
+    keys.configure({"n" * 40: APP})
+    assert keys.generation > before
+    assert (keys.caller(KEY), keys.caller("n" * 40)) == (None, APP)
