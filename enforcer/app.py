@@ -17,6 +17,7 @@ from enforcer.api import (
     openapi,
     overview,
     pages,
+    seen,
     sessions,
     signals,
     site,
@@ -266,7 +267,7 @@ def _application(context: Context, handshakes: Handshakes) -> web.Application:
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     app[CONTEXT] = context
     everything = (
-        *(openapi, logs, stream, overview, sessions, pages, devices),
+        *(openapi, logs, stream, overview, sessions, pages, devices, seen),
         *(forward_auth, signals, webhooks, site, measure),
     )
     for routes in (part.ROUTES for part in everything):

@@ -39,6 +39,18 @@ class ActorRecord(BaseModel):
     name: str | None = None
 
 
+class SeenRecord(BaseModel):
+    """How a request of `enforcer doctor` has arrived; the clocks in UTC seconds."""
+
+    host: str
+    address: str
+    peer: str | None
+    trusted: bool
+    forwarded: bool
+    clock: float
+    store_clock: float
+
+
 class IdentityRecord(BaseModel):
     """Who logged in, as the app told it from the ID token."""
 
@@ -425,6 +437,9 @@ OPERATIONS = (
     Operation(
         "post", "/session/logout", "The human logs out", {204: None}, (*_PAGE, 408, 413, 415),
         body=bodies.PageLogoutBody, body_optional=True, caller="page",
+    ),
+    Operation(
+        "get", "/session/seen", "How has this request arrived?", {200: SeenRecord}, (400, 401, 422), caller="page"
     ),
     Operation("get", "/session/devices", "The user's live sessions", {200: DeviceList}, _PAGE, caller="page"),
     Operation(

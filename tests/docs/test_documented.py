@@ -17,6 +17,7 @@ from enforcer.api import (
     openapi,
     overview,
     pages,
+    seen,
     sessions,
     signals,
     site,
@@ -31,7 +32,9 @@ from tests.running import ROOT
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 CLIENT_CODES = (ROOT / "client-js/src/codes.ts").read_text()
-PARTS = (*(sessions, logs, overview, stream, pages, devices, forward_auth, signals, webhooks, site, measure, openapi),)
+PARTS = (
+    *(sessions, logs, overview, stream, pages, devices, seen, forward_auth, signals, webhooks, site, measure, openapi),
+)
 ROUTES = [r for part in PARTS for r in part.ROUTES if isinstance(r, web.RouteDef)]
 
 

@@ -84,6 +84,18 @@ class Token:
                 yield key
 
 
+def usable(members: Mapping[str, Any]) -> bool:
+    """Whether a published key is one by which signatures are judged here."""
+    named = members.get("alg")
+    for algorithm in ALGORITHMS if named is None else (named,):
+        try:
+            if fits(algorithm, jwt.PyJWK(dict(members), algorithm=algorithm).key):
+                return bool(members.get("use", "sig") == "sig")
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError):
+            continue
+    return False
+
+
 def fits(algorithm: str, key: object) -> bool:
     """Whether a public key is one for this algorithm, and strong enough."""
     if algorithm in ("RS256", "PS256"):
