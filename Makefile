@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TEST_JOBS ?= 2
+NODE_MODULES := $(addsuffix /node_modules/.stamp,client-js server-js examples/express tests/integration)
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
@@ -51,16 +52,24 @@ tests/integration/node_modules/.stamp: tests/integration/package-lock.json
 	cd tests/integration && $(NPM_CI)
 	@touch $@
 
+server-js/node_modules/.stamp: server-js/package-lock.json
+	cd server-js && $(NPM_CI)
+	@touch $@
+
+examples/express/node_modules/.stamp: examples/express/package-lock.json server-js/package.json
+	cd examples/express && $(NPM_CI)
+	@touch $@
+
 tools:
 	@sh tests/install-tools.sh
 
 test: tools $(VENV)/test.stamp
-	$(MAKE) client-js/node_modules/.stamp tests/integration/node_modules/.stamp
+	$(MAKE) $(NODE_MODULES)
 	cd client-js && npm test
 	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile
 
 soak: tools $(VENV)/test.stamp
-	$(MAKE) client-js/node_modules/.stamp tests/integration/node_modules/.stamp
+	$(MAKE) $(NODE_MODULES)
 	$(BIN)/python -m pytest -q -m soak
 
 bench: tools $(VENV)/run.stamp
@@ -72,10 +81,11 @@ bench-full: tools $(VENV)/run.stamp
 	$(BIN)/python -m bench.redis_store
 
 check: tools $(VENV)/test.stamp
-	$(MAKE) client-js/node_modules/.stamp
+	$(MAKE) client-js/node_modules/.stamp server-js/node_modules/.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	cd server-js && npm run --silent check
 	cd client-js && npm run --silent check && npm run --silent drift && npm run --silent size && npm run --silent pack
 
 # ---- what is made -------------------------------------------------------------------------------
@@ -90,5 +100,5 @@ lock: $(VENV)/bin/python
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra signals --extra test --universal --no-header --python-version 3.11 -o requirements-test.lock
 
 clean:
-	rm -rf $(VENV) client-js/node_modules client-js/dist tests/integration/node_modules test-artefacts
+	rm -rf $(VENV) $(dir $(NODE_MODULES)) client-js/dist server-js/types test-artefacts
 	find . -name __pycache__ -prune -exec rm -rf {} +

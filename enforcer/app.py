@@ -28,9 +28,10 @@ from enforcer.api.bodies import MAX_BODY
 from enforcer.api.connections import Connections
 from enforcer.api.context import CONTEXT, Context, edge_of
 from enforcer.api.describing import Describer
-from enforcer.api.guard import bounded_head, known_host, no_credentials_in_url, no_encoded_bodies
+from enforcer.api.guard import bounded_head, internal_port, known_host, no_credentials_in_url, no_encoded_bodies
 from enforcer.configuration.settings import Settings
 from enforcer.domain.errors import StartError, StoreUnavailable
+from enforcer.gateway.draining import drain
 from enforcer.gateway.handshake import Handshakes
 from enforcer.gateway.hub import Hub
 from enforcer.gateway.limits import Pace
@@ -65,6 +66,8 @@ OPEN_RETRY = 1.0
 NEED_RESTART = (
     "port",
     "ipaddr",
+    "internal_port",
+    "internal_ipaddr",
     "store",
     "workers",
     "demo",
@@ -83,7 +86,9 @@ DEMO_BURST, DEMO_RATE = 100, 2.0
 
 
 class Server:
-    """One process. `start` then `stop`; `port` is the one that is listened on.
+    """One process. `start`, maybe `drain`, then `stop`.
+
+    `port` is the one that is listened on, `internal_port` the one of app servers, if they have one.
 
     `worker` is its number if it is one of several on one port.
     """
@@ -138,6 +143,7 @@ class Server:
         self._connections = Connections(self._app, self._handshakes.admit, self._descriptors)
         self._opening: asyncio.Task[None] | None = None
         self.port = settings.port
+        self.internal_port = settings.internal_port
 
     async def start(self) -> None:
         """Returns when it listens.
@@ -153,12 +159,13 @@ class Server:
             except StoreUnavailable as e:
                 log.warning("the store is away, trying again", extra={"error": str(e)})
                 self._opening = asyncio.create_task(self._open_later())
-            # 2. The port.
+            # 2. The ports.
             await self._connections.start()
-            try:
-                self.port = await self._listen()
-            except OSError as e:
-                raise StartError(why_not_listening(self._settings.ipaddr, self._settings.port, e)) from None
+            s = self._settings
+            self.port = await self._listen(s.ipaddr, s.port, pages_only=s.internal is not None)
+            if s.internal is not None:
+                self.internal_port = await self._listen(*s.internal, setting="internal_port")
+            self._context.internal_port = self.internal_port
             # 3. What runs by itself.
             with contextlib.suppress(StoreUnavailable):  # else it is said with the next turn
                 await self._overview.announce()
@@ -192,6 +199,19 @@ class Server:
             log.debug("a connection broke off: %s", context["message"])
         elif self._notices.warn(f"unhandled {type(error).__name__}", "an error that nobody handled; please report it"):
             log.error(context["message"], exc_info=error)
+
+    async def drain(self) -> None:
+        """Sends everybody elsewhere, little by little, before a stop; at once if no time is set for it.
+
+        `drain_delay`: everything is served, while load balancers learn from `/readyz` that nobody new is to come here.
+        `drain_window`: no new connections, streams end, and sockets are closed evenly.
+        """
+        self._context.draining = True
+        await asyncio.sleep(self._settings.drain_delay)
+        if self._settings.drain_window:
+            self._connections.stop_listening()
+            await self._tail.close()
+            await drain(self._hub, self._settings.drain_window, others=kind_of(self._settings.store) == "redis")
 
     async def stop(self) -> None:
         """Ends in the reverse order of harm: nothing new, pages sent elsewhere, then what was noticed is written.
@@ -227,13 +247,15 @@ class Server:
         """What operators know this process by."""
         return f"{socket.gethostname()}:{self.port}" + ("" if self._worker is None else f"#{self._worker}")
 
-    async def _listen(self) -> int:
-        """Opens the port, whose number it returns; raises OSError if it cannot be had."""
-        host, port = self._settings.ipaddr, self._settings.port
-        with contextlib.ExitStack() as reserved:
-            if not self._shares_port:  # else whoever has started us keeps it
-                port = reserved.enter_context(reserved_port(host, port)).getsockname()[1]
-            await self._connections.listen(host, port)
+    async def _listen(self, host: str, port: int, *, pages_only: bool = False, setting: str = "port") -> int:
+        """Opens a port, whose number it returns; raises StartError if it cannot be had."""
+        try:
+            with contextlib.ExitStack() as reserved:
+                if not self._shares_port:  # else whoever has started us keeps it
+                    port = reserved.enter_context(reserved_port(host, port)).getsockname()[1]
+                await self._connections.listen(host, port, pages_only)
+        except OSError as e:
+            raise StartError(why_not_listening(host, port, e, setting)) from None
         return port
 
     async def _open_store(self) -> None:
@@ -261,7 +283,7 @@ class Server:
 
 def _application(context: Context, handshakes: Handshakes) -> web.Application:
     middlewares = [
-        *(measure.measured, problems, bounded_head, known_host),
+        *(measure.measured, problems, bounded_head, internal_port, known_host),
         *(pages.cors, no_credentials_in_url, no_encoded_bodies),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)

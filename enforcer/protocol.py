@@ -27,6 +27,7 @@ EVENT_FORCE_LOGOUT = "force-logout"
 EVENT_ACTIVITY = "activity"
 EVENT_CHECK = "check"
 EVENT_LOGOUT = "logout"
+EVENT_DRAIN = "drain"
 
 HAPPENINGS: Mapping[AuditEvent, str] = {
     AuditEvent.STARTED: "session.started",
@@ -76,7 +77,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "too-many-streams": (429, "A limit on streams is reached"),
     "misdirected": (421, "This server does not answer for that host"),
     "internal": (500, "A bug in the server"),
-    "unavailable": (503, "The store does not answer"),
+    "unavailable": (503, "This cannot be answered now"),
 }
 """Code → usual status and title. `session-ended` and `session-unknown` have others where a call says so."""
 

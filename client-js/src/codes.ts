@@ -51,6 +51,8 @@ export function verdict(code: string): Verdict {
 
 /** Server to page. The name of `force-logout` can be changed on the server; see `isEnd` in `core/wire.ts`. */
 export const EVENT_SESSION = "session";
+/** Server to page: it is about to end, so come back after `retry_ms`, which may be to another one. */
+export const EVENT_DRAIN = "drain";
 /** Page to server. */
 export const EVENT_ACTIVITY = "activity";
 /** Page to server. */

@@ -54,7 +54,7 @@ function portLink(port: Port<ToWorker>, address: string, credentials: Credential
     if (over) return;
     unusable();
     end();
-    events.closed();
+    events.refused("");
   };
   const waiting = setTimeout(fail, HERE_LIMIT);
 
@@ -87,7 +87,7 @@ function portLink(port: Port<ToWorker>, address: string, credentials: Credential
         break;
       case "closed":
         end();
-        events.closed();
+        events.refused("");
     }
   };
 

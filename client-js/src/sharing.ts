@@ -86,10 +86,7 @@ export function createSharing(openLink: (address: string) => OpenLink, whenGone:
         tell(shared, { type: "message", name, payload, ack: id });
       },
       refused(code, data) {
-        over(shared, { type: "refused", code, data });
-      },
-      closed() {
-        over(shared, { type: "closed" });
+        over(shared, code ? { type: "refused", code, data } : { type: "closed" });
       },
     });
     const shared: Shared = { key, link, joined: false, tabs: new Map(), acks: new Map() };

@@ -80,7 +80,7 @@ describe("tabs of one guard's browser", () => {
     const browser = new FakeBrowser();
     const cut = await browser.liveTab(A, live);
     const other = await browser.liveTab(A, live);
-    cut.link.events.closed();
+    cut.link.events.refused("");
     cut.input();
     await settled();
     assert.deepEqual(other.link.take("activity").payload, { idle_for_ms: 0 });
@@ -130,9 +130,9 @@ describe("the warning", () => {
   it("stays while the server is out of reach, until the deadline covers the page", async () => {
     const browser = new FakeBrowser();
     const tab = await browser.liveTab(A, near);
-    tab.link.events.closed();
+    tab.link.events.refused("");
     await browser.clock.pass(1_000);
-    tab.link.events.closed();
+    tab.link.events.refused("");
     await settled();
     assert.equal(tab.guard.getState().phase, "unreachable");
     assert.equal(tab.prompt?.kind, "idle");

@@ -11,7 +11,7 @@ it("knows the same codes and events as the server", () => {
     assert.ok(served.length > 0, `${name} is not in protocol.py`);
     assert.deepEqual([...codes[name]].sort(), served.sort(), name);
   }
-  for (const name of ["EVENT_SESSION", "EVENT_ACTIVITY", "EVENT_CHECK", "EVENT_LOGOUT"] as const) {
+  for (const name of ["EVENT_SESSION", "EVENT_DRAIN", "EVENT_ACTIVITY", "EVENT_CHECK", "EVENT_LOGOUT"] as const) {
     assert.match(protocol, new RegExp(`^${name} = "${codes[name]}"$`, "m"));
   }
 });

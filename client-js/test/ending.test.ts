@@ -64,7 +64,7 @@ describe("a kick", () => {
     const browser = new FakeBrowser();
     const tab = await liveA(browser);
     tab.link.end(endFor("A"));
-    tab.link.events.closed();
+    tab.link.events.refused("");
     tab.wake("awake");
     tab.guard.start();
     await browser.clock.pass(600_000);
@@ -157,7 +157,7 @@ describe("several tabs", () => {
   it("end together, even those whose socket is dead, and one of them calls the app's logout", async () => {
     const browser = new FakeBrowser();
     const tabs = [await liveA(browser), await liveA(browser), await liveA(browser)];
-    tabs[1]?.link.events.closed();
+    tabs[1]?.link.events.refused("");
     tabs[0]?.link.end(endFor("A"));
     tabs[2]?.link.end(endFor("A"));
     await settled();

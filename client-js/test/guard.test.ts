@@ -110,7 +110,7 @@ describe("tickets", () => {
     const browser = new FakeBrowser();
     const tab = await browser.liveTab({ ticket: () => Promise.resolve(A.ticket) }, { ...live, ticket: "fresh" });
     assert.deepEqual(tab.links[0]?.credentials, A);
-    tab.link.events.closed();
+    tab.link.events.refused("");
     await browser.clock.pass(1_000);
     assert.deepEqual(tab.link.credentials, { ticket: "fresh" });
   });
@@ -176,7 +176,7 @@ describe("tickets", () => {
     const saved: string[] = [];
     const beforeForcedLogout = (end: SessionEnd): unknown => saved.push(end.reason);
     const tab = await browser.liveTab({ ticket: () => tickets.shift() ?? "", logoutUrl: "/logout", beforeForcedLogout }, live);
-    tab.link.events.closed();
+    tab.link.events.refused("");
     await browser.clock.pass(1_000);
     tab.link.events.refused("ticket-expired", null);
     await browser.clock.pass(2_000);
@@ -189,7 +189,7 @@ describe("tickets", () => {
     const spare = [ticketFor("A")];
     const ticket = (): Promise<string> => (spare.length ? Promise.resolve(spare.pop()!) : Promise.reject(new NoTicket("/ticket", 401)));
     const tab = await browser.liveTab({ ticket }, live);
-    tab.link.events.closed();
+    tab.link.events.refused("");
     await browser.clock.pass(1_000);
     tab.link.events.refused("ticket-expired", null);
     await settled();
@@ -204,7 +204,7 @@ describe("tickets", () => {
   it("that cannot be had any more stop the guard, and hide the page from its deadline on", async () => {
     const browser = new FakeBrowser();
     const tab = await browser.liveTab(A, payloadFor("A", 10, { idle_ms: 60_000, warn_ms: 0 }));
-    tab.link.events.closed();
+    tab.link.events.refused("");
     await browser.clock.pass(1_000);
     tab.link.events.refused("ticket-expired", null);
     assert.equal(tab.guard.getState().phase, "stopped");
@@ -290,9 +290,9 @@ describe("questions", () => {
   it("check() rejects when the server cannot be reached, and when it only keeps silent", async () => {
     const browser = new FakeBrowser();
     const tab = await browser.liveTab(A, live);
-    tab.link.events.closed();
+    tab.link.events.refused("");
     const refused = assert.rejects(tab.guard.check(), { code: "unreachable" });
-    tab.link.events.closed();
+    tab.link.events.refused("");
     await refused;
     assert.equal(tab.guard.getState().phase, "unreachable");
     const silent = assert.rejects(tab.guard.check(), { code: "unreachable" });
@@ -386,7 +386,7 @@ describe("activity", () => {
   it("of a time without connection is reported after it, with its age", async () => {
     const browser = new FakeBrowser();
     const tab = await browser.liveTab(A, live);
-    tab.link.events.closed();
+    tab.link.events.refused("");
     tab.input();
     await browser.clock.pass(3_000);
     tab.link.join(live);
@@ -456,7 +456,7 @@ describe("waking up", () => {
   it("says why the page is hidden when the server is away past the deadline, and shows it again after", async () => {
     const browser = new FakeBrowser();
     const tab = await browser.liveTab({ ...A, logoutUrl: "/logout" }, payloadFor("A", 10, { idle_ms: 10_000, warn_ms: 0 }));
-    tab.link.events.closed();
+    tab.link.events.refused("");
     await browser.clock.pass(10_000);
     assert.equal(tab.screen.at(-1), "cover unreachable");
     assert.equal(tab.guard.getState().phase, "unreachable");

@@ -29,8 +29,7 @@ function recorder(): { told: string[]; events: LinkEvents } {
   const events: LinkEvents = {
     joined: () => told.push("joined"),
     message: (name, payload) => told.push(`${name} ${(payload as { session: string }).session}`),
-    refused: (code, data) => told.push(`refused ${code} ${JSON.stringify(data)}`),
-    closed: () => told.push("closed"),
+    refused: (code, data) => told.push(code ? `refused ${code} ${JSON.stringify(data)}` : "closed"),
   };
   return { told, events };
 }
@@ -239,7 +238,7 @@ describe("reach", () => {
 
   it("asks over HTTP while no socket gets through, and leaves that when one does", async () => {
     const { clock, sockets, polls, told, connection } = reach();
-    sockets[0]?.events.closed();
+    sockets[0]?.events.refused("");
     polls[0]?.events.joined();
     assert.equal(await connection.request("check", null), "http check");
     await clock.pass(60_000);
@@ -248,14 +247,14 @@ describe("reach", () => {
     assert.ok(polls[0]?.closedByPage);
     assert.equal(await connection.request("check", null), "socket check");
     assert.deepEqual(told, ["http", "live"]);
-    sockets.at(-1)?.events.closed();
+    sockets.at(-1)?.events.refused("");
     assert.equal(polls.length, 1, "first the socket again");
   });
 
   it("is unreachable when neither way works, and tries both on", async () => {
     const { clock, sockets, polls, told } = reach();
-    sockets[0]?.events.closed();
-    polls[0]?.events.closed();
+    sockets[0]?.events.refused("");
+    polls[0]?.events.refused("");
     assert.deepEqual(told, ["unreachable"]);
     await clock.pass(5_000);
     assert.equal(polls.length, 2);
@@ -265,7 +264,7 @@ describe("reach", () => {
   it("is over when either way says so", async () => {
     for (const over of ["sockets", "polls"] as const) {
       const all = reach();
-      all.sockets[0]?.events.closed();
+      all.sockets[0]?.events.refused("");
       await all.clock.pass(2_000);
       all[over].at(-1)?.events.refused("session-ended", null);
       const count = all.sockets.length + all.polls.length;
@@ -283,7 +282,7 @@ describe("a guard whose sockets are blocked", () => {
     const tab = browser.tab({ ticket: ticketFor("A"), logoutUrl: "/logout" });
     tab.http = true;
     tab.guard.start();
-    tab.link.events.closed();
+    tab.link.events.refused("");
     tab.polls[0]?.join(live);
     await settled();
     const { phase, connected } = tab.guard.getState();
@@ -301,7 +300,7 @@ describe("a guard whose sockets are blocked", () => {
     const tab = new FakeBrowser().tab({ room: "alice" });
     tab.guard.start();
     await settled();
-    tab.link.events.closed();
+    tab.link.events.refused("");
     await settled();
     assert.equal(tab.guard.getState().phase, "unreachable");
     assert.equal(tab.polls.length, 0);

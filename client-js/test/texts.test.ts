@@ -40,8 +40,8 @@ describe("languages", () => {
     assert.equal(told("logout", true), "You have logged out.");
     assert.equal(told("logout_everywhere", true), "You have logged out.");
     assert.equal(told("logout", false), "You ended this session from another device.");
-    assert.equal(told("logout_everywhere", false), "You logged out everywhere, from another device.");
-    assert.equal(told("logout_everywhere"), "You logged out everywhere, from another device.");
+    assert.equal(told("logout_everywhere", false), "You logged out everywhere from another device.");
+    assert.equal(told("logout_everywhere"), "You logged out everywhere from another device.");
     assert.equal(explanationOf(textsFrom(de), endFor("A", "logout_everywhere", { by })), "Sie haben sich von einem anderen Gerät aus überall abgemeldet.");
     assert.equal(told("displaced", false), "the server's");
   });

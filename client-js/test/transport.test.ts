@@ -77,8 +77,7 @@ function openSio(): { clock: FakeClock; socket: FakeSocket; told: string[]; link
         told.push(`${name} ${JSON.stringify(payload)}`);
         if (ack) acks.push(ack);
       },
-      refused: (code, data) => told.push(`refused ${code} ${JSON.stringify(data)}`),
-      closed: () => told.push("closed"),
+      refused: (code, data) => told.push(code ? `refused ${code} ${JSON.stringify(data)}` : "closed"),
     },
   );
   return { clock, socket, told, link, acks, urls };
@@ -99,6 +98,16 @@ describe("one link over a WebSocket", () => {
     assert.equal(acks.length, 1);
     acks[0]?.();
     assert.equal(socket.sent.at(-1), "433[]");
+  });
+
+  it("closes itself when the server is about to end", () => {
+    const { socket, told, link } = openSio();
+    socket.get(OPEN);
+    socket.get("40{}");
+    socket.get('42["drain",{"retry_ms":7}]');
+    assert.deepEqual(told, ["joined", 'refused drain {"retry_ms":7}']);
+    assert.ok(socket.closed);
+    assert.ok(!link.alive());
   });
 
   it("gives each request the answer that is its own", async () => {
@@ -187,8 +196,7 @@ describe("one link over a WebSocket", () => {
     sioLink("wss://e.example/", () => { throw new Error("blocked by the page's policy"); }, clock, { ticket: "t" }, {
       joined: () => told.push("joined"),
       message: () => told.push("message"),
-      refused: () => told.push("refused"),
-      closed: () => told.push("closed"),
+      refused: (code) => told.push(code || "closed"),
     });
     assert.deepEqual(told, []);
     await clock.pass(0);
@@ -233,7 +241,7 @@ describe("the connection", () => {
     await assert.rejects(asked, /not connected/);
     links[0]?.events.joined();
     assert.equal(await asked(), null);
-    links[0]?.events.closed();
+    links[0]?.events.refused("");
     await assert.rejects(asked, /not connected/);
     connection.close();
     await assert.rejects(asked, /not connected/);
@@ -245,7 +253,7 @@ describe("the connection", () => {
     const gaps: number[] = [];
     for (let attempt = 0; attempt < 7; attempt++) {
       const before = clock.time;
-      links.at(-1)?.events.closed();
+      links.at(-1)?.events.refused("");
       while (links.length === attempt + 1) await clock.pass(100);
       gaps.push(clock.time - before);
     }
@@ -256,18 +264,18 @@ describe("the connection", () => {
     const { clock, links, connection } = keep();
     connection.connect();
     for (let i = 0; i < 4; i++) {
-      links.at(-1)?.events.closed();
+      links.at(-1)?.events.refused("");
       await clock.pass(30_000);
     }
     assert.equal(links.length, 5);
     links.at(-1)?.events.joined();
-    links.at(-1)?.events.closed();
+    links.at(-1)?.events.refused("");
     await clock.pass(7_999);
     assert.equal(links.length, 5);
     await clock.pass(1);
     links.at(-1)?.events.joined();
     await clock.pass(GOOD_LINK);
-    links.at(-1)?.events.closed();
+    links.at(-1)?.events.refused("");
     await clock.pass(500);
     assert.equal(links.length, 7);
   });
@@ -275,10 +283,10 @@ describe("the connection", () => {
   it("tells an attempt that failed from a link that was lost", () => {
     const { links, told, connection } = keep();
     connection.connect();
-    links[0]?.events.closed();
+    links[0]?.events.refused("");
     connection.wake();
     links[1]?.events.joined();
-    links[1]?.events.closed();
+    links[1]?.events.refused("");
     assert.deepEqual(told, ["unreachable", "joined", "dropped"]);
   });
 
@@ -291,6 +299,18 @@ describe("the connection", () => {
     assert.equal(links.length, 1);
     await clock.pass(501);
     assert.equal(links.length, 2);
+  });
+
+  it("leaves a server that is about to end, and comes back when it says", async () => {
+    const { clock, links, told, connection } = keep();
+    connection.connect();
+    links[0]?.events.joined();
+    links[0]?.events.refused("drain", { retry_ms: 5_000 });
+    await clock.pass(5_499);
+    assert.equal(links.length, 1);
+    await clock.pass(1);
+    assert.equal(links.length, 2);
+    assert.deepEqual(told, ["joined", "dropped"]);
   });
 
   it("does not come back after a refusal for good", async () => {
@@ -316,7 +336,7 @@ describe("the connection", () => {
     connection.wake();
     assert.equal(links.length, 2);
     assert.ok(links[0]?.closedByPage);
-    links[0].events.closed();
+    links[0].events.refused("");
     assert.deepEqual(told, ["joined", "dropped"]);
   });
 
@@ -335,7 +355,7 @@ describe("the connection", () => {
   it("leaves no timer behind", async () => {
     const { clock, links, connection } = keep();
     connection.connect();
-    links[0]?.events.closed();
+    links[0]?.events.refused("");
     connection.close();
     await settled();
     assert.equal(clock.waiting, 0);

@@ -182,7 +182,7 @@ export class FakeTab {
       openLink: () => (credentials, events) => browser.open(this.links, credentials, events),
       openPoll: () => (credentials, events) => {
         const link = browser.open(this.polls, credentials, events);
-        if (!this.http) setImmediate(() => { events.closed(); });
+        if (!this.http) setImmediate(() => { events.refused(""); });
         return link;
       },
       watchHttp: (watched, noticed) => {

@@ -75,7 +75,10 @@ class Keeper(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """See above. `idle_since` is when it was answered last, or opened; None while it is owed an answer."""
+    """See above. `idle_since` is when it was answered last, or opened; None while it is owed an answer.
+
+    `fast`: whether it may ask for what is answered without aiohttp.
+    """
 
     __slots__ = (
         "_answering",
@@ -83,6 +86,7 @@ class Connection(asyncio.Protocol):
         "_close_at",
         "_data",
         "_deadline",
+        "_fast",
         "_handler",
         "_head_ended",
         "_head_size",
@@ -98,8 +102,9 @@ class Connection(asyncio.Protocol):
         "idle_since",
     )
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Keeper, fast: bool) -> None:
         self._keeper = keeper
+        self._fast = fast
         self.idle_since: float | None = None
         self._data = bytearray()
         """What has come and is not looked at yet: a head without its end, or what was sent ahead of an answer."""
@@ -240,7 +245,7 @@ class Connection(asyncio.Protocol):
         if opening is not None and self._keeper.take_socket(opening, self._transport, data[size:]):
             self._leave()
             return
-        request = whole_request(data)
+        request = whole_request(data) if self._fast else None
         answer = None if request is None else self._keeper.fast_answer(request, self._peer)
         if answer is None:
             self._hand_over(data)

@@ -42,6 +42,10 @@ class Context:
     signals: Signals
     receivers: Receivers
     streams: set[asyncio.Transport] = field(default_factory=set)
+    internal_port: int | None = None
+    """The port that app servers have of their own, once it is known."""
+    draining: bool = False
+    """The process is about to end: it serves on, but nobody new is to be sent here."""
 
     def configure(self, settings: Settings) -> None:
         """New keys, origins, proxies and redirects."""
@@ -50,6 +54,13 @@ class Context:
         self.authkeys.configure(settings.callers)
         self.edge = edge_of(settings)
         self.receivers.configure(settings.signals)
+
+    def is_internal(self, request: web.Request) -> bool:
+        """Whether a request came by the port of app servers; with one port for all, each did."""
+        if self.internal_port is None or request.transport is None:
+            return True
+        name: tuple[str, int] = request.transport.get_extra_info("sockname")
+        return name[1] == self.internal_port
 
     def client_ip(self, request: web.Request) -> str:
         """The client's address, as far as trusted proxies tell it."""

@@ -22,6 +22,8 @@ HEALTH = ("/healthz", "/readyz")
 KEYED = ("/notify", "/v1/", "/metrics", "/signals/")
 """How the paths begin whose calls show a key, which is judged before the body."""
 
+INTERNAL = (*KEYED, FORWARD_AUTH, "/signals/", "/admin", "/docs", "/openapi.json")
+"""How the paths begin that `internal_port` takes away from `port`."""
 
 _WRONG_KEY = "a wrong key was shown: give the application the authkey of this server's configuration"
 _KEY_IN_URL = "a key was shown in a URL, which ends up in logs: send it in the Authorization header, and change the key"
@@ -32,6 +34,14 @@ _MISDIRECTED = "a request named a host that is not in `hostnames`: add the name 
 def host_of(request: web.Request) -> str:
     """The host that a request names; "" if none, for which aiohttp would ask the system, which may take long."""
     return request.host if "Host" in request.headers else ""
+
+
+@web.middleware
+async def internal_port(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Where app servers have a port of their own, the other one serves pages alone."""
+    if request.path.startswith(INTERNAL) and not request.app[CONTEXT].is_internal(request):
+        raise web.HTTPNotFound
+    return await handler(request)
 
 
 @web.middleware

@@ -46,6 +46,7 @@ async def scrape(request: web.Request, context: Context, _: Caller) -> web.Respo
     bodies.query(bodies.NoQuery, request)
     try:
         await context.registry.ping()
+        context.metrics.open_sessions.set(await context.overview.open_sessions())
         context.metrics.store_up.set(1)
     except StoreUnavailable:
         context.metrics.store_up.set(0)

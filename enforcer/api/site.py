@@ -9,6 +9,7 @@ from aiohttp import web
 from enforcer.api.context import CONTEXT
 from enforcer.api.guard import Handler
 from enforcer.api.sessions import json
+from enforcer.http.problems import Problem
 
 CROSS_ORIGIN = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
@@ -19,8 +20,11 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """`GET /readyz`: 200 only while the store answers; else 503 like every call that needs it."""
-    await request.app[CONTEXT].registry.ping()
+    """`GET /readyz`: 200 while the store answers, else 503 like every call that needs it; and 503 before a stop."""
+    context = request.app[CONTEXT]
+    if context.draining:
+        raise Problem("unavailable", "this process is about to end")
+    await context.registry.ping()
     return json({"status": "ready"})
 
 

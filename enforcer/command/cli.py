@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -23,6 +24,7 @@ from enforcer.domain.errors import ConfigError, EnforcerError, StartError
 from enforcer.process import descriptors, garbage, metrics
 from enforcer.process import loglines as logs
 from enforcer.process.listening import local_url, reserved_port, why_not_listening
+from enforcer.process.tasks import cancelled
 from enforcer.process.terminal import plain
 from enforcer.process.workers import Workers
 from enforcer.webhooks.signing import secret_text
@@ -77,14 +79,18 @@ def serve(arguments: argparse.Namespace) -> int:
 
 
 async def _serve_by_workers(config: Settings, arguments: argparse.Namespace) -> int:
-    """Several processes on one port."""
-    try:
-        keeper = reserved_port(config.ipaddr, config.port)
-    except OSError as error:
-        raise StartError(why_not_listening(config.ipaddr, config.port, error)) from None
-    with keeper:
-        config = config.model_copy(update={"port": keeper.getsockname()[1]})
-        workers = Workers(config.workers, _worker_arguments(config, arguments), lambda: _announce(config, config.port))
+    """Several processes on one port, or two."""
+    with contextlib.ExitStack() as keepers:
+        ports = {"port": _kept_port(keepers, "port", config.ipaddr, config.port)}
+        if config.internal is not None:
+            ports["internal_port"] = _kept_port(keepers, "internal_port", *config.internal)
+        config = config.model_copy(update=ports)
+        workers = Workers(
+            config.workers,
+            _worker_arguments(ports, arguments),
+            lambda: _announce(config),
+            config.drain_delay + config.drain_window,
+        )
         log.info("starting", extra={"version": __version__, "workers": config.workers})
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -95,19 +101,30 @@ async def _serve_by_workers(config: Settings, arguments: argparse.Namespace) -> 
     return status
 
 
-def _worker_arguments(config: Settings, arguments: argparse.Namespace) -> list[str]:
-    """The command line of a worker: what ours said, with the port that was found."""
-    given = _flags(arguments) | {"port": config.port}
+def _kept_port(keepers: contextlib.ExitStack, setting: str, host: str, port: int) -> int:
+    """Keeps a port for the workers; its number."""
+    try:
+        number: int = keepers.enter_context(reserved_port(host, port)).getsockname()[1]
+    except OSError as error:
+        raise StartError(why_not_listening(host, port, error, setting)) from None
+    return number
+
+
+def _worker_arguments(ports: dict[str, int], arguments: argparse.Namespace) -> list[str]:
+    """The command line of a worker: what ours said, with the ports that were found."""
+    given = _flags(arguments) | ports
     line = ["--config", str(path)] if (path := _config_path(arguments)) is not None else []
     for name, value in given.items():
         line += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
     return line
 
 
-def _announce(config: Settings, port: int) -> None:
-    """What a start says when it is done."""
-    address = local_url(config.ipaddr, port)
+def _announce(config: Settings) -> None:
+    """What a start says when it is done; the ports are those that were found."""
+    address = local_url(config.ipaddr, config.port)
     print(f"Enforcer {__version__} is listening on {address}", flush=True)
+    if config.internal is not None:
+        print(f"App servers find it at {local_url(*config.internal)}", flush=True)
     if config.demo:
         print(f"Open {address}/demo in two browser windows.", flush=True)
 
@@ -115,18 +132,23 @@ def _announce(config: Settings, port: int) -> None:
 async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
     from enforcer.app import Server  # it takes longer to load than all else, and no other command needs it
 
-    stopping = asyncio.Event()
+    stopping, at_once = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        """The second time, it is not drained any more."""
+        (at_once if stopping.is_set() else stopping).set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stop)
     worker: int | None = getattr(arguments, "worker", None)
     orphaned = asyncio.Event()
 
     def bereft() -> None:
         """Whoever started us holds the other end: when that is gone, so are we."""
         loop.remove_reader(sys.stdin.fileno())
-        orphaned.set()
-        stopping.set()
+        for event in (orphaned, stopping, at_once):
+            event.set()
 
     if worker is not None:
         loop.add_reader(sys.stdin.fileno(), bereft)
@@ -135,15 +157,25 @@ async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
     await server.start()
     garbage.settle()
     log.info("started", extra={"version": __version__, "address": local_url(config.ipaddr, server.port)})
-    _announce(config, server.port)
+    _announce(config.model_copy(update={"port": server.port, "internal_port": server.internal_port}))
     try:
         await stopping.wait()
         log.info("stopping")
+        await _drained(server, at_once)
     finally:
         await server.stop()
         log.info("stopped")
         if orphaned.is_set():
             metrics.remove_directory()  # which nobody else will
+
+
+async def _drained(server: "Server", at_once: asyncio.Event) -> None:
+    """Returns when the server is drained, or is to stop at once."""
+    draining, hurry = asyncio.create_task(server.drain()), asyncio.create_task(at_once.wait())
+    await asyncio.wait([draining, hurry], return_when=asyncio.FIRST_COMPLETED)
+    if draining.done():
+        draining.result()
+    await cancelled([draining, hurry])
 
 
 def _reload(server: "Server", arguments: argparse.Namespace) -> None:

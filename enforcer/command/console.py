@@ -52,7 +52,7 @@ class Console:
     """Calls the server that the configuration describes, or the one at `url`."""
 
     def __init__(self, settings: Settings, url: str | None) -> None:
-        self._url = (url or local_url(settings.ipaddr, settings.port)).rstrip("/")
+        self._url = (url or local_url(*(settings.internal or (settings.ipaddr, settings.port)))).rstrip("/")
         self._key = settings.authkeys[0]
 
     def call(

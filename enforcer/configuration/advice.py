@@ -26,6 +26,10 @@ SHORTEST_WARNING = 20.0
 """Seconds that WCAG 2.2.1 asks for."""
 REPEATED_AFTER = 3.0
 """Seconds after which the news of an end is repeated for the last time."""
+SHORTEST_GRACE = 20.0
+"""Seconds that `deploy/enforcer.service` gives a stop; other platforms give 10 (Docker) or 30 (Kubernetes)."""
+END_WITHIN = 10.0
+"""Seconds of a stop without its drain."""
 WITHIN = 2.0
 """Seconds that a Redis has to answer."""
 
@@ -77,6 +81,11 @@ def _contradictions(s: Settings) -> Iterator[str]:
         yield (
             f"max_sessions {s.max_sessions} is more than max_connections_per_room {s.max_connections_per_room}, "
             "so the last of a user's sessions cannot connect"
+        )
+    if s.drain_delay + s.drain_window > SHORTEST_GRACE - END_WITHIN:
+        yield (
+            f"a stop takes up to {s.drain_delay + s.drain_window + END_WITHIN:.15g} s: whoever runs the process must"
+            " wait as long before killing it (terminationGracePeriodSeconds, TimeoutStopSec, stop_grace_period)"
         )
     if s.workers > usable_cores():
         yield f"workers {s.workers} is more than the {usable_cores()} processors that this process may use"
@@ -185,14 +194,18 @@ def preflight(settings: Settings) -> tuple[list[str], list[str]]:
     """What would keep a start from succeeding here: errors, and warnings where it may be another's or passing."""
     errors: list[str] = []
     found: list[str] = []
-    try:
-        try_to_listen(settings.ipaddr, settings.port)
-    except OSError as error:
-        told = why_not_listening(settings.ipaddr, settings.port, error)
-        if error.errno == errno.EADDRINUSE:
-            found.append(f"{told}; fine if it is this server that runs there")
-        else:
-            errors.append(told)
+    places = {"port": (settings.ipaddr, settings.port), "internal_port": settings.internal}
+    for setting, place in places.items():
+        if place is None:
+            continue
+        try:
+            try_to_listen(*place)
+        except OSError as error:
+            told = why_not_listening(*place, error, setting)
+            if error.errno == errno.EADDRINUSE:
+                found.append(f"{told}; fine if it is this server that runs there")
+            else:
+                errors.append(told)
     if settings.store.startswith("sqlite:///"):
         errors += _wrong_with_file(Path(settings.store.removeprefix("sqlite:///")))
     elif is_redis(settings.store):

@@ -72,6 +72,11 @@ def load(
     if settings.forward_auth is not None and settings.join == "open":
         problems.append('forward_auth: with `join` "open" there are no tickets that a proxy could show')
     problems += signals.wrong_with(settings.signals, settings.join, settings.callers)
+    if settings.internal_port is None:
+        if settings.internal_ipaddr is not None:
+            problems.append("internal_ipaddr: it is the address of `internal_port`, which is not set")
+    elif settings.internal_port and settings.internal_port == settings.port:
+        problems.append("internal_port: it is `port` too; requests are told apart by their ports, so give it another")
     if settings.event_name in RESERVED_EVENTS:
         problems.append(f"event_name: {settings.event_name!r} is taken by the protocol; choose another")
     if problems:

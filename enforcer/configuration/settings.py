@@ -33,7 +33,7 @@ MIN_KEY_LENGTH = 32
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
 RESERVED_EVENTS = frozenset(
-    {"connect", "connect_error", "disconnect", "session", "activity", "check", "logout", "message"}
+    {"connect", "connect_error", "disconnect", "session", "activity", "check", "logout", "drain", "message"}
 )
 
 
@@ -191,6 +191,7 @@ LONGEST = 10 * 365 * 86400.0
 _Seconds = Annotated[float, Field(ge=1, le=LONGEST)]
 Duration = Annotated[_Seconds, BeforeValidator(duration)]
 OptionalDuration = Annotated[_Seconds | None, BeforeValidator(_optional_duration)]
+Drain = Annotated[float, Field(ge=0, le=3600), BeforeValidator(duration)]
 
 
 class SlotSettings(BaseModel):
@@ -313,6 +314,10 @@ class Settings(BaseSettings):
     """a key that may do nothing but open /metrics"""
     keys: Annotated[tuple[KeySettings, ...], BeforeValidator(_list_of_keys), AfterValidator(_named)] = ()
     """keys of single applications: a name, the key or key_file, what it may, and the rooms that it sees"""
+    internal_port: Annotated[int | None, Field(ge=0, le=65535)] = None
+    """a TCP port of its own for app servers, metrics, proxies and the console; port then serves pages alone"""
+    internal_ipaddr: str | None = None
+    """address to listen on with internal_port; none: ipaddr"""
     store: Annotated[str, BeforeValidator(_store)] = "sqlite:///enforcer.db"
     """sqlite:///FILE, sqlite:////absolute/FILE, redis://HOST:PORT/DB, or memory:// which forgets"""
     workers: Annotated[int, Field(ge=1, le=256), BeforeValidator(_workers)] = 1
@@ -375,12 +380,21 @@ class Settings(BaseSettings):
     """who is told what has happened, each with a name, an address and a secret"""
     event_name: Annotated[str, Field(min_length=1, max_length=64)] = "force-logout"
     """the name of the event that ends a page"""
+    drain_delay: Drain = 0.0
+    """after SIGTERM: how long everything is served on while /readyz says 503"""
+    drain_window: Drain = 0.0
+    """after drain_delay: the time over which sockets are closed evenly"""
     log_format: Literal["text", "json"] = "text"
     """lines of the log on stderr"""
     device_ends: Literal["elevated", "ticket", "off"] = "elevated"
     """what a page shows to end other sessions of its user: elevated, an elevated ticket; ticket, its own; off, never"""
     demo: bool = False
     """serves the demo page"""
+
+    @property
+    def internal(self) -> tuple[str, int] | None:
+        """Where to listen for app servers, if they have a port of their own."""
+        return None if self.internal_port is None else (self.internal_ipaddr or self.ipaddr, self.internal_port)
 
     @property
     def authkeys(self) -> tuple[str, ...]:

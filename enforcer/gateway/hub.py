@@ -73,6 +73,10 @@ class Hub:
         """How many of its sockets are of a block of addresses."""
         return self._by_block.get(block, 0)
 
+    def listening(self) -> list[Link]:
+        """The joined sockets of sessions that are live as far as is known here."""
+        return [link for links in self._rooms.values() for link in links if link.joined and link.listens()]
+
     def configure(self, office: TicketOffice, settings: Settings) -> None:
         """New settings, for what happens from now on."""
         self._office = office

@@ -6,6 +6,7 @@ close the socket, and nothing is ever sent to an empty target, which python-sock
 """
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Callable, Coroutine
@@ -32,6 +33,8 @@ from enforcer.gateway.visitor import Visitor
 
 log = logging.getLogger(__name__)
 
+TAKEN_WITHIN = 1.0
+"""Seconds in which a page takes what was sent last, before it is closed."""
 _NAMESPACE = "/"
 _POLLED = frozenset({"1", "3"})
 """Packets of Engine.IO that a page may send over polling, but for messages."""
@@ -123,6 +126,9 @@ class _PolledSocket:
     def disconnect(self) -> None:
         self._server.leave(self)
 
+    def go_away(self) -> None:
+        self._server.go_away(self.eio_sid)
+
     def cut(self) -> None:
         self._server.cut(self.eio_sid)
 
@@ -187,6 +193,18 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
     def cut(self, eio_sid: str, code: int = WSCloseCode.POLICY_VIOLATION) -> None:
         """Closes the transport of one socket."""
         self._soon(self.end(eio_sid, code))
+
+    def go_away(self, eio_sid: str) -> None:
+        """Closes it with 1001, after what was sent."""
+        self._soon(self._end_behind(eio_sid))
+
+    async def _end_behind(self, eio_sid: str) -> None:
+        eio_socket = self.eio.sockets.get(eio_sid)
+        if eio_socket is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TAKEN_WITHIN):
+                    await eio_socket.queue.join()
+            await self.end(eio_sid, WSCloseCode.GOING_AWAY)
 
     async def end(self, eio_sid: str, code: int) -> None:
         """As `cut`, at once. An unknown id is nobody's (engineio would take None for everybody)."""

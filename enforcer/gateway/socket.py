@@ -53,6 +53,10 @@ class Socket(Protocol):
         """Takes the socket out of the namespace (it will not reconnect by itself), after what was sent."""
         ...
 
+    def go_away(self) -> None:
+        """Closes the transport with 1001, after what was sent: this process is about to end."""
+        ...
+
     def cut(self) -> None:
         """Closes the transport; the page takes it for a lost connection."""
         ...

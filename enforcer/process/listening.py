@@ -40,16 +40,16 @@ def try_to_listen(ipaddr: str, port: int) -> None:
             trial.listen(1)
 
 
-def why_not_listening(ipaddr: str, port: int, error: OSError) -> str:
-    """One line for the operator."""
+def why_not_listening(ipaddr: str, port: int, error: OSError, setting: str = "port") -> str:
+    """One line for the operator; `setting` is the one of the port."""
     where = f"{ipaddr} port {port}"
     match error.errno:
         case errno.EADDRINUSE:
-            return f"{where} is in use; stop the other process, or change `port`"
+            return f"{where} is in use; stop the other process, or change `{setting}`"
         case errno.EACCES:
             return f"{where} needs more rights than this user has; take a port above 1023"
         case errno.EADDRNOTAVAIL:
-            return f"{ipaddr} is not an address of this machine; change `ipaddr`"
+            return f"{ipaddr} is not an address of this machine; change `{setting.replace('port', 'ipaddr')}`"
         case _:
             return f"cannot listen on {where}: {error.strerror or error}"
 

@@ -140,6 +140,9 @@ class Metrics:
         self.open_sockets = Gauge(
             "enforcer_open_sockets", "Sockets that are joined to a session", registry=r, multiprocess_mode="livesum"
         )
+        self.open_sessions = Gauge(
+            "enforcer_open_sessions", "Live sessions in the store", registry=r, multiprocess_mode="livemostrecent"
+        )
         self.streams = Gauge(
             "enforcer_streams", "Readers of the stream of events", registry=r, multiprocess_mode="livesum"
         )

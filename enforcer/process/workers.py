@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 READY = b"is listening on"
 """What a worker's first line says."""
 END_WITHIN = 12.0
-"""Seconds that a worker has to end; longer than it needs."""
+"""Seconds that a worker has to end when it is drained; longer than it needs."""
 RESTART_FROM, RESTART_TO = 0.5, 10.0
 """Seconds before a worker is started again; doubled while it does not stay up."""
 STAYED_UP = 30.0
@@ -29,10 +29,14 @@ STAYED_UP = 30.0
 
 
 class Workers:
-    """`count` processes with these arguments. `started` is called once, when all have been ready."""
+    """`count` processes with these arguments. `started` is called once, when all have been ready.
 
-    def __init__(self, count: int, arguments: Sequence[str], started: Callable[[], None]) -> None:
+    `drain` is how many seconds they may serve on after they were told to end.
+    """
+
+    def __init__(self, count: int, arguments: Sequence[str], started: Callable[[], None], drain: float) -> None:
         self._count = count
+        self._end_within = drain + END_WITHIN
         self._arguments = arguments
         self._started = started
         self._running: dict[int, asyncio.subprocess.Process] = {}
@@ -49,7 +53,7 @@ class Workers:
         return self._failed or 0
 
     def stop(self) -> None:
-        """Ends them all."""
+        """Ends them all; the second time, without a drain."""
         self._stopping.set()
         self.signal(signal.SIGTERM)
 
@@ -107,6 +111,6 @@ class Workers:
         ended, stopping = asyncio.create_task(process.wait()), asyncio.create_task(self._stopping.wait())
         await asyncio.wait([ended, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if not (await asyncio.wait([ended], timeout=END_WITHIN))[0]:
+        if not (await asyncio.wait([ended], timeout=self._end_within))[0]:
             process.kill()
         return await ended

@@ -39,6 +39,10 @@ class Overview:
         """Whether there may be other processes."""
         return self._store.shared is not None
 
+    async def open_sessions(self) -> int:
+        """How many live sessions there are. Raises StoreUnavailable."""
+        return await self._store.open_sessions()
+
     async def announce(self) -> None:
         """Tells the other processes how it goes here, if there may be any."""
         if self._store.shared is not None:
@@ -61,7 +65,7 @@ class Overview:
             ends.update(node.pop("ends_per_minute"))
             kicks.update({int(n): count for n, count in node.pop("kicks").items()})
         return {
-            "open_sessions": await self._store.open_sessions(),
+            "open_sessions": await self.open_sessions(),
             "online": sum(node["online"] for node in nodes),
             "sockets": sum(node["sockets"] for node in nodes),
             "logins_per_minute": sum(node.pop("logins_per_minute") for node in nodes),

@@ -29,6 +29,7 @@ from enforcer.domain.model import AuditEvent, EndReason
 from enforcer.process.metrics import Metrics
 from tests.running import ROOT
 
+TROUBLESHOOTING = (ROOT / "docs/troubleshooting.md").read_text()
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 CLIENT_CODES = (ROOT / "client-js/src/codes.ts").read_text()
@@ -84,6 +85,20 @@ def test_each_route_has_an_entry(route: web.RouteDef) -> None:
     if route.method == "OPTIONS" or route.path.startswith("/docs/"):
         return
     assert f"`{route.method} {route.path}`" in PROTOCOL
+
+
+@pytest.mark.parametrize("code", protocol.PROBLEMS)
+def test_each_code_has_its_remedy(code: str) -> None:
+    """In the page to which the error itself leads."""
+    assert f"\n### {code}\n" in TROUBLESHOOTING
+
+
+def test_each_line_of_the_console_has_its_remedy() -> None:
+    """Every code that the client raises by itself."""
+    sources = [path.read_text() for path in (ROOT / "client-js/src").glob("*.ts")]
+    raised = {code for source in sources for code in re.findall(r'raise\("([\w-]+)"', source)}
+    assert raised, "the client raises nothing: the pattern is wrong"
+    assert [code for code in raised if f"`session-guard: {code}`" not in TROUBLESHOOTING] == []
 
 
 @pytest.mark.parametrize("code", protocol.PROBLEMS)

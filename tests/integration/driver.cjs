@@ -58,8 +58,7 @@ function ownLink({ url, auth, query, acks }, happened) {
       happened(name, payload ?? null);
       if (ack !== null && acks) ack();
     },
-    refused: (code, data) => happened("connect_error", { message: code, data: data ?? null }),
-    closed: (why) => (joined ? happened("disconnect", why) : happened("connect_error", { message: why, data: null })),
+    refused: (code, data) => (joined ? happened("disconnect", code) : happened("connect_error", { message: code, data: data ?? null })),
   });
   return {
     emit: (event, ...args) => {

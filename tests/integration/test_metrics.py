@@ -1,6 +1,9 @@
 """`GET /metrics`: who may see it, what it counts, and what it never shows."""
 
+import base64
+import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.pages import Opener
 from tests.redis_server import RedisServer
-from tests.running import EnforcerProcess, until
+from tests.running import ROOT, EnforcerProcess, free_port, until
 
 KEY = "Wm4tQ8zR1nV6kY3bJ9cX5hD2gS7fL0pA-metrics"
 OTHER_KEY = "Gh6dN2sK9wB4vT7mZ1xC8qE5rU3yF0jP-metrics"
@@ -398,3 +401,45 @@ def test_a_variable_of_somebody_else_changes_nothing(tmp_path: Path) -> None:
         server.login("alice")
         assert Counts(server)("enforcer_logins_total") == 1
         assert not list(elsewhere.iterdir())
+
+
+# ---- who reads it -----------------------------------------------------------------------------------
+
+OF_PROMETHEUS = {"instance", "le"}
+"""Labels that a scrape adds, and those of buckets."""
+
+
+def queries() -> list[str]:
+    """Each of the dashboard and of the alerts."""
+    dashboard = json.loads((ROOT / "deploy/grafana/enforcer.json").read_text())
+    shown = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    alerts = (ROOT / "deploy/prometheus/alerts.yaml").read_text()
+    return [*shown, *re.findall(r"expr: (?:>-)?\s*(.*?)\n +(?:for|labels):", alerts, re.DOTALL)]
+
+
+def test_the_dashboard_and_the_alerts_ask_for_what_there_is(tmp_path: Path, open_ws: Opener) -> None:
+    """Each name is a sample of a real scrape that has the labels which the query goes by."""
+    secret = "whsec_" + base64.b64encode(b"s" * 32).decode()
+    hook = {"name": "gone", "url": f"http://127.0.0.1:{free_port()}/", "secret": secret, "allow_private": True}
+    with EnforcerProcess(tmp_path / "enforcer", webhooks=[hook]) as server:
+        first = server.login("alice")
+        page = open_ws(server, auth={"ticket": first["ticket"]})
+        page.joined()
+        server.login("alice")
+        page.take("force-logout")
+        server.call("GET", "/v1/sessions/unknown")
+        until(lambda: Counts(server)("enforcer_kick_delivery_seconds_count") == 1)
+        until(lambda: Counts(server)("enforcer_webhook_tries_total") >= 1)
+        samples = Counts(server).samples
+    asked = queries()
+    assert len(asked) > 20
+    for query in asked:
+        named = re.findall(r"\b(?:enforcer|process)_\w+", query)
+        assert named, query
+        by = {label for labels in re.findall(r"by \(([^)]*)\)", query) for label in labels.split(", ")}
+        chosen = {label for labels in re.findall(r"\{([^}]*)\}", query) for label in re.findall(r"(\w+)[=!]", labels)}
+        for name in named:
+            found = [sample.labels for sample in samples if sample.name == name]
+            assert found, f"{name} is in no scrape: {query}"
+            for label in (by | chosen) - OF_PROMETHEUS:
+                assert any(label in labels for labels in found), f"{name} has no {label}: {query}"

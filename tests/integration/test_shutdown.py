@@ -1,6 +1,8 @@
 """SIGTERM: pages are sent elsewhere, what was noticed is written, the process ends well and soon."""
 
 import asyncio
+import contextlib
+import json
 import time
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from tests.integration.pages import Opener
 from tests.integration.raw import RawSocket
-from tests.running import EnforcerProcess
+from tests.running import EnforcerProcess, until
 
 
 @pytest.mark.parametrize("store", ["memory://", "sqlite"])
@@ -46,6 +48,62 @@ def test_a_page_comes_back_after_a_restart(tmp_path: Path, open_page: Opener) ->
         assert server.record(login["session"])["active"] is True
         again = open_page(server, auth={"ticket": login["ticket"]})
         assert again.joined()["epoch"] == login["epoch"]
+
+
+async def test_a_drain_sends_pages_elsewhere_evenly(tmp_path: Path, engine: str) -> None:
+    """First only `/readyz` says so; then the sockets are closed one after the other, and the process ends with them."""
+    server = EnforcerProcess(tmp_path / "enforcer", drain_delay=1, drain_window=2).start()
+    try:
+        async with contextlib.AsyncExitStack() as pages, httpx.AsyncClient() as client:
+            sockets = [await pages.enter_async_context(RawSocket(server, engine)) for _ in range(8)]
+            for n, socket in enumerate(sockets):
+                await socket.join(server.login(f"u{n}")["ticket"])
+            assert server.popen is not None
+            stop = asyncio.create_task(asyncio.to_thread(server.popen.wait, 15))
+            server.popen.terminate()
+            began = time.monotonic()
+            await sockets[0].untouched()
+            while (ready := await client.get(f"{server.url}/readyz")).status_code == 200:
+                assert time.monotonic() < began + 5
+            assert (ready.status_code, ready.json()["code"]) == (503, "unavailable")
+            assert server.login("late")["created"]
+            left = await asyncio.gather(*(drained(socket) for socket in sockets))
+            assert await stop == 0
+            ended = time.monotonic()
+    finally:
+        server.stop()
+    times = sorted(at - began for at, _ in left)
+    assert times[0] >= 1  # all are served for drain_delay
+    assert times[-1] - times[0] >= 1  # eight sockets in two seconds: a quarter of a second apart
+    assert ended - began < 10
+    # What they are told is when the process will be gone: nobody else can serve SQLite's sessions.
+    assert all(0 < retry_ms <= 2000 for _, retry_ms in left)
+    assert "Traceback" not in server.read_log()
+
+
+async def drained(socket: RawSocket) -> tuple[float, int]:
+    """Waits for the `drain` and the close behind it; when that was, and when the page may come back."""
+    name, payload = json.loads((await socket.packet())[2:])
+    at = time.monotonic()
+    assert name == "drain"
+    assert await socket.closed() == 1001
+    return at, payload["retry_ms"]
+
+
+async def test_a_second_signal_ends_a_drain_at_once(tmp_path: Path) -> None:
+    """Whoever is in a hurry does not wait; without sockets nobody waits for the window either."""
+    server = EnforcerProcess(tmp_path / "enforcer", drain_delay=60, drain_window=60).start()
+    try:
+        async with RawSocket(server) as page:
+            await page.join(server.login("alice")["ticket"])
+            assert server.popen is not None
+            server.popen.terminate()
+            await asyncio.to_thread(until, lambda: httpx.get(f"{server.url}/readyz").status_code == 503)
+            server.popen.terminate()
+            assert await page.closed() == 1001
+            assert await asyncio.to_thread(server.popen.wait, 10) == 0
+    finally:
+        server.stop()
 
 
 def test_what_was_noticed_last_is_written(tmp_path: Path, open_ws: Opener) -> None:

@@ -41,7 +41,7 @@ export function pollLink(server: string, call: Call, clock: Clock, random: () =>
   const fail = (): void => {
     if (over) return;
     end();
-    events.closed();
+    events.refused("");
   };
 
   /** One question; resolves as the ack of a socket would. */

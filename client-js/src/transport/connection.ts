@@ -64,23 +64,17 @@ export function keepConnected(
       refused(code, data) {
         if (link !== mine) return;
         link = null;
-        joinedAt = Infinity;
         if (verdict(code) === "retry") lost(waitAsked(data));
         else {
           wanted = false;
           events.refused(code, data);
         }
       },
-      closed() {
-        if (link !== mine) return;
-        link = null;
-        lost();
-      },
     });
     link = mine;
   };
 
-  const lost = (floor = 0): void => {
+  const lost = (floor: number): void => {
     if (!wanted) return;
     const now = clock.now();
     const since = joinedAt;

@@ -2,7 +2,7 @@
  * The seam between the guard and a way to the server.
  *
  * Contract of a `Link`, the same for every transport:
- * - It is one attempt: it opens by itself, tries once, and ends with exactly one of `refused` or `closed`; after that,
+ * - It is one attempt: it opens by itself, tries once, and ends with one `refused`; after that,
  *   and after `close()`, it calls nothing any more.
  * - `joined` comes at most once, and before every `message`.
  * - `request` is for a link that has joined, and is not over. It resolves with the server's ack, and rejects when the time is
@@ -22,9 +22,8 @@ export interface LinkEvents {
   pinged?(): void;
   /** `ack` is null when the server wants none. */
   message(name: string, payload: unknown, ack: (() => void) | null): void;
-  /** The server spoke and said no. */
-  refused(code: string, data: unknown): void;
-  closed(): void;
+  /** It is over. @param code why the server would not have it; "" when it was lost, or never came about */
+  refused(code: string, data?: unknown): void;
 }
 
 export interface Link {

@@ -1,6 +1,7 @@
 /** A link over one native WebSocket that speaks Socket.IO. Contract: `link.ts`. Wire: `packet.ts`. */
 
 import type { Clock } from "../clock.ts";
+import { EVENT_DRAIN } from "../codes.ts";
 import type { Members } from "../core/wire.ts";
 import { ACK_LIMIT, type Credentials, type Link, type LinkEvents } from "./link.ts";
 import { ACK, CLOSE, CONNECT, CONNECT_ERROR, decode, DISCONNECT, encode, EVENT, OPEN, PING, PONG, type Handshake, type Packet } from "./packet.ts";
@@ -44,7 +45,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
   const fail = (): void => {
     if (over) return;
     end();
-    events.closed();
+    events.refused("");
   };
   const send = (type: string, data?: unknown, id?: string): void => {
     socket?.send(encode(type, data, id));
@@ -71,6 +72,9 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
       end();
       const { message, data: more } = (data ?? {}) as Members;
       events.refused(String(message), more);
+    } else if (first === EVENT_DRAIN) {
+      end();
+      events.refused(first, second);
     } else if (type === EVENT) {
       events.message(String(first), second, id ? () => { send(ACK, [], id); } : null);
     } else if (type === ACK) {
@@ -103,7 +107,7 @@ export function sioLink(url: string, open: (url: string) => Socket, clock: Clock
     // An error event is always followed by this one.
     socket.onclose = fail;
   } catch {
-    // A Content-Security-Policy can throw here. The contract promises `closed`, but never before returning.
+    // A Content-Security-Policy can throw here. The contract promises `refused`, but never before returning.
     clock.after(0, fail);
   }
 

@@ -28,7 +28,7 @@ const ENGLISH: Texts = {
   explanations: {
     logout: "You have logged out.",
     logout_other: "You ended this session from another device.",
-    logout_everywhere: "You logged out everywhere, from another device.",
+    logout_everywhere: "You logged out everywhere from another device.",
     lost: "Your session is no longer valid.",
   },
   when: "When",

@@ -145,6 +145,9 @@ class DirectSocket(asyncio.Protocol):
             self._write(text_frame(packets.disconnected()))
             self._leave()
 
+    def go_away(self) -> None:
+        self.close(CloseCode.GOING_AWAY)
+
     def cut(self) -> None:
         self.close(CloseCode.POLICY_VIOLATION)
 

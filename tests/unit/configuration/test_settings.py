@@ -84,6 +84,9 @@ def test_an_unknown_setting_is_refused_with_a_hint(config: Path) -> None:
         ({"redirects": {"direct": "/\\evil.example"}}, "redirects: the target of 'direct' must be a path"),
         ({"event_name": "session"}, "event_name: 'session' is taken by the protocol"),
         ({"max_message_size": 10}, "max_message_size: "),
+        ({"drain_window": "2h"}, "drain_window: "),
+        ({"internal_port": 8080}, "internal_port: it is `port` too"),
+        ({"internal_ipaddr": "127.0.0.1"}, "internal_ipaddr: it is the address of `internal_port`"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(config: Path, values: dict[str, Any], sentence: str) -> None:
@@ -406,6 +409,7 @@ def test_a_file_with_such_a_key_is_for_its_owner_alone(config: Path) -> None:
         ({"join": "open"}, "join is open"),
         ({"demo": True}, "demo is on"),
         ({"store": "memory://"}, "forgotten at a restart"),
+        ({"drain_delay": 10, "drain_window": "1m"}, "a stop takes up to 80 s"),
         ({"authkey": "ab" * 20}, "authkey has few different characters"),
         ({"metrics_key": "ab" * 20}, "metrics_key has few different characters"),
         ({"keys": [{"name": "shop", "key": "ab" * 20, "may": ["read"]}]}, "keys.shop has few different characters"),
