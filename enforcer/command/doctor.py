@@ -59,7 +59,7 @@ def diagnose(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def _findings(settings: Settings, arguments: argparse.Namespace) -> Iterator[Finding]:
-    inside = _address(arguments.url or local_url(settings.ipaddr, settings.port)).rstrip("/")
+    inside = _address(arguments.url or local_url(*(settings.internal or (settings.ipaddr, settings.port)))).rstrip("/")
     yield from of_server(_server(inside, settings), __version__)
     if arguments.public is None:
         yield Finding(Level.NOTE, "proxy", "not looked at", "give the address that browsers use with --public")
