@@ -30,12 +30,34 @@ class DeviceRecord(BaseModel):
 
 
 class ActorRecord(BaseModel):
-    """Who ended a session."""
+    """Who ended a session; `name` is that of a signal."""
 
     kind: ActorKind
     session: str | None = None
     device: DeviceRecord | None = None
     key: Annotated[str | None, Field(json_schema_extra={"description": "the name of the key that was used"})] = None
+    name: str | None = None
+
+
+class SeenRecord(BaseModel):
+    """How a request of `enforcer doctor` has arrived; the clocks in UTC seconds."""
+
+    host: str
+    address: str
+    peer: str | None
+    trusted: bool
+    forwarded: bool
+    clock: float
+    store_clock: float
+
+
+class IdentityRecord(BaseModel):
+    """Who logged in, as the app told it from the ID token."""
+
+    iss: str
+    sub: str
+    sid: str | None = None
+    auth_time: int | None = None
 
 
 class SessionRecord(BaseModel):
@@ -62,6 +84,8 @@ class SessionRecord(BaseModel):
     slot: str | None
     exempt: bool
     impersonated_by: str | None
+    idp: IdentityRecord | None
+    aliases: list[str]
 
 
 class LoginRecord(BaseModel):
@@ -414,6 +438,9 @@ OPERATIONS = (
         "post", "/session/logout", "The human logs out", {204: None}, (*_PAGE, 408, 413, 415),
         body=bodies.PageLogoutBody, body_optional=True, caller="page",
     ),
+    Operation(
+        "get", "/session/seen", "How has this request arrived?", {200: SeenRecord}, (400, 401, 422), caller="page"
+    ),
     Operation("get", "/session/devices", "The user's live sessions", {200: DeviceList}, _PAGE, caller="page"),
     Operation(
         "post", "/session/devices/end", "End another session of the user, or all others", {200: EndedRecord},
@@ -422,6 +449,10 @@ OPERATIONS = (
     Operation(
         "post", "/session/report", "It wasn't me", {204: None}, (*_PAGE, 408, 409, 410, 413, 415),
         body=bodies.ReportBody, body_optional=True, caller="page",
+    ),
+    Operation(
+        "post", "/signals/{name}", "An identity provider ends sessions", {200: None, 202: None, 204: None},
+        (400, 401, 403, 404, 408, 413, 415, 422, 429, 503), caller="anyone",
     ),
     Operation("get", "/healthz", "Does the process serve?", {200: Health}, (400,), caller="anyone"),
     Operation("get", "/readyz", "Does the store answer?", {200: Health}, (400, 503), caller="anyone"),

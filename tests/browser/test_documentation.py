@@ -14,7 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_from_the_start_to_a_call_and_to_what_went_wrong(profile: Profile, tmp_path: Path) -> None:
-    """Everything comes from here, nothing against the pages' own policy, and the example that is tried is a real login."""
+    """All of it comes from here, nothing breaks the pages' own policy, and what is tried is a real login."""
     with EnforcerProcess(tmp_path / "enforcer") as server:
         context = await profile()
         page = await context.new_page()
