@@ -75,16 +75,18 @@ soak: tools $(VENV)/test.stamp
 bench: tools $(VENV)/run.stamp
 	$(BIN)/python -m bench --quick
 
-bench-full: tools $(VENV)/run.stamp
+bench-full: tools $(VENV)/test.stamp
 	$(BIN)/python -m bench --rounds 5 --json bench/results/full.json --charts docs/images/benchmarks
 	$(BIN)/python -m bench.store
 	$(BIN)/python -m bench.redis_store
+	$(BIN)/python -m bench.live_sessions
 
 check: tools $(VENV)/test.stamp
 	$(MAKE) client-js/node_modules/.stamp server-js/node_modules/.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.10 client-python/enforcer_client
 	cd server-js && npm run --silent check
 	cd client-js && npm run --silent check && npm run --silent drift && npm run --silent size && npm run --silent pack
 
@@ -96,8 +98,8 @@ client: tools
 
 lock: $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile -q --upgrade pyproject.toml --universal --no-header --python-version 3.11 -o requirements.lock
-	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra test --universal --no-header --python-version 3.11 -o requirements-test.lock
+	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra signals --universal --no-header --python-version 3.11 -o requirements.lock
+	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra signals --extra test --universal --no-header --python-version 3.11 -o requirements-test.lock
 
 clean:
 	rm -rf $(VENV) $(dir $(NODE_MODULES)) client-js/dist server-js/types test-artefacts

@@ -96,7 +96,7 @@ function frame(login: Login): void {
         text,
         h("button", {}, T.search.button),
       ),
-      h("div", { class: "me" }, state, h("span", { class: "faint" }, T.loggedInAs, " ", h("b", {}, login.key)), h("button", { onclick: () => void leave() }, T.logOut)),
+      h("div", { class: "me" }, state, h("span", { class: "faint" }, h("span", { class: "words" }, T.loggedInAs, " "), h("b", {}, login.key)), h("button", { onclick: () => void leave() }, T.logOut)),
     ),
     told,
     main,

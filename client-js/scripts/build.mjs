@@ -4,11 +4,13 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { adminConsole, consoleFrom, esm, root, served, servedFrom, sharedWorker } from "./bundle.mjs";
+import { docsFrom, documentation } from "./docs.mjs";
 
 const files = await served();
-const ofConsole = await adminConsole();
+const documents = (await documentation()).map(([name, contents]) => [docsFrom + name, contents]);
+const ofConsole = (await adminConsole()).map(([name, contents]) => [consoleFrom + name, contents]);
 /** Where each committed file stands. */
-const committedFiles = [...files.map(([name, contents]) => [servedFrom + name, contents]), ...ofConsole.map(([name, contents]) => [consoleFrom + name, contents])];
+const committedFiles = [...files.map(([name, contents]) => [servedFrom + name, contents]), ...documents, ...ofConsole];
 /** The documentation shows the hash of the very file that is served (W3C Subresource Integrity). */
 const manual = new URL("../../docs/client.md", import.meta.url).pathname;
 const documented = await readFile(manual, "utf8");
@@ -19,7 +21,7 @@ if (process.argv.includes("--verify")) {
   for (const [path, contents] of committedFiles) {
     const committed = await readFile(path).catch(() => Buffer.alloc(0));
     if (!committed.equals(contents)) {
-      console.error(`${path.slice(path.indexOf("enforcer/static/"))} is not what these sources build; run \`npm run build\``);
+      console.error(`${path.replace(/.*(?=enforcer\/static)/, "")} is not what these sources build; run \`npm run build\``);
       process.exitCode = 1;
     }
   }

@@ -11,12 +11,14 @@ from enforcer.http.authkeys import AuthKeys, Guesses
 from enforcer.http.console_cookies import ConsoleCookies
 from enforcer.http.origins import Edge
 from enforcer.http.rates import Rates
+from enforcer.http.signals.receivers import Receivers
 from enforcer.process.metrics import Metrics
 from enforcer.process.notices import Notices
 from enforcer.tickets import TicketOffice
 from enforcer.usecases.overview import Overview
 from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
+from enforcer.usecases.signals import Signals
 from enforcer.usecases.tail import Tail
 from enforcer.webhooks.hooks import Webhooks
 
@@ -40,6 +42,8 @@ class Context:
     overview: Overview
     cookies: ConsoleCookies
     guesses: Guesses
+    signals: Signals
+    receivers: Receivers
     streams: set[asyncio.Transport] = field(default_factory=set)
     internal_port: int | None = None
     """The port that app servers have of their own, once it is known."""
@@ -53,6 +57,7 @@ class Context:
         self.authkeys.configure(settings.callers)
         self.cookies = ConsoleCookies(settings.authkeys, settings.callers)
         self.edge = edge_of(settings)
+        self.receivers.configure(settings.signals)
 
     def is_internal(self, request: web.Request) -> bool:
         """Whether a request came by the port of app servers; with one port for all, each did."""
