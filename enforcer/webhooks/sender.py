@@ -75,7 +75,7 @@ class Sender:
         """Ends what is under way, which is repeated later, and stores where the hook has come to."""
         await cancelled([self._task])
         await cancelled(self._tries.values())
-        if self._backlog is not None:
+        if self._backlog is not None and self._may_send():
             try:
                 while await self._settle(self._backlog):
                     pass
@@ -116,7 +116,7 @@ class Sender:
         """Stores what must be stored, begins what may begin, then waits until there is more to do."""
         self._wake.clear()
         now = asyncio.get_running_loop().time()
-        if now >= self._not_before:
+        if now >= self._not_before and self._may_send():  # else somebody else stores where the hook has come to
             try:
                 await self._with_store(backlog, now)
             except StoreUnavailable as error:
