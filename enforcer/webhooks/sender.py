@@ -138,13 +138,13 @@ class Sender:
 
     async def _with_store(self, backlog: Backlog, now: float) -> None:
         more = self._more and backlog.hungry
+        if more or now - self._settled_at >= SETTLE_EVERY or backlog.urgent:
+            while await self._settle(backlog):  # first, so that what is over is not found due again
+                pass
+            self._settled_at = now
         if more or now - self._looked_at >= LOOK_EVERY or backlog.next_due <= self._store.now():
             await self._look(backlog)
             self._looked_at = now
-        if now - self._settled_at >= SETTLE_EVERY or backlog.urgent:
-            while await self._settle(backlog):
-                pass
-            self._settled_at = now
         if now - self._purged_at >= PURGE_EVERY:
             await self._purge()
             self._purged_at = now
