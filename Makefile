@@ -98,8 +98,8 @@ client: tools
 
 lock: $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile -q --upgrade pyproject.toml --universal --no-header --python-version 3.11 -o requirements.lock
-	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra test --universal --no-header --python-version 3.11 -o requirements-test.lock
+	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra signals --universal --no-header --python-version 3.11 -o requirements.lock
+	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra signals --extra test --universal --no-header --python-version 3.11 -o requirements-test.lock
 
 clean:
 	rm -rf $(VENV) $(dir $(NODE_MODULES)) client-js/dist server-js/types test-artefacts

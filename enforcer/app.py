@@ -17,7 +17,9 @@ from enforcer.api import (
     openapi,
     overview,
     pages,
+    seen,
     sessions,
+    signals,
     site,
     stream,
     webhooks,
@@ -37,6 +39,7 @@ from enforcer.gateway.places import Places
 from enforcer.http.authkeys import AuthKeys
 from enforcer.http.problems import problems
 from enforcer.http.rates import Rates
+from enforcer.http.signals.receivers import Receivers
 from enforcer.process import descriptors
 from enforcer.process.clock import Clock
 from enforcer.process.descriptors import Descriptors
@@ -51,6 +54,7 @@ from enforcer.usecases.journal import Journal
 from enforcer.usecases.overview import Here, Overview
 from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
+from enforcer.usecases.signals import Signals
 from enforcer.usecases.tail import Tail
 from enforcer.webhooks.hooks import Webhooks
 
@@ -126,7 +130,11 @@ class Server:
             self._tail,
             self._webhooks,
             self._overview,
+            Signals(self._registry, self._store.subjects, clock.elapsed),
+            Receivers(settings.signals, clock.elapsed),
         )
+        for name in settings.signals:
+            metrics.signals[name, "ended"]  # a series that begins at zero shows its first event as an increase
         self._descriptors = Descriptors()
         self._hub = Hub(self._registry, self._context.office, settings, metrics, self._context.pages, notices)
         places = Places(self._hub, settings, self._descriptors.for_sockets)
@@ -220,6 +228,7 @@ class Server:
         await self._jobs.stop()
         await self._webhooks.stop()
         await self._tail.close()
+        await self._context.receivers.close()
         # 3. Pages reconnect, here after a restart or to another process.
         self._hub.close()
         await self._handshakes.close()
@@ -279,7 +288,10 @@ def _application(context: Context, handshakes: Handshakes) -> web.Application:
     ]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     app[CONTEXT] = context
-    everything = (openapi, logs, stream, overview, sessions, pages, devices, forward_auth, webhooks, site, measure)
+    everything = (
+        *(openapi, logs, stream, overview, sessions, pages, devices, seen),
+        *(forward_auth, signals, webhooks, site, measure),
+    )
     for routes in (part.ROUTES for part in everything):
         app.add_routes(routes)
     if context.settings.demo:

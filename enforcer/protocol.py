@@ -10,7 +10,17 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeGuard
 
-from enforcer.domain.model import Actor, ActorKind, AuditEvent, AuditRow, Device, EndReason, Session, Snapshot
+from enforcer.domain.model import (
+    Actor,
+    ActorKind,
+    AuditEvent,
+    AuditRow,
+    Device,
+    EndReason,
+    Identity,
+    Session,
+    Snapshot,
+)
 
 EVENT_SESSION = "session"
 EVENT_FORCE_LOGOUT = "force-logout"
@@ -53,6 +63,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "method-not-allowed": (405, "This method is not for this address"),
     "too-slow": (408, "The request took too long to arrive"),
     "session-limit": (409, "The user is logged in elsewhere"),
+    "signed-out": (409, "The identity provider has signed the user out"),
     "session-live": (409, "The session is live"),
     "session-conflict": (409, "The session id belongs to another room"),
     "request-id-reused": (409, "The request id was used for another request"),
@@ -81,6 +92,8 @@ MESSAGES: Mapping[EndReason, str] = {
     EndReason.SECURITY: "You have been logged out to protect your account.",
     EndReason.ADMIN: "An administrator has ended your session.",
     EndReason.LOST: "Your session has ended because it was not used for a long time.",
+    EndReason.IDP_LOGOUT: "You have been logged out because you logged out where you sign in.",
+    EndReason.CAEP: "You have been logged out because your account was changed or locked where you sign in.",
 }
 """What a page can show; clients with texts of their own go by `reason`."""
 
@@ -101,11 +114,12 @@ _SLOT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 def valid_room(room: object) -> TypeGuard[str]:
     """1 to 256 characters, no control characters, no lone surrogates."""
-    return (
-        isinstance(room, str)
-        and 1 <= len(room) <= 256
-        and (room.isprintable() or not any(unicodedata.category(c) in ("Cc", "Cs") for c in room))
-    )
+    return isinstance(room, str) and 1 <= len(room) <= 256 and plain(room)
+
+
+def plain(text: str) -> bool:
+    """No control characters, no lone surrogates."""
+    return text.isprintable() or not any(unicodedata.category(c) in ("Cc", "Cs") for c in text)
 
 
 def room_text(room: object) -> object:
@@ -147,7 +161,7 @@ def remaining_s(deadline: float | None, now: float) -> float | None:
 def problem(code: str, status: int, detail: str, members: Mapping[str, Any] | None = None) -> JSON:
     """A problem document (RFC 9457) for a code of `PROBLEMS`; `members` are added to it."""
     document: JSON = {
-        "type": f"urn:enforcer:problem:{code}",
+        "type": f"/docs/troubleshooting#{code}",
         "title": PROBLEMS[code][1],
         "status": status,
         "detail": detail,
@@ -182,11 +196,21 @@ def actor_json(actor: Actor | None) -> JSON | None:
     members: JSON = {"kind": actor.kind.value}
     if actor.session is not None:
         members["session"] = actor.session
+    if actor.name is not None:
+        members["name"] = actor.name
     if actor.device is not None:
         members["device"] = device_json(actor.device)
     if actor.key is not None:
         members["key"] = actor.key
     return members
+
+
+def identity_json(idp: Identity | None) -> JSON | None:
+    """Who logged in, as the app told it from the ID token."""
+    if idp is None:
+        return None
+    members = {"iss": idp.iss, "sub": idp.sub, "sid": idp.sid, "auth_time": idp.auth_time}
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def delivery(session: Session, now: float) -> str | None:
@@ -227,6 +251,8 @@ def still(snapshot: Snapshot) -> JSON:
         "slot": s.slot,
         "exempt": s.exempt,
         "impersonated_by": s.impersonated_by,
+        "idp": identity_json(s.idp),
+        "aliases": list(s.aliases),
     }
 
 

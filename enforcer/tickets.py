@@ -21,6 +21,8 @@ from enforcer.domain.errors import TicketExpired, TicketInvalid
 
 PAGE = "enforcer:page"
 PROXY = "enforcer:proxy"
+DOCTOR = "enforcer:doctor"
+"""Speaks for no session: whoever shows it has the authkey, and asks how the request has arrived."""
 LEEWAY = 60.0
 """Seconds by which clocks may differ when `exp` is judged."""
 MAX_LENGTH = 4096

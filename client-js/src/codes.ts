@@ -34,6 +34,8 @@ export const END_REASONS: readonly string[] = [
   "security",
   "admin",
   "lost",
+  "idp_logout",
+  "caep",
 ];
 
 /** What a refusal means for the page. */

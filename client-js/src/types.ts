@@ -24,6 +24,8 @@ export type EndReason =
   | "security"
   | "admin"
   | "lost"
+  | "idp_logout"
+  | "caep"
   | (string & Record<never, never>);
 
 /** What is known about the end of a session. */

@@ -31,7 +31,8 @@ from enforcer import protocol
 from enforcer.configuration.reading import did_you_mean
 from enforcer.configuration.settings import LONGEST, duration
 from enforcer.domain import devices
-from enforcer.domain.model import FOREVER, NO_TERMS, Device, EndReason, Terms
+from enforcer.domain.model import FOREVER, NO_TERMS, Device, EndReason, Identity, Terms
+from enforcer.domain.signals import ALIAS_LIMIT, MOST_ALIASES, NAME_LIMIT
 from enforcer.http.problems import Problem, invalid
 
 MAX_BODY = 16 * 1024
@@ -181,6 +182,52 @@ class DeviceBody(Strict):
         return Device(self.label, self.class_, self.id, self.user_agent, self.ip)
 
 
+def _foreign(value: str) -> str:
+    if not 1 <= len(value) <= NAME_LIMIT or not protocol.plain(value):
+        raise ValueError(f"1 to {NAME_LIMIT} characters, without control characters")
+    return value
+
+
+def _alias(value: str) -> str:
+    if not 1 <= len(value) <= ALIAS_LIMIT or not protocol.plain(value):
+        raise ValueError(f"1 to {ALIAS_LIMIT} characters, without control characters")
+    return value
+
+
+def _whole_seconds(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LATEST:
+        raise ValueError("seconds since 1970, UTC")
+    return int(value)
+
+
+LATEST = 2**40
+"""Seconds since 1970, for a moment that somebody else names."""
+Foreign = Annotated[str, AfterValidator(_foreign), WithJsonSchema(_ROOM_SCHEMA | {"maxLength": NAME_LIMIT})]
+"""A name that somebody else has given."""
+Alias = Annotated[
+    str,
+    AfterValidator(_alias),
+    WithJsonSchema(_ROOM_SCHEMA | {"maxLength": ALIAS_LIMIT, "examples": ["email:alice@example.com"]}),
+]
+
+
+class IdentityBody(Strict):
+    """Who logged in, from the claims of the ID token: so signals of the identity provider find the session."""
+
+    iss: Foreign
+    sub: Foreign
+    sid: Foreign | None = None
+    auth_time: Annotated[
+        int | None,
+        BeforeValidator(lambda value: None if value is None else _whole_seconds(value)),
+        WithJsonSchema({"type": "number", "minimum": 0, "maximum": LATEST}),
+    ] = None
+
+    def identity(self) -> Identity:
+        """As the domain knows it."""
+        return Identity(self.iss, self.sub, self.sid, self.auth_time)
+
+
 class ClaimBody(Strict):
     """A login, as it is decided about."""
 
@@ -200,6 +247,8 @@ class ClaimBody(Strict):
     exempt: bool | None = None
     impersonated_by: Person | None = None
     ends: Annotated[list[SessionId], Field(max_length=100)] | None = None
+    idp: IdentityBody | None = None
+    aliases: Annotated[list[Alias], Field(max_length=MOST_ALIASES)] | None = None
 
     _changes: tuple[str, ...] = PrivateAttr(())
 
@@ -229,9 +278,11 @@ class ClaimBody(Strict):
 
     def fingerprint(self) -> str:
         """Equal for two bodies that ask for the same thing; the key does not count."""
-        members = self.model_dump(mode="json", exclude={"key", "ends"}, exclude_none=True)
+        members = self.model_dump(mode="json", exclude={"key", "ends", "aliases"}, exclude_none=True)
         if self.ends:
             members["ends"] = self.terms().ends
+        if self.aliases is not None:
+            members["aliases"] = self.terms().aliases
         return hashlib.sha256(orjson.dumps(members, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def terms(self) -> Terms:
@@ -248,6 +299,8 @@ class ClaimBody(Strict):
             self.exempt,
             self.impersonated_by,
             tuple(sorted(set(self.ends))) if self.ends else (),
+            None if self.idp is None else self.idp.identity(),
+            None if self.aliases is None else tuple(sorted(set(self.aliases))),
         )
 
 
@@ -474,6 +527,7 @@ def _sentence(model: type[BaseModel], error: Mapping[str, Any]) -> tuple[str, st
     if error["type"] == "extra_forbidden":
         known = [f.alias or name for name, f in model.model_fields.items()]
         if len(error["loc"]) > 1:
-            known = [f.alias or name for name, f in DeviceBody.model_fields.items()]
+            inner = IdentityBody if error["loc"][0] == "idp" else DeviceBody
+            known = [f.alias or name for name, f in inner.model_fields.items()]
         return field, "is not known" + did_you_mean(str(error["loc"][-1]), known)
     return field, str(error["msg"]).removeprefix("Value error, ")

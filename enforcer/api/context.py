@@ -10,12 +10,14 @@ from enforcer.configuration.settings import Settings
 from enforcer.http.authkeys import AuthKeys
 from enforcer.http.origins import Edge
 from enforcer.http.rates import Rates
+from enforcer.http.signals.receivers import Receivers
 from enforcer.process.metrics import Metrics
 from enforcer.process.notices import Notices
 from enforcer.tickets import TicketOffice
 from enforcer.usecases.overview import Overview
 from enforcer.usecases.pages import Pages
 from enforcer.usecases.registry import Registry
+from enforcer.usecases.signals import Signals
 from enforcer.usecases.tail import Tail
 from enforcer.webhooks.hooks import Webhooks
 
@@ -37,6 +39,8 @@ class Context:
     tail: Tail
     webhooks: Webhooks
     overview: Overview
+    signals: Signals
+    receivers: Receivers
     streams: set[asyncio.Transport] = field(default_factory=set)
     internal_port: int | None = None
     """The port that app servers have of their own, once it is known."""
@@ -49,6 +53,7 @@ class Context:
         self.office = TicketOffice(settings.authkeys, settings.ticket_lifetime)
         self.authkeys.configure(settings.callers)
         self.edge = edge_of(settings)
+        self.receivers.configure(settings.signals)
 
     def is_internal(self, request: web.Request) -> bool:
         """Whether a request came by the port of app servers; with one port for all, each did."""

@@ -19,10 +19,10 @@ KeyedHandler = Callable[[web.Request, Context, Caller], Awaitable[web.StreamResp
 
 
 HEALTH = ("/healthz", "/readyz")
-KEYED = ("/notify", "/v1/", "/metrics")
+KEYED = ("/notify", "/v1/", "/metrics", "/signals/")
 """How the paths begin whose calls show a key, which is judged before the body."""
 
-INTERNAL = (*KEYED, FORWARD_AUTH, "/signals/", "/admin", "/docs", "/openapi.json")
+INTERNAL = (*KEYED, FORWARD_AUTH, "/admin", "/docs", "/openapi.json")
 """How the paths begin that `internal_port` takes away from `port`."""
 
 _WRONG_KEY = "a wrong key was shown: give the application the authkey of this server's configuration"

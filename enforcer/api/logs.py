@@ -65,6 +65,12 @@ SESSION_COLUMNS = (
     "exempt",
     "impersonated_by",
     "ended_by.key",
+    "ended_by.name",
+    "idp.iss",
+    "idp.sub",
+    "idp.sid",
+    "idp.auth_time",
+    "aliases",
 )
 AUDIT_COLUMNS = (
     "seq",
@@ -90,6 +96,7 @@ AUDIT_COLUMNS = (
     "impersonated_by",
     "note",
     "by.key",
+    "by.name",
 )
 
 
@@ -303,7 +310,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = str(value)
+    text = orjson.dumps(value).decode() if isinstance(value, list) else str(value)
     return f"'{text}" if isinstance(value, str) and _is_formula(text) else text
 
 

@@ -15,7 +15,7 @@ from enforcer.configuration.settings import ENV_PREFIX, Settings
 from enforcer.domain.model import EndReason
 
 USAGE_ERROR = 2
-SECRET = frozenset({"authkey", "metrics_key", "keys", "webhooks"})
+SECRET = frozenset({"authkey", "metrics_key", "keys", "webhooks", "signals"})
 """Settings that are no options, because secrets stand in them: every user of a machine can read its command lines."""
 
 
@@ -104,7 +104,7 @@ class _Commands:
         group = serving.add_argument_group(
             "settings",
             "each overrides ENFORCER_ and its name in the environment, which overrides the configuration; "
-            "what holds secrets (authkey, metrics_key, keys, webhooks) can only stand there",
+            "what holds secrets (authkey, metrics_key, keys, webhooks, signals) can only stand there",
         )
         for name, setting in Settings.model_fields.items():
             if name in SECRET:
@@ -157,6 +157,14 @@ class _Commands:
         hooks.add_argument("name", nargs="?", metavar="NAME", help="of which webhook")
         hooks.add_argument("ids", nargs="*", metavar="ID", help="with retry: these events only")
         self._add(hooks, "--json", action="store_true", help="print what the server says as JSON")
+        meaning = "look for what is to be mended: the server, its store, clocks, the proxy, issuers' keys"
+        look = self._command("doctor", meaning, [everywhere])
+        self._add(look, "--url", metavar="URL", help="the server's own address (default: as the configuration says)")
+        self._add(look, "--public", metavar="URL", help="the address that browsers use, through the proxy")
+        self._add(
+            look, "--app", metavar="URL", help="a page behind the proxy that shows the X-Enforcer- headers it got"
+        )
+        self._add(look, "--json", action="store_true", default=False, help="print what was found as JSON")
         stop = self._command("end", "end a session, all of a user, or all", [everywhere, running])
         stop.add_argument("session", nargs="?", metavar="SESSION")
         self._add(stop, "--room", metavar="ROOM", help="all sessions of this user")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from enforcer import __version__
-from enforcer.command import console, hooks
+from enforcer.command import console, doctor, hooks
 from enforcer.command.arguments import USAGE_ERROR, parse
 from enforcer.command.console import Console
 from enforcer.configuration import advice
@@ -269,5 +269,6 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "log": _on_server(console.audit),
     "end": _on_server(console.end),
     "explain": _on_server(console.explain),
+    "doctor": lambda arguments: doctor.diagnose(load(_config_path(arguments)), arguments),
     "webhooks": _on_server(hooks.webhooks),
 }

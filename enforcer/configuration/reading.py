@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from enforcer.configuration import signals
 from enforcer.configuration import text as config_text
 from enforcer.configuration.settings import (
     ENV_PREFIX,
@@ -70,6 +71,7 @@ def load(
         problems.append('slots: with `join` "open" a page names no more than its room; use tickets, or leave slots out')
     if settings.forward_auth is not None and settings.join == "open":
         problems.append('forward_auth: with `join` "open" there are no tickets that a proxy could show')
+    problems += signals.wrong_with(settings.signals, settings.join, settings.callers)
     if settings.internal_port is None:
         if settings.internal_ipaddr is not None:
             problems.append("internal_ipaddr: it is the address of `internal_port`, which is not set")
@@ -149,7 +151,7 @@ def _read_file(path: Path, problems: list[str]) -> dict[str, Any] | None:
     except config_text.NotAConfiguration as e:
         problems.append(f"{path} is not JSON that can be used: {e}")
         return None
-    if exposed and _holds_key(values):
+    if exposed and (_holds_key(values) or signals.holds_key(values.get("signals"))):
         problems.append(f"{path} holds a key and every user of this machine can read it; run: chmod 600 {path}")
     return values
 

@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from enforcer import protocol
+from enforcer.configuration.signals import SignalSettings, signals_of
 from enforcer.configuration.webhooks import Webhook, listed
 from enforcer.domain.permissions import EVERYTHING, Caller, May
 from enforcer.domain.rules import Limits, Rules
@@ -373,6 +374,8 @@ class Settings(BaseSettings):
     """memory for sessions that app servers have asked about"""
     forward_auth: ForwardAuth | None = None
     """answers reverse proxies at /forward-auth"""
+    signals: Annotated[dict[str, SignalSettings], BeforeValidator(signals_of)] = Field(default_factory=dict)
+    """identity providers that may end sessions, by name"""
     webhooks: Annotated[tuple[Webhook, ...], BeforeValidator(listed)] = ()
     """who is told what has happened, each with a name, an address and a secret"""
     event_name: Annotated[str, Field(min_length=1, max_length=64)] = "force-logout"

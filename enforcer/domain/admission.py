@@ -7,9 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from enforcer.domain.draft import Draft
-from enforcer.domain.errors import Refused, SessionConflict, SessionEnded, SessionLimit
+from enforcer.domain.errors import Refused, SessionConflict, SessionEnded, SessionLimit, SignedOut
 from enforcer.domain.model import NO_TERMS, Device, EndReason, RoomState, Session, Terms
 from enforcer.domain.rules import Rules
+from enforcer.domain.signals import signed_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,11 @@ def judged(draft: Draft, login: Login, rules: Rules) -> Admission:
         target = found if refusal is None else None
     elif rules.open:
         target = _newest_page(draft, rules)
+    if refusal is None and signed_out(draft.state.room, login.terms, draft.state.signalled):
+        refusal = SignedOut(
+            f"the identity provider has signed the user of room {draft.state.room!r} out since; send the user to log in"
+            " there again"
+        )
     waits = rules.open and login.session is None and target is None
     slot = slot_of(login, target, rules)
     limits, terms = rules.limits(slot), login.terms

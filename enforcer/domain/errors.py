@@ -3,6 +3,7 @@
 EnforcerError
 ├── ConfigError               the configuration cannot be used; every problem at once
 ├── StartError                the process cannot start (port, lock, directory)
+├── KeysUnavailable           the keys of an identity provider cannot be had now
 ├── StoreUnavailable          the store did not answer: the outcome is *unknown*, repeat with the same request id
 └── Refused                   the request was understood and is refused; `code` is the public name
     ├── TicketInvalid · TicketExpired
@@ -10,6 +11,7 @@ EnforcerError
     ├── SessionEnded          the session has ended; carries its record
     ├── SessionConflict       the id belongs to another room
     ├── SessionLimit          policy `reject`: enough others are alive; carries them
+    ├── SignedOut             the identity provider has signed the user out since
     ├── SessionLive           a session that is live cannot be reported
     ├── TooLate               a session that ended long ago cannot be reported any more
     ├── ElevationRequired     the page's ticket does not say that the user has shown the password again
@@ -49,6 +51,10 @@ class StoreUnavailable(EnforcerError):
 
     Repeating the call with the same `request_id` is always safe.
     """
+
+
+class KeysUnavailable(EnforcerError):
+    """The keys of an identity provider cannot be had now, so nothing can be said about its signature."""
 
 
 class Refused(EnforcerError):
@@ -104,6 +110,12 @@ class SessionLimit(Refused):
         self.sessions = tuple(sessions)
         self.slot = slot
         self.max_sessions = max_sessions
+
+
+class SignedOut(Refused):
+    """The identity provider has ended, since, what the login is made from: the user logs in there again."""
+
+    code = "signed-out"
 
 
 class SessionLive(Refused):

@@ -28,6 +28,8 @@ class EndReason(StrEnum):
     SECURITY = "security"
     ADMIN = "admin"
     LOST = "lost"
+    IDP_LOGOUT = "idp_logout"
+    CAEP = "caep"
 
 
 class ActorKind(StrEnum):
@@ -38,6 +40,7 @@ class ActorKind(StrEnum):
     APP = "app"
     ADMIN = "admin"
     TIMER = "timer"
+    SIGNAL = "signal"
 
 
 class AuditEvent(StrEnum):
@@ -63,12 +66,26 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did it: for a login, the session that displaced and its device; `key` names the key, if it has a name."""
+    """Who did it: for a login, the session that displaced and its device; for a signal, its `name` in the settings.
+    `key` names the key, if it has a name."""
 
     kind: ActorKind
     session: str | None = None
     device: Device | None = None
     key: str | None = None
+    name: str | None = None
+
+
+class Identity(NamedTuple):
+    """Who logged in, in the words of an identity provider (OpenID Connect Core 1.0 §2): claims of the ID token.
+
+    `sid` is the session there, `auth_time` when the user proved who it is: whole seconds, UTC.
+    """
+
+    iss: str
+    sub: str
+    sid: str | None = None
+    auth_time: int | None = None
 
 
 class Session(NamedTuple):
@@ -82,7 +99,8 @@ class Session(NamedTuple):
     `online_until` is how long a live socket of it is known of, in whichever process.
     `slot` is the one in which it competes, None the common one; an `exempt` one competes with nobody.
     `impersonated_by` names who really acts. `idle_timeout` and `warn_before` are its own (seconds, `FOREVER`: none),
-    None where the settings hold. `reported_at` is when its user has said "it wasn't me".
+    None where the settings hold. `reported_at` is when its user has said "it wasn't me". By `idp` and `aliases` the
+    signals of identity providers find it.
     """
 
     id: str
@@ -111,6 +129,8 @@ class Session(NamedTuple):
     idle_timeout: float | None = None
     warn_before: float | None = None
     reported_at: float | None = None
+    idp: Identity | None = None
+    aliases: tuple[str, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -148,7 +168,7 @@ class Terms(NamedTuple):
     """What a login asks for itself; None where it asks for nothing, and then the settings hold.
 
     `max_sessions` and `policy` are for this login's decision alone. Time-outs are seconds, `FOREVER` stands for none.
-    `ends` are ids of sessions of the room that are to end for it.
+    `ends` are ids of sessions of the room that are to end for it. `idp` and `aliases` say who logs in.
     """
 
     slot: str | None = None
@@ -160,6 +180,8 @@ class Terms(NamedTuple):
     exempt: bool | None = None
     impersonated_by: str | None = None
     ends: tuple[str, ...] = ()
+    idp: Identity | None = None
+    aliases: tuple[str, ...] | None = None
 
 
 NO_TERMS = Terms()
@@ -206,7 +228,8 @@ class RoomState(NamedTuple):
 
     `sessions` are the live ones, oldest claim first, unclaimed ones (epoch 0) before them by start.
     `found` has the session ids that were asked for, wherever they are, live or ended; unknown ids are absent.
-    `remembered` is the kept answer to the request id that was asked for.
+    `remembered` is the kept answer to the request id that was asked for. `signalled` are the subjects that were asked
+    for and of which a signal has spoken lately: before when they must have logged in to be refused (`domain.signals`).
     """
 
     room: str
@@ -215,6 +238,7 @@ class RoomState(NamedTuple):
     waiting: tuple[WaitingLogin, ...] = ()
     found: Mapping[str, Session] = MappingProxyType({})
     remembered: RememberedAnswer | None = None
+    signalled: Mapping[str, float] = MappingProxyType({})
 
 
 class AuditEntry(NamedTuple):

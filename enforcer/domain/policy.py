@@ -16,6 +16,7 @@ from enforcer.domain.errors import (
     RequestIdReused,
     SessionLimit,
     SessionLive,
+    SignedOut,
     TooLate,
     TooManyConnections,
 )
@@ -200,7 +201,7 @@ def _app(login: Login) -> Actor | None:
 
 def _note_refusal(draft: Draft, login: Login, admission: Admission) -> None:
     """The policy's refusals are logged; a wrong id is the caller's mistake."""
-    if isinstance(admission.refusal, SessionLimit):
+    if isinstance(admission.refusal, SessionLimit | SignedOut):
         draft.audit.append(
             AuditEntry(
                 draft.now,
@@ -242,10 +243,13 @@ def _claimed(draft: Draft, admission: Admission, login: Login, rules: Rules) -> 
     limits = rules.limits(admission.slot)
     before = target if target is not None and target.claimed else None
     own_idle, own_warning, impersonated_by = terms.idle_timeout, terms.warn_before, terms.impersonated_by
+    idp, aliases = terms.idp, terms.aliases
     if before is not None:
         own_idle = before.idle_timeout if own_idle is None else own_idle
         own_warning = before.warn_before if own_warning is None else own_warning
         impersonated_by = before.impersonated_by if impersonated_by is None else impersonated_by
+        idp = before.idp if idp is None else idp
+        aliases = before.aliases if aliases is None else aliases
     idle = chosen(own_idle, limits.idle_timeout)
     if before is None or terms.absolute_timeout is not None:
         absolute = chosen(terms.absolute_timeout, limits.absolute_timeout)
@@ -273,6 +277,8 @@ def _claimed(draft: Draft, admission: Admission, login: Login, rules: Rules) -> 
         impersonated_by=impersonated_by,
         idle_timeout=own_idle,
         warn_before=own_warning,
+        idp=idp,
+        aliases=aliases or (),
     )
 
 

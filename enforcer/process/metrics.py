@@ -151,6 +151,9 @@ class Metrics:
         self.forward_auth = self._counts(
             "enforcer_forward_auth_total", "Questions of reverse proxies, by outcome", "outcome"
         )
+        self.signals = self._counts(
+            "enforcer_signals_total", "Messages of identity providers, by signal and outcome", "name", "outcome"
+        )
         self.ends = self._counts("enforcer_sessions_ended_total", "Sessions that have ended, by reason", "reason")
         self.kick_delivery = self._timing(
             "enforcer_kick_delivery_seconds", "From the end of a session to the ack of one of its sockets"

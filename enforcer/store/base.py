@@ -1,6 +1,6 @@
 """The storage seam. These docstrings are the contract; `tests/contract` holds every store to it."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -74,6 +74,18 @@ class AuditPart:
     cursor: Cursor
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """By which subjects (`domain.signals`) the login that is decided about can be spoken of.
+
+    `session` is the id that it would have, None if this is only a question; `new`: nobody else can have that id.
+    """
+
+    subjects: tuple[str, ...]
+    session: str | None = None
+    new: bool = False
+
+
 class Store(Protocol):
     """Rooms and sessions.
 
@@ -117,15 +129,28 @@ class Store(Protocol):
         """Returns if the store would take a login now."""
         ...
 
+    @property
+    def subjects(self) -> "Subjects":
+        """Of whom signals speak."""
+        ...
+
     async def transact(
-        self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
+        self,
+        room: str,
+        decide: Decide[T],
+        *,
+        sessions: Collection[str] = (),
+        request_id: str | None = None,
+        claim: Claim | None = None,
     ) -> Decision[T]:
         """Reads the room, lets `decide` choose, and commits its decision in one atomic, durable step; the decision.
 
         `sessions` are ids whose records `decide` needs wherever they are (`RoomState.found`), `request_id` one whose
-        kept answer it needs (`RoomState.remembered`). `decide` may run more than once and may run in another thread;
-        only its last decision is committed. Decisions about one room are taken one after the other, each on the state
-        that the one before left. If `decide` raises, nothing is committed and the error is the caller's.
+        kept answer it needs (`RoomState.remembered`), `claim` names subjects of which it must know whether a signal has
+        spoken of them (`RoomState.signalled`); see `Subjects.note`. `decide` may run more than once and may run in
+        another thread; only its last decision is committed. Decisions about one room are taken one after the other,
+        each on the state that the one before left. If `decide` raises, nothing is committed and the error is the
+        caller's.
         When this returns, every later read here sees the change, and the listeners have been told of it.
         """
         ...
@@ -151,10 +176,6 @@ class Store(Protocol):
 
     async def room(self, room: str) -> RoomState:
         """The room with its live sessions; an unknown room is empty."""
-        ...
-
-    async def forget(self, room: str, sessions: Collection[str]) -> None:
-        """Forgets these sessions of the room, which have ended; live and unknown ones are skipped."""
         ...
 
     def listen(self, listener: Callable[[Change], None]) -> None:
@@ -242,6 +263,10 @@ class Upkeep(Protocol):
         request ids past their memory. Live sessions stay whatever their age. The number of sessions forgotten."""
         ...
 
+    async def forget(self, room: str, sessions: Collection[str]) -> None:
+        """Forgets these sessions of the room, which have ended; live and unknown ones are skipped."""
+        ...
+
     async def beat(self, now: float) -> None:
         """Notes durably that a node was at work at `now`: sessions whose time was over were ended."""
         ...
@@ -258,6 +283,30 @@ class Upkeep(Protocol):
         Goes through at most `limit` open sessions in an order of its own, those behind `after`, and leaves out the
         ids in `skip`. Where it has come to, for the next call's `after`; None when it is through.
         """
+        ...
+
+
+class Subjects(Protocol):
+    """Of whom signals speak, and what they have said: on all nodes that share the store."""
+
+    async def note(self, not_before: Mapping[str, float], seconds: float) -> None:
+        """Notes durably, for so long, that these subjects were signalled; of two times for one the later one stays.
+
+        A claim of one of them is either decided with what is noted here, on whichever node, or `rooms` names its room
+        from when this returns, and the next decision about that room which commits something comes after it.
+        """
+        ...
+
+    async def rooms(self, subjects: Collection[str]) -> set[str]:
+        """The rooms with sessions, live or ended, that can be spoken of by one of these; perhaps others, too."""
+        ...
+
+    async def used(self, message: str) -> bool:
+        """Whether the message was taken."""
+        ...
+
+    async def use(self, message: str, seconds: float) -> bool:
+        """Takes a message, durably, for so long; False if it was taken before: of several who try, one succeeds."""
         ...
 
 

@@ -13,6 +13,7 @@ from enforcer.domain.model import (
     AuditRow,
     Device,
     EndReason,
+    Identity,
     LoginAnswer,
     RememberedAnswer,
     Session,
@@ -97,12 +98,12 @@ def session_of(row: tuple[Any, ...]) -> Session:
         row[19],
         slot,
         bool(exempt),
-        *(_NO_PARTICULARS if particulars is None else orjson.loads(particulars)),
+        *(_NO_PARTICULARS if particulars is None else _particulars_of(*orjson.loads(particulars))),
     )
 
 
 _NO_MORE = (None, 0, None)
-_NO_PARTICULARS = (None, None, None, None)
+_NO_PARTICULARS = (None, None, None, None, None, ())
 
 
 def has_particulars(s: Session) -> bool:
@@ -111,11 +112,28 @@ def has_particulars(s: Session) -> bool:
 
 
 def _particulars(s: Session) -> tuple[Any, ...]:
-    return s.impersonated_by, s.idle_timeout, s.warn_before, s.reported_at
+    return s.impersonated_by, s.idle_timeout, s.warn_before, s.reported_at, s.idp, s.aliases
 
 
 def _particulars_text(s: Session) -> str | None:
-    return orjson.dumps(_particulars(s)).decode() if has_particulars(s) else None
+    if not has_particulars(s):
+        return None
+    *others, idp, aliases = _particulars(s)
+    return orjson.dumps([*others, _identity_list(idp), aliases]).decode()
+
+
+def _particulars_of(
+    impersonated_by: Any, idle: Any, warning: Any, reported_at: Any, idp: Any = None, aliases: Any = ()
+) -> tuple[Any, ...]:
+    return impersonated_by, idle, warning, reported_at, _identity(idp), tuple(aliases)
+
+
+def _identity_list(idp: Identity | None) -> list[Any] | None:
+    return None if idp is None else list(idp)
+
+
+def _identity(row: list[Any] | None) -> Identity | None:
+    return None if row is None else Identity._make(row)
 
 
 def audit_row(operation: str, e: AuditEntry) -> tuple[Any, ...]:
@@ -141,8 +159,8 @@ def waiting_text(waiting: tuple[WaitingLogin, ...]) -> str:
 def _waiting_row(w: WaitingLogin) -> list[Any]:
     row = [w.at, _device_list(w.device), w.entry, w.replaces]
     if w.key is not None:
-        return [*row, tuple(w.terms), w.key]
-    return row if w.terms == NO_TERMS else [*row, tuple(w.terms)]
+        return [*row, _terms_list(w.terms), w.key]
+    return row if w.terms == NO_TERMS else [*row, _terms_list(w.terms)]
 
 
 def waiting_of(text: str) -> tuple[WaitingLogin, ...]:
@@ -161,9 +179,14 @@ def waiting_of(text: str) -> tuple[WaitingLogin, ...]:
     )
 
 
+def _terms_list(terms: Terms) -> list[Any]:
+    *members, idp, aliases = terms
+    return [*members, _identity_list(idp), aliases]
+
+
 def _terms(row: list[Any]) -> Terms:
-    *members, ends = row
-    return Terms._make((*members, tuple(ends)))
+    *members, ends, idp, aliases = row
+    return Terms._make((*members, tuple(ends), _identity(idp), None if aliases is None else tuple(aliases)))
 
 
 def answer_row(kept: RememberedAnswer) -> tuple[Any, ...]:
@@ -198,12 +221,14 @@ def value_of(reason: EndReason | None) -> str | None:
 def actor_text(actor: Actor | None) -> str | None:
     if actor is None:
         return None
-    named = [] if actor.key is None else [actor.key]
+    named: list[str | None] = [] if actor.key is None else [actor.key]
+    if actor.name is not None:
+        named = [actor.key, actor.name]
     return orjson.dumps([actor.kind, actor.session, _device_list(actor.device), *named]).decode()
 
 
 def _actor(text: str | None) -> Actor | None:
     if text is None:
         return None
-    kind, session, device, *key = orjson.loads(text)
-    return Actor(ActorKind(kind), session, None if device is None else Device(*device), *key)
+    kind, session, device, *named = orjson.loads(text)
+    return Actor(ActorKind(kind), session, None if device is None else Device(*device), *named)

@@ -89,7 +89,11 @@ class Journal:
 def _by(row: AuditEntry) -> dict[str, str]:
     if row.by is None:
         return {}
-    by = {"by": row.by.kind} if row.by.session is None else {"by": row.by.kind, "by_session": row.by.session}
+    by: dict[str, str] = {"by": row.by.kind}
+    if row.by.session is not None:
+        by["by_session"] = row.by.session
+    if row.by.name is not None:
+        by["signal"] = row.by.name
     return by | _key(row)
 
 

@@ -54,7 +54,8 @@ from enforcer.domain.policy import (
     decide_report,
 )
 from enforcer.domain.rules import Rules
-from enforcer.store.base import AuditQuery, Decide, SessionQuery, Store
+from enforcer.domain.signals import Signal, claimed_subjects
+from enforcer.store.base import AuditQuery, Claim, Decide, SessionQuery, Store
 from enforcer.usecases.outages import Outages
 from enforcer.usecases.presence import Presence
 from enforcer.usecases.unwritten import Noticed
@@ -169,6 +170,7 @@ class Registry:
             SessionEnded: the id has ended; a new login needs a new id.
             SessionConflict: the id belongs to another room.
             SessionLimit: policy `reject`, and enough others are alive.
+            SignedOut: a signal of the identity provider has overtaken it.
             RequestIdReused: the request id came with another body.
         """
         if within:
@@ -180,6 +182,7 @@ class Registry:
             lambda state, now: decide_login(state, login, self.rules, now),
             sessions=() if login.session is None else (login.session,),
             request_id=login.request_id,
+            claim=_claim_of(room, login),
         )
         if isinstance(outcome, Refused):
             raise outcome
@@ -197,7 +200,10 @@ class Registry:
             return Decision(explain_login(state._replace(found=found), login, self.rules, now))
 
         return await self._transact(
-            room, decide, sessions=[i for i in (login.session, login.replaces) if i is not None]
+            room,
+            decide,
+            sessions=[i for i in (login.session, login.replaces) if i is not None],
+            claim=_claim_of(room, login, asked=True),
         )
 
     async def _replacing_own(self, room: str, login: Login, within: str) -> Login:
@@ -330,6 +336,25 @@ class Registry:
         return await self._transact(
             room, lambda state, now: decide_end_some(state, query.wants, reason, by, self.rules, now)
         )
+
+    async def has_had(self, room: str) -> bool:
+        """Whether anybody is known to have logged in to the room."""
+        return (await self._store.room(room)).epoch > 0
+
+    async def end_signalled(self, room: str, signal: Signal, *, passing: bool) -> tuple[str, ...]:
+        """Ends the live sessions of the room of which the signal speaks; their ids.
+
+        With `passing` the room is moved on where processes share the store, even if nobody ends: a login that has not
+        seen the signal and is about to be committed begins anew (`Subjects.note`).
+        """
+        by = Actor(ActorKind.SIGNAL, name=signal.name)
+        moves = passing and self._store.shared is not None
+
+        def decide(state: RoomState, now: float) -> Decision[tuple[str, ...]]:
+            decision = decide_end_some(state, signal.means, signal.reason, by, self.rules, now)
+            return decision._replace(epoch=state.epoch) if moves and decision.empty else decision
+
+        return await self._transact(room, decide)
 
     async def report(self, session: str, room: str, note: str | None) -> Session:
         """The user of an ended session says "it wasn't me"; a second report changes nothing. Its record.
@@ -481,21 +506,32 @@ class Registry:
     # ---- how -----------------------------------------------------------------------------------
 
     async def _transact(
-        self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
+        self,
+        room: str,
+        decide: Decide[T],
+        *,
+        sessions: Collection[str] = (),
+        request_id: str | None = None,
+        claim: Claim | None = None,
     ) -> T:
         """Decides on the room as it is, what was noticed included.
 
         What was noticed about records that the decision changes is committed with them, the rest with the next flush.
         """
         try:
-            return await self._transact_with_marks(room, decide, sessions, request_id)
+            return await self._transact_with_marks(room, decide, sessions, request_id, claim)
         except StoreUnavailable:  # it may be committed all the same
             if self._presence.in_room(room):
                 self._tell(Change(room, (), whole=False))
             raise
 
     async def _transact_with_marks(
-        self, room: str, decide: Decide[T], sessions: Collection[str], request_id: str | None
+        self,
+        room: str,
+        decide: Decide[T],
+        sessions: Collection[str],
+        request_id: str | None,
+        claim: Claim | None,
     ) -> T:
         marks = dict(self._noticed.in_room(room))  # of this moment: `decide` may run in another thread
         here = () if self._store.shared is not None else tuple(self._presence.in_room(room))
@@ -506,7 +542,7 @@ class Registry:
 
         began = self._elapsed()
         decision = await self._store.transact(
-            room, overlaid if marks or here else decide, sessions=sessions, request_id=request_id
+            room, overlaid if marks or here else decide, sessions=sessions, request_id=request_id, claim=claim
         )
         if not decision.empty:
             self._noticed.written([(room, marks[s.id]) for s in decision.changed if s.id in marks])
@@ -515,7 +551,7 @@ class Registry:
         if decision.elsewhere is not None:
             await self._end_elsewhere(room, decision.elsewhere)
         if passing := [s.id for s in decision.changed if s.passing]:
-            await self._store.forget(room, passing)
+            await self._store.upkeep.forget(room, passing)
         return decision.result
 
     async def _end_elsewhere(self, room: str, elsewhere: Elsewhere) -> None:
@@ -583,6 +619,14 @@ def _over(session: Session, now: float, rules: Rules) -> bool:
     if session.ended:
         return False
     return expiry(session, now, rules) is not None or (session.window_at is not None and now >= session.window_at)
+
+
+def _claim_of(room: str, login: Login, *, asked: bool = False) -> Claim | None:
+    """By whom signals can speak of a login, if it says; `asked`: nothing comes of it."""
+    subjects = claimed_subjects(room, login.terms)
+    if not subjects:
+        return None
+    return Claim(subjects, None if asked else login.session or login.new_id, new=login.session is None)
 
 
 def _not_replaced(room: str, session: str) -> None:

@@ -17,6 +17,7 @@ from enforcer.domain.model import (
     Change,
     Decision,
     EndReason,
+    Identity,
     LoginAnswer,
     Mark,
     RememberedAnswer,
@@ -51,6 +52,8 @@ FULL = session(
     idle_timeout=12.5,
     warn_before=FOREVER,
     reported_at=START + 9,
+    idp=Identity("https://idp.example", "ü", "s-1", 1_700_000_000),
+    aliases=("email:alice@example.com", "opaque:42"),
 )
 
 
@@ -104,7 +107,8 @@ async def test_the_room_has_its_live_sessions_oldest_claim_first(store: Store) -
 
 async def test_epoch_and_waiting_stay_until_they_are_changed(store: Store) -> None:
     """`None` in a decision means unchanged; an empty tuple of waiting logins means none wait any more."""
-    terms = Terms("mobile", 2, "reject", 1.5, FOREVER, None, True, "support-7", ("a", "b"))
+    idp = Identity("https://idp.example", "a")
+    terms = Terms("mobile", 2, "reject", 1.5, FOREVER, None, True, "support-7", ("a", "b"), idp, ("x",))
     waiting = (
         *(WaitingLogin(START, DEVICE, "sso", "old"), WaitingLogin(START + 1), WaitingLogin(START + 2, terms=terms)),
         *(WaitingLogin(START + 3, key="shop"), WaitingLogin(START + 4, DEVICE, None, "old", terms, "shop")),
@@ -559,12 +563,12 @@ async def test_forgetting_by_name(store: Store) -> None:
     """Ended sessions that are named go at once; live, unknown and other ones stay. Its room is as it was."""
     await put(store, session("live"), session("kept"), session("gone"))
     await put(store, ended(session("kept"), START), ended(session("gone"), START))
-    await store.forget("alice", ["gone", "live", "unknown"])
+    await store.upkeep.forget("alice", ["gone", "live", "unknown"])
     assert await store.get("gone") is None
     assert (await look(store, "alice", sessions=["gone"]))[0].found == {}
     assert [s.session.id for s in await store.logs.sessions(SessionQuery())] == ["kept", "live"]
     assert [s.id for s in (await store.room("alice")).sessions] == ["live"]
-    await store.forget("nobody", ["gone"])
+    await store.upkeep.forget("nobody", ["gone"])
 
 
 async def test_unclaimed_sessions_are_not_in_the_log(store: Store) -> None:

@@ -17,7 +17,9 @@ from enforcer.api import (
     openapi,
     overview,
     pages,
+    seen,
     sessions,
+    signals,
     site,
     stream,
     webhooks,
@@ -31,7 +33,9 @@ TROUBLESHOOTING = (ROOT / "docs/troubleshooting.md").read_text()
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 CLIENT_CODES = (ROOT / "client-js/src/codes.ts").read_text()
-PARTS = (sessions, logs, overview, stream, pages, devices, forward_auth, webhooks, site, measure, openapi)
+PARTS = (
+    *(sessions, logs, overview, stream, pages, devices, seen, forward_auth, signals, webhooks, site, measure, openapi),
+)
 ROUTES = [r for part in PARTS for r in part.ROUTES if isinstance(r, web.RouteDef)]
 
 
@@ -66,6 +70,7 @@ async def _metrics() -> dict[str, set[str]]:
     """The metrics of one process in which everything has happened, and their labels."""
     metrics = Metrics()
     metrics.answered("GET", "/", 200, 0.0)
+    metrics.signals["idp", "ended"]
     metrics.webhook("app").stands(up=True, lag=0.0, dead=0)
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families((await metrics.exposition()).decode()):
@@ -117,8 +122,10 @@ def test_each_event_has_an_entry(event: str) -> None:
 def test_each_call_is_described() -> None:
     """The description has the routes of the API, no more and no less."""
     described = {(o.method.upper(), o.path) for o in openapi.OPERATIONS}
-    apart = ("/docs", "/openapi.json", "/client/", "/forward-auth")  # what is for browsers and proxies
-    served = {(r.method, r.path) for r in ROUTES if r.method != "OPTIONS" and not r.path.startswith(apart)}
+    apart = ("/docs", "/openapi.json", "/client/", "/forward-auth", "/start.css")  # what is for browsers and proxies
+    served = {
+        (r.method, r.path) for r in ROUTES if r.method != "OPTIONS" and r.path != "/" and not r.path.startswith(apart)
+    }
     assert described == served
 
 

@@ -123,6 +123,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
     "enforcer.http.plain_requests:_LENGTH": ("{1}", "{0}x"),
     "enforcer.protocol:_SESSION_ID": ("{a}!", "{a}"),
     "enforcer.protocol:_SLOT": ("{a}!", "{a}"),
+    "enforcer.configuration.signals:_NAME": ("{a}!", "{a}"),
     "enforcer.gateway.polling:_MESSAGE": ("4{4}", "{4}x"),
     "enforcer.configuration.settings:_WEB_ORIGIN": ("https://{a.}!", "http://[{:}", "https://{a}:{1}"),
     "enforcer.configuration.settings:_APP_ORIGIN": ("{a}", "{a+}://", "a://{a.}/", "a://{a}:{1}"),

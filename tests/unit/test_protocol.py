@@ -109,7 +109,7 @@ def test_the_record_has_all_its_members() -> None:
     """The session record of the HTTP API, member by member."""
     assert list(protocol.record(Snapshot(LIVE, 7), online=True, now=START)) == [
         *("session", "room", "active", "claimed", "newest", "epoch", "started_at", "device", "entry"),
-        *("ended_at", "end_reason", "ended_by", "slot", "exempt", "impersonated_by"),
+        *("ended_at", "end_reason", "ended_by", "slot", "exempt", "impersonated_by", "idp", "aliases"),
         *("online", "last_seen_at", "last_active_at", "idle_expires_in", "absolute_expires_in", "delivery"),
     ]
 

@@ -19,6 +19,8 @@ const messages: Messages = {
     replaced: "Sie haben sich in diesem Browser neu angemeldet.",
     admin: "Die Verwaltung hat Ihre Sitzung beendet.",
     lost: "Ihre Sitzung ist nicht mehr gültig.",
+    idp_logout: "Sie haben sich bei Ihrem Anmeldedienst abgemeldet.",
+    caep: "Ihr Konto beim Anmeldedienst hat sich geändert. Bitte melden Sie sich neu an.",
   },
   when: "Wann",
   device: "Neuere Anmeldung",

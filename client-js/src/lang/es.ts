@@ -19,6 +19,8 @@ const messages: Messages = {
     replaced: "Ha vuelto a entrar en este navegador.",
     admin: "Un administrador ha cerrado su sesión.",
     lost: "Su sesión ya no es válida.",
+    idp_logout: "Ha cerrado la sesión en su proveedor de identidad.",
+    caep: "Su cuenta ha cambiado en su proveedor de identidad. Vuelva a iniciar sesión.",
   },
   when: "Cuándo",
   device: "Nuevo acceso",

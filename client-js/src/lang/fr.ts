@@ -19,6 +19,8 @@ const messages: Messages = {
     replaced: "Vous vous êtes reconnecté dans ce navigateur.",
     admin: "Un administrateur a mis fin à votre session.",
     lost: "Votre session n’est plus valable.",
+    idp_logout: "Vous vous êtes déconnecté de votre fournisseur d’identité.",
+    caep: "Votre compte a changé chez votre fournisseur d’identité. Veuillez vous reconnecter.",
   },
   when: "Date",
   device: "Nouvelle connexion",

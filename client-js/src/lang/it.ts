@@ -19,6 +19,8 @@ const messages: Messages = {
     replaced: "Hai effettuato di nuovo l’accesso in questo browser.",
     admin: "Un amministratore ha chiuso la sessione.",
     lost: "La sessione non è più valida.",
+    idp_logout: "Ha effettuato la disconnessione dal suo provider di identità.",
+    caep: "Il suo account è cambiato presso il provider di identità. Acceda di nuovo.",
   },
   when: "Quando",
   device: "Nuovo accesso",

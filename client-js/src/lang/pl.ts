@@ -19,6 +19,8 @@ const messages: Messages = {
     replaced: "W tej przeglądarce nastąpiło ponowne zalogowanie.",
     admin: "Administrator zakończył sesję.",
     lost: "Sesja nie jest już ważna.",
+    idp_logout: "Wylogowano się u dostawcy tożsamości.",
+    caep: "Konto u dostawcy tożsamości uległo zmianie. Proszę zalogować się ponownie.",
   },
   when: "Kiedy",
   device: "Nowe logowanie",

@@ -19,6 +19,8 @@ const messages: Messages = {
     replaced: "Entrou de novo neste navegador.",
     admin: "Um administrador encerrou a sua sessão.",
     lost: "A sua sessão já não é válida.",
+    idp_logout: "Terminou a sessão no seu fornecedor de identidade.",
+    caep: "A sua conta mudou no fornecedor de identidade. Inicie sessão novamente.",
   },
   when: "Quando",
   device: "Novo acesso",

@@ -12,13 +12,14 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 from enforcer.domain.errors import StoreUnavailable
-from enforcer.domain.model import Change, Decision, Session
-from enforcer.store.base import Decide
+from enforcer.domain.model import Change, Decision, RoomState, Session
+from enforcer.store.base import Claim, Decide
 from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.feed import Feed
 from enforcer.store.redis.keys import Keys
 from enforcer.store.redis.rooms import Outcome, Proposal, Rooms
 from enforcer.store.redis.rows import Loaded
+from enforcer.store.redis.subjects import RedisSubjects
 from enforcer.store.redis.turns import Turns
 
 T = TypeVar("T")
@@ -33,26 +34,64 @@ UNKNOWN_WITHIN = 1.0
 class Commits:
     """Every method raises `StoreUnavailable`: whether it took effect is unknown."""
 
-    def __init__(self, servers: Servers, keys: Keys, rooms: Rooms, feed: Feed, tell: Callable[[Change], None]) -> None:
+    def __init__(
+        self,
+        servers: Servers,
+        keys: Keys,
+        rooms: Rooms,
+        feed: Feed,
+        subjects: RedisSubjects,
+        tell: Callable[[Change], None],
+    ) -> None:
         """`tell` is called with each decision that changed records, in the order of the room's commits."""
         self._servers = servers
         self._keys = keys
         self._rooms = rooms
         self._feed = feed
+        self._subjects = subjects
         self._tell = tell
         self._turns = Turns()
 
     async def decide(
-        self, room: str, decide: Decide[T], sessions: Collection[str], request_id: str | None
+        self,
+        room: str,
+        decide: Decide[T],
+        sessions: Collection[str],
+        request_id: str | None,
+        claim: Claim | None = None,
     ) -> Decision[T]:
         """Commits what `decide` says about the room; see `Store.transact`."""
         async with self._turns.one(room):
-            decision = await self._decided(room, decide, list(sessions), request_id)
+            if claim is None or claim.session is None:
+                decision = await self._decided(room, decide, list(sessions), request_id, claim)
+            else:
+                decision = await self._claimed(room, decide, list(sessions), request_id, claim, claim.session)
             if decision.changed:
                 self._tell(Change(room, decision.changed))
             return decision
 
-    async def _decided(self, room: str, decide: Decide[T], asked: list[str], request_id: str | None) -> Decision[T]:
+    async def _claimed(
+        self, room: str, decide: Decide[T], asked: list[str], request_id: str | None, claim: Claim, session: str
+    ) -> Decision[T]:
+        """A decision about a login that signals can speak of; `RedisSubjects` says why it goes so."""
+        before: list[Session | None] = [None]
+
+        def watched(state: RoomState, now: float) -> Decision[T]:
+            before[0] = next((s for s in state.sessions if s.id == session), None)
+            return decide(state, now)
+
+        entry = await self._subjects.enter(claim, room)
+        decision = await self._decided(room, watched, asked, request_id, claim)
+        made = next((s for s in decision.changed if s.id == session and not s.ended), None)
+        if made is None:
+            await self._subjects.leave(claim, entry)
+        else:
+            await self._subjects.stay(before[0], made, entry)
+        return decision
+
+    async def _decided(
+        self, room: str, decide: Decide[T], asked: list[str], request_id: str | None, claim: Claim | None
+    ) -> Decision[T]:
         tries = _Tries()
         proposal: Proposal | None = None
         while True:
@@ -60,7 +99,10 @@ class Commits:
                 loaded, found = await self._loaded(room, asked, request_id)
                 if proposal is not None and loaded.room.knows(proposal.then.version):
                     break  # its reply was lost
-                decision = decide(loaded.state(found, asked), loaded.now)
+                state = loaded.state(found, asked)
+                if claim is not None:  # behind the room: what is noted later finds it changed
+                    state = state._replace(signalled=await self._subjects.signalled(claim.subjects))
+                decision = decide(state, loaded.now)
                 if decision.empty:
                     return decision
                 fresh = [s.id for s in decision.changed if loaded.found(s.id) is None]
@@ -128,7 +170,9 @@ class Commits:
         tries = _Tries()
         async with self._turns.one(room):
             while True:
-                forgetting = self._rooms.proposal(await self._rooms.load(room), Decision(None), forget=sessions)
+                loaded = await self._rooms.load(room, sessions)
+                await self._subjects.forget(list(loaded.ended.values()))
+                forgetting = self._rooms.proposal(loaded, Decision(None), forget=sessions)
                 if await self._rooms.commit(forgetting) is Outcome.DONE:
                     break
                 await tries.again()

@@ -38,6 +38,14 @@ class Keys:
         """Holds the room that a session id belongs to."""
         return f"{self._prefix}:id:{session}"
 
+    def subject(self, digest: str, name: str) -> str:
+        """Of a subject: the rooms of its sessions (hash: session id → room), and what was signalled of it."""
+        return f"{self._prefix}:{{s{digest}}}:{name}"
+
+    def message(self, digest: str) -> str:
+        """That a message was taken."""
+        return f"{self._prefix}:taken:{digest}"
+
     def of_bucket(self, bucket: int, name: str) -> str:
         """One of a bucket's own keys."""
         return f"{self._prefix}:{{b{bucket}}}:{name}"

@@ -7,7 +7,7 @@ from typing import TypeVar
 from enforcer.domain.deadlines import merged as with_mark
 from enforcer.domain.errors import StartError
 from enforcer.domain.model import Change, Decision, Mark, RoomState, Session, Snapshot
-from enforcer.store.base import Decide
+from enforcer.store.base import Claim, Decide
 from enforcer.store.redis.address import RedisAddress
 from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.clock import RedisClock
@@ -16,6 +16,7 @@ from enforcer.store.redis.feed import Feed
 from enforcer.store.redis.keys import BUCKETS, NEWLINE, Keys
 from enforcer.store.redis.logs import RedisLogs
 from enforcer.store.redis.rooms import Rooms, by_room, parts
+from enforcer.store.redis.subjects import RedisSubjects
 from enforcer.store.redis.upkeep import RedisUpkeep
 
 T = TypeVar("T")
@@ -41,9 +42,10 @@ class RedisStore:
         self._rooms = Rooms(self._servers, self._keys, self._clock)
         self._listeners: list[Callable[[Change], None]] = []
         self._feed = Feed(self._servers, self._keys, self._rooms, self._tell)
-        self._commits = Commits(self._servers, self._keys, self._rooms, self._feed, self._tell)
+        self._subjects = RedisSubjects(self._servers, self._keys, self._clock)
+        self._commits = Commits(self._servers, self._keys, self._rooms, self._feed, self._subjects, self._tell)
         self._logs = RedisLogs(self._servers, self._keys, self._rooms)
-        self._upkeep = RedisUpkeep(self._servers, self._keys, self._clock, self._commits, self._logs)
+        self._upkeep = RedisUpkeep(self._servers, self._keys, self._clock, self._rooms, self._commits, self._logs)
 
     @property
     def trips(self) -> int:
@@ -66,6 +68,10 @@ class RedisStore:
     def upkeep(self) -> RedisUpkeep:
         return self._upkeep
 
+    @property
+    def subjects(self) -> RedisSubjects:
+        return self._subjects
+
     def now(self) -> float:
         return self._clock.now()
 
@@ -86,9 +92,15 @@ class RedisStore:
     # ---- deciding ------------------------------------------------------------------------------
 
     async def transact(
-        self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
+        self,
+        room: str,
+        decide: Decide[T],
+        *,
+        sessions: Collection[str] = (),
+        request_id: str | None = None,
+        claim: Claim | None = None,
     ) -> Decision[T]:
-        return await self._commits.decide(room, decide, sessions, request_id)
+        return await self._commits.decide(room, decide, sessions, request_id, claim)
 
     def _tell(self, change: Change) -> None:
         for listener in self._listeners:
@@ -129,10 +141,6 @@ class RedisStore:
 
     async def room(self, room: str) -> RoomState:
         return (await self._rooms.load(room)).state({}, ())
-
-    async def forget(self, room: str, sessions: Collection[str]) -> None:
-        here = (await self._rooms.load(room)).room
-        await self._commits.forget(room, [session for session in sessions if here.session(session) is None])
 
     # ---- between processes ---------------------------------------------------------------------
 

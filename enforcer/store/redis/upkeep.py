@@ -11,7 +11,7 @@ from enforcer.store.redis.clock import RedisClock
 from enforcer.store.redis.commits import Commits
 from enforcer.store.redis.keys import BUCKETS, Keys
 from enforcer.store.redis.logs import RedisLogs
-from enforcer.store.redis.rooms import by_room, parts
+from enforcer.store.redis.rooms import Rooms, by_room, parts
 from enforcer.store.redis.scripts import BEAT
 
 LATE_BEAT = 1.0
@@ -23,10 +23,13 @@ BATCH = 200
 class RedisUpkeep:
     """See `store.base.Upkeep` for what each method promises."""
 
-    def __init__(self, servers: Servers, keys: Keys, clock: RedisClock, commits: Commits, logs: RedisLogs) -> None:
+    def __init__(
+        self, servers: Servers, keys: Keys, clock: RedisClock, rooms: Rooms, commits: Commits, logs: RedisLogs
+    ) -> None:
         self._servers = servers
         self._keys = keys
         self._clock = clock
+        self._rooms = rooms
         self._commits = commits
         self._logs = logs
 
@@ -52,6 +55,12 @@ class RedisUpkeep:
         for room, ids in rooms.items():
             await self._commits.forget(room, ids)
         return len(gone)
+
+    async def forget(self, room: str, sessions: Collection[str]) -> None:
+        here = (await self._rooms.load(room)).room
+        over = [session for session in sessions if here.session(session) is None]
+        if over:
+            await self._commits.forget(room, over)
 
     async def beat(self, now: float) -> None:
         oldest = "" if self._clock.given else LATE_BEAT

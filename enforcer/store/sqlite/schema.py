@@ -132,6 +132,25 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX deliveries_due ON deliveries (hook, due_at, id) WHERE due_at IS NOT NULL;
     CREATE INDEX deliveries_dead ON deliveries (hook, at, id) WHERE due_at IS NULL;
     """,
+    """
+    CREATE TABLE subjects (               -- of whom signals speak, and in which sessions
+        subject TEXT NOT NULL,
+        session TEXT NOT NULL,
+        room TEXT NOT NULL,
+        PRIMARY KEY (subject, session)
+    ) WITHOUT ROWID;
+    CREATE INDEX subjects_session ON subjects (session);
+    CREATE TRIGGER session_forgotten AFTER DELETE ON sessions BEGIN
+        DELETE FROM subjects WHERE session = old.id;
+    END;
+
+    CREATE TABLE signals (                -- what was signalled: subjects, and messages that were taken
+        name TEXT PRIMARY KEY,
+        not_before REAL NOT NULL,
+        until REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX signals_until ON signals (until);
+    """,
 )
 
 

@@ -16,6 +16,7 @@ from itertools import count as counting
 from typing import Any
 
 from enforcer.domain.model import Decision, Mark, RoomState
+from enforcer.domain.signals import subjects_of
 from enforcer.store.rows import (
     ANSWER_COLUMNS,
     AUDIT_COLUMNS,
@@ -44,6 +45,7 @@ class Kind(IntEnum):
     SEEN = 6
     LIVE = 7
     TOLD = 8
+    SPOKEN_OF = 9
 
 
 VALUES = 23
@@ -127,6 +129,7 @@ _TEXTS: dict[Kind, tuple[int, str]] = {
         WHERE id = {0}
         """,
     ),
+    Kind.SPOKEN_OF: (3, "INSERT OR IGNORE INTO subjects (subject, session, room) VALUES ({0}, {1}, {2})"),
 }
 """Of each kind: how many values of the row its statement takes, and the statement, in which they are numbered."""
 
@@ -198,6 +201,9 @@ def decision_rows(before: RoomState, after: RoomState, decision: Decision[Any]) 
             rows.append(row(Kind.END, end))
         else:
             rows.append(row(Kind.SESSION, session_row(s)))
+            if s.idp is not None or s.aliases:
+                subjects = subjects_of(s.room, s.idp, s.aliases)
+                rows += [row(Kind.SPOKEN_OF, (subject, s.id, s.room)) for subject in subjects]
     rows += [row(Kind.AUDIT, audit_row(operation, entry)) for entry in decision.audit]
     if decision.remember is not None:
         rows.append(row(Kind.ANSWER, (before.room, *answer_row(decision.remember))))

@@ -11,12 +11,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+import orjson
+
 from enforcer.domain.errors import StartError, StoreUnavailable
 from enforcer.domain.model import Change, Decision, Mark, RememberedAnswer, RoomState, Session, Snapshot, in_order
 from enforcer.process.cores import usable_cores
 from enforcer.store import rows
 from enforcer.store.ahead import Ahead
-from enforcer.store.base import Decide
+from enforcer.store.base import Claim, Decide
 from enforcer.store.recent import Recent
 from enforcer.store.sqlite.ahead_writer import AheadWriter
 from enforcer.store.sqlite.checkpoints import Checkpoints
@@ -25,8 +27,9 @@ from enforcer.store.sqlite.logs import NAMED, SESSION, SNAPSHOT, SQLiteLogs, sna
 from enforcer.store.sqlite.outbox import SQLiteOutbox
 from enforcer.store.sqlite.schema import migrate
 from enforcer.store.sqlite.statements import Row, decision_rows, mark_rows
+from enforcer.store.sqlite.subjects import SIGNALLED, SQLiteSubjects
 from enforcer.store.sqlite.turns_writer import TurnsWriter
-from enforcer.store.sqlite.upkeep import EMPTY_ROOM, SQLiteUpkeep
+from enforcer.store.sqlite.upkeep import SQLiteUpkeep
 from enforcer.store.sqlite.writer import LOCK_WAIT, Settle, Work, Writer
 
 T = TypeVar("T")
@@ -68,6 +71,7 @@ class SQLiteStore:
         """Else decisions read over the writing connection what those before them have left."""
         self._logs = SQLiteLogs(self._read, SQLiteOutbox(self._read, self._run))
         self._upkeep = SQLiteUpkeep(self._read, self._run, clock, self._recent.clear)
+        self._subjects = SQLiteSubjects(self._read, self._run, clock)
 
     @property
     def shared(self) -> None:
@@ -84,6 +88,10 @@ class SQLiteStore:
     @property
     def upkeep(self) -> SQLiteUpkeep:
         return self._upkeep
+
+    @property
+    def subjects(self) -> SQLiteSubjects:
+        return self._subjects
 
     def now(self) -> float:
         return self._clock()
@@ -144,10 +152,19 @@ class SQLiteStore:
         self._read("SELECT 1")
 
     async def transact(
-        self, room: str, decide: Decide[T], *, sessions: Collection[str] = (), request_id: str | None = None
+        self,
+        room: str,
+        decide: Decide[T],
+        *,
+        sessions: Collection[str] = (),
+        request_id: str | None = None,
+        claim: Claim | None = None,
     ) -> Decision[T]:
         def make() -> tuple[Any, Sequence[Row]]:
             before = self._state(room, sessions, request_id)
+            if claim is not None:  # what is noted is never only decided: it is committed before anybody decides again
+                noted = self._read(SIGNALLED, orjson.dumps(claim.subjects).decode(), self._clock())
+                before = before._replace(signalled=dict(noted))
             decision = decide(before, self._clock())
             if decision.empty:
                 return (before, before, decision), ()
@@ -223,14 +240,6 @@ class SQLiteStore:
 
     async def room(self, room: str) -> RoomState:
         return self._room(room)
-
-    async def forget(self, room: str, sessions: Collection[str]) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            ids = [(session,) for session in sessions]
-            connection.executemany("DELETE FROM sessions WHERE id = ? AND ended_at IS NOT NULL", ids)
-            connection.execute(EMPTY_ROOM, (room,))
-
-        await self._run(work)
 
     def listen(self, listener: Callable[[Change], None]) -> None:
         self._listeners.append(listener)

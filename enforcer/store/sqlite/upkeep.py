@@ -60,6 +60,14 @@ class SQLiteUpkeep:
         count: int = await self._run(work)
         return count
 
+    async def forget(self, room: str, sessions: Collection[str]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            ids = [(session,) for session in sessions]
+            connection.executemany("DELETE FROM sessions WHERE id = ? AND ended_at IS NOT NULL", ids)
+            connection.execute(EMPTY_ROOM, (room,))
+
+        await self._run(work)
+
     async def beat(self, now: float) -> None:
         await self._run(lambda c: c.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('beat', ?)", (now,)))
 

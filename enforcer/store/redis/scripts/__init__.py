@@ -26,9 +26,10 @@ COMMIT = Script("commit.lua")
 TRIM = Script("trim.lua")
 TAIL = Script("tail.lua")
 BEAT = Script("beat.lua")
+NOTE = Script("note.lua")
 SETTLE = Script("settle.lua")
 
-_TEXTS = {script.name: script.text for script in (LOAD, COMMIT, TRIM, TAIL, BEAT, SETTLE)}
+_TEXTS = {script.name: script.text for script in (LOAD, COMMIT, TRIM, TAIL, BEAT, NOTE, SETTLE)}
 
 
 def with_text(command: Command) -> Command:
