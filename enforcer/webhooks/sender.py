@@ -87,12 +87,14 @@ class Sender:
     # ---- the round -------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        while True:
+        while self._backlog is None:
             try:
-                self._backlog = self._backlog or await self._begun()
-                break
+                self._backlog = await self._begun()
             except StoreUnavailable as error:
                 self._away(error)
+                await asyncio.sleep(LOOK_EVERY)
+            except Exception:
+                log.exception("a webhook cannot begin; it is tried again", extra={"hook": self._hook.name})
                 await asyncio.sleep(LOOK_EVERY)
         reading = asyncio.create_task(self._read(self._backlog), name=f"webhook {self._hook.name}: log")
         try:
@@ -221,19 +223,20 @@ class Sender:
 
     async def _read(self, backlog: Backlog) -> None:
         """Follows the log from where the hook has come to."""
-        while True:
-            with self._tail.followed(backlog.read_to) as follower:
-                while True:
-                    news = await follower.news()
-                    if news.kind is Kind.OVER:
-                        return
-                    if news.kind is Kind.RESET:
-                        log.error(
-                            "a webhook has missed events: what it had not been sent is not kept any more",
-                            extra={"hook": self._hook.name},
-                        )
-                    if news.kind is not Kind.AWAY:
-                        await self._take(backlog, news.rows, news.cursor)
+        while not self._tail.closed:
+            try:
+                with self._tail.followed(backlog.read_to) as follower:
+                    while (news := await follower.news()).kind is not Kind.OVER:
+                        if news.kind is Kind.RESET:
+                            log.error(
+                                "a webhook has missed events: what it had not been sent is not kept any more",
+                                extra={"hook": self._hook.name},
+                            )
+                        if news.kind is not Kind.AWAY:
+                            await self._take(backlog, news.rows, news.cursor)
+            except Exception:
+                log.exception("a webhook's part of the log cannot be read; it goes on", extra={"hook": self._hook.name})
+                await asyncio.sleep(LOOK_EVERY)
 
     async def _take(self, backlog: Backlog, entries: Sequence[Entry], cursor: Cursor) -> None:
         """Takes rows up, some at a time, when there is room for them."""
