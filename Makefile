@@ -75,16 +75,18 @@ soak: tools $(VENV)/test.stamp
 bench: tools $(VENV)/run.stamp
 	$(BIN)/python -m bench --quick
 
-bench-full: tools $(VENV)/run.stamp
+bench-full: tools $(VENV)/test.stamp
 	$(BIN)/python -m bench --rounds 5 --json bench/results/full.json --charts docs/images/benchmarks
 	$(BIN)/python -m bench.store
 	$(BIN)/python -m bench.redis_store
+	$(BIN)/python -m bench.live_sessions
 
 check: tools $(VENV)/test.stamp
 	$(MAKE) client-js/node_modules/.stamp server-js/node_modules/.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.10 client-python/enforcer_client
 	cd server-js && npm run --silent check
 	cd client-js && npm run --silent check && npm run --silent drift && npm run --silent size && npm run --silent pack
 

@@ -161,7 +161,7 @@ def remaining_s(deadline: float | None, now: float) -> float | None:
 def problem(code: str, status: int, detail: str, members: Mapping[str, Any] | None = None) -> JSON:
     """A problem document (RFC 9457) for a code of `PROBLEMS`; `members` are added to it."""
     document: JSON = {
-        "type": f"urn:enforcer:problem:{code}",
+        "type": f"/docs/troubleshooting#{code}",
         "title": PROBLEMS[code][1],
         "status": status,
         "detail": detail,

@@ -3,9 +3,11 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { docsFrom, documentation } from "./docs.mjs";
 import { esm, root, served, servedFrom, sharedWorker } from "./bundle.mjs";
 
 const files = await served();
+const documents = (await documentation()).map(([name, contents]) => [docsFrom + name, contents]);
 /** The documentation shows the hash of the very file that is served (W3C Subresource Integrity). */
 const manual = new URL("../../docs/client.md", import.meta.url).pathname;
 const documented = await readFile(manual, "utf8");
@@ -13,10 +15,10 @@ const integrity = `integrity="sha384-${createHash("sha384").update(files[0][1]).
 const hashed = documented.replace(/integrity="sha384-[^"]*"/, integrity);
 
 if (process.argv.includes("--verify")) {
-  for (const [name, contents] of files) {
-    const committed = await readFile(servedFrom + name).catch(() => Buffer.alloc(0));
+  for (const [path, contents] of [...files.map(([name, contents]) => [servedFrom + name, contents]), ...documents]) {
+    const committed = await readFile(path).catch(() => Buffer.alloc(0));
     if (!committed.equals(contents)) {
-      console.error(`enforcer/static/${name} is not what these sources build; run \`npm run build\``);
+      console.error(`${path.replace(/.*(?=enforcer\/static)/, "")} is not what these sources build; run \`npm run build\``);
       process.exitCode = 1;
     }
   }
@@ -26,6 +28,7 @@ if (process.argv.includes("--verify")) {
   }
 } else {
   await writeFile(manual, hashed);
+  for (const [path, contents] of documents) await writeFile(path, contents);
   await rm(`${root}dist`, { recursive: true, force: true });
   await mkdir(`${root}dist`, { recursive: true });
   for (const [name, contents] of files) {

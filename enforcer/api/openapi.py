@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from enforcer import __version__, protocol
 from enforcer.api import bodies, logs, stream, webhooks
 from enforcer.api.guard import Handler
-from enforcer.api.site import static_file
+from enforcer.api.site import PAGE_HEADERS, static_file
 from enforcer.domain.model import ActorKind, AuditEvent, EndReason
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -469,6 +469,33 @@ _SECURITY: Mapping[str, list[dict[str, list[str]]]] = {
     "operator": [{"authkey": []}, {"metrics_key": []}],
     "anyone": [],
 }
+_SESSIONS = "Sessions"
+_GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    _SESSIONS: ("Logins, and whether they are still live", ()),
+    "Pages": ("What the browser client asks, with the ticket of its session", ("/session/",)),
+    "Webhooks": ("How those stand that are told what has happened", ("/v1/webhooks",)),
+    "Health": ("For load balancers and Prometheus", ("/healthz", "/readyz", "/metrics")),
+    "Logs": ("What happened, and how it goes", ("/v1/audit", "/v1/stream", "/v1/overview")),
+}
+"""The groups of calls, with how their paths begin; the first has all others."""
+_EXAMPLES: Mapping[str, dict[str, Any]] = {
+    "/notify": {
+        "room": "alice",
+        "key": "your authkey",
+        "device": {"user_agent": "Mozilla/5.0 …"},
+        "request_id": "f3a1",
+    },
+    "/v1/sessions": {"room": "alice", "device": {"user_agent": "Mozilla/5.0"}, "request_id": "f3a1"},
+    "/v1/sessions/explain": {"room": "alice"},
+    "/v1/sessions/validate": {"session": "qXb3…", "room": "alice", "require": "active"},
+    "/v1/sessions/{session}/ticket": {"elevate_for": 300},
+    "/v1/users/logout": {"room": "alice", "except": "qXb3…", "reason": "password_changed"},
+    "/v1/logout-all": {"before": "2026-11-21T08:30:00Z"},
+    "/session/activity": {"idle_for_ms": 0},
+    "/session/logout": {"everywhere": False},
+    "/session/devices/end": {"others": True},
+    "/session/report": {"note": "I was asleep"},
+}
 _PARAMETERS: Mapping[str, Any] = {"session": bodies.SessionId, "room": bodies.Room, "name": webhooks.HookName}
 
 
@@ -489,6 +516,7 @@ def document() -> dict[str, Any]:
             "summary": "One live session per user, in real time",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
+        "tags": [{"name": name, "description": told} for name, (told, _) in _GROUPS.items()],
         "paths": paths,
         "components": {
             "schemas": schemas["$defs"],
@@ -517,6 +545,7 @@ def _operation(o: Operation) -> dict[str, Any]:
         .title()
         .replace(" ", ""),
         "summary": o.summary,
+        "tags": [next((name for name, (_, begins) in _GROUPS.items() if o.path.startswith(begins)), _SESSIONS)],
         "security": _SECURITY[o.caller],
         "parameters": [*_path_parameters(o.path), *_query_parameters(o.query)],
         "responses": {str(status): _answer(model, o) for status, model in o.answers.items()}
@@ -525,7 +554,7 @@ def _operation(o: Operation) -> dict[str, Any]:
     if o.body is not None:
         described["requestBody"] = {
             "required": not o.body_optional,
-            "content": {"application/json": {"schema": _reference(o.body)}},
+            "content": {"application/json": {"schema": _reference(o.body), "example": _EXAMPLES.get(o.path, {})}},
         }
     return described
 
@@ -585,14 +614,9 @@ async def _describe(request: web.Request) -> web.Response:
 
 _DOCUMENT = orjson.dumps(document())
 
-_PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
-
 
 def _page_file(name: str, content_type: str) -> Handler:
-    return static_file(f"docs/{name}", content_type, _PAGE_HEADERS)
+    return static_file(f"docs/{name}", content_type, PAGE_HEADERS)
 
 
 ROUTES = (
@@ -600,4 +624,7 @@ ROUTES = (
     web.get("/docs", _page_file("index.html", "text/html")),
     web.get("/docs/docs.js", _page_file("docs.js", "text/javascript")),
     web.get("/docs/docs.css", _page_file("docs.css", "text/css")),
+    web.get("/docs/swagger-ui.js", _page_file("swagger-ui.js", "text/javascript")),
+    web.get("/docs/swagger-ui.css", _page_file("swagger-ui.css", "text/css")),
+    web.get("/docs/troubleshooting", _page_file("troubleshooting.html", "text/html")),
 )

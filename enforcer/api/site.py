@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import resources
 
 from aiohttp import web
@@ -29,11 +30,18 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 def static_file(name: str, content_type: str, headers: Mapping[str, str] | None = None) -> Handler:
-    """A handler for a file of the package, read once, with an ETag (RFC 9110 §8.8.3). `headers` are added."""
-    body = resources.files("enforcer.static").joinpath(name).read_bytes()
-    etag = hashlib.sha256(body).hexdigest()[:32]
+    """A handler for a file of the package, with an ETag (RFC 9110 §8.8.3). `headers` are added.
+
+    It is read once, when somebody first asks for it: a process should not hold what nobody wants.
+    """
+
+    @cache
+    def contents() -> tuple[bytes, str]:
+        body = resources.files("enforcer.static").joinpath(name).read_bytes()
+        return body, hashlib.sha256(body).hexdigest()[:32]
 
     async def handler(request: web.Request) -> web.Response:
+        body, etag = contents()
         answered = {"ETag": f'"{etag}"', "Cache-Control": "public, max-age=300", **(headers or {})}
         known = request.if_none_match or ()
         if any(tag.value in (etag, "*") for tag in known):
@@ -50,7 +58,18 @@ def client_files() -> Iterator[web.RouteDef]:
         yield web.get(f"/{path}", static_file(path, "text/javascript", CROSS_ORIGIN))
 
 
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+}
+"""Of the pages for people. The viewer of the API sets styles by itself."""
+
 ROUTES = (
+    web.get("/", static_file("docs/start.html", "text/html", PAGE_HEADERS)),
+    web.get("/start.css", static_file("docs/docs.css", "text/css", PAGE_HEADERS)),
     web.get("/healthz", healthz),
     web.get("/readyz", readyz),
     *client_files(),

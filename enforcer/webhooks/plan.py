@@ -60,6 +60,8 @@ class Backlog:
         self._done: set[str] = set()
         self._told: set[str] = set()
         """Ids that the store may have."""
+        self._kept: set[str] = set()
+        """Ids of first attempts under way, or about to be, that it has for sure."""
         self._switched = state.off not in ("", address)
         """Whether the hook's being on or off is not stored."""
         self._health = (state.failing_since, state.status)
@@ -126,6 +128,7 @@ class Backlog:
                 continue
             self._told.add(delivery.id)
             if delivery.tries == 0:
+                self._kept.add(delivery.id)
                 self._resumed.append(delivery)
             else:
                 self._retries[delivery.id] = delivery
@@ -164,6 +167,7 @@ class Backlog:
     def answered(self, id_: str, answer: Answer, now: float, spread: float) -> Delivery | None:
         """A try is over; what is left to do, None if the event was taken. `spread` as in `tried`."""
         delivery = self._under_way.pop(id_).delivery
+        self._kept.discard(id_)
         left = tried(delivery, answer, now, spread)
         if left is None:
             self._put.pop(id_, None)
@@ -201,7 +205,7 @@ class Backlog:
         cursor = None
         if len(put) == len(self._put):
             # The log was read to a place only if all that is before it and not over is stored, or will be with it.
-            begun = (u.delivery for u in self._under_way.values() if u.first and u.delivery.id not in self._told)
+            begun = (u.delivery for u in self._under_way.values() if u.first and u.delivery.id not in self._kept)
             put += [delivery._replace(due_at=now) for delivery in begun]
             cursor = self._waiting[0].before if self._waiting else self._read_to
         done = sorted(self._done)[:PART]
@@ -216,6 +220,8 @@ class Backlog:
     def settled(self, stored: Settlement, cursor: Cursor | None) -> None:
         """This is stored; `cursor` is the one that its text stands for."""
         for delivery in stored.put:
+            if delivery.id in self._under_way:
+                self._kept.add(delivery.id)
             if self._put.get(delivery.id) == delivery:
                 del self._put[delivery.id]
                 if delivery.id not in self._under_way:  # whoever takes it up finds it in the store

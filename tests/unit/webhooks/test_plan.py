@@ -223,7 +223,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(rooms=st.lists(st.sampled_from("abcd"), min_size=1, max_size=40), steps=st.lists(STEPS, min_size=5, max_size=80))
 def test_nothing_is_lost_whatever_happens(rooms: list[str], steps: list[tuple]) -> None:  # type: ignore[type-arg]
     """Each event is taken, or stored, or still to be read, at every moment; in the end all of them are taken once."""
@@ -268,3 +268,16 @@ def test_what_comes_while_the_store_works_is_stored_next() -> None:
     assert [(d.id, d.tries, d.due_at) for d in after.put] == [("app_2", 1, 6.0)]
     backlog.settled(after, place(2))
     assert backlog.unsettled(2.0) is None
+
+
+def test_what_the_store_may_not_have_is_stored_again() -> None:
+    """The store has not answered: an event under way is told with each move of the place until it has."""
+    backlog = fresh()
+    backlog.read(rows("a", "b"), place(2))
+    backlog.start(0.0)
+    for _ in range(2):
+        asked = backlog.unsettled(0.0)
+        assert asked is not None
+        assert [d.id for d in asked.put] == ["app_1", "app_2"]
+    backlog.settled(asked, place(2))
+    assert backlog.unsettled(0.0) is None
