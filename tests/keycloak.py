@@ -40,11 +40,6 @@ class Keycloak:
         answer = httpx.request(method, f"{self.url}/admin/realms/demo{path}", headers=headers, timeout=20)
         return answer.raise_for_status()
 
-    def user(self, name: str) -> str:
-        """The id of a user."""
-        found: str = self.administer("GET", f"/users?username={name}").json()[0]["id"]
-        return found
-
 
 @contextmanager
 def running_keycloak(directory: Path, site: str, enforcer: str) -> Iterator[Keycloak]:
