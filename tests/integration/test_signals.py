@@ -270,18 +270,17 @@ def test_what_the_issuer_has_not_signed(server: EnforcerProcess, issuer: Issuer)
 @pytest.mark.parametrize(
     "claims",
     [
-        {"nonce": "n"},
-        {"events": None},
-        {"events": {LOGOUT_EVENT: []}},
-        {"iat": int(time.time()) + 3600, "exp": int(time.time()) + 7200},
-        {"exp": int(time.time()) - 60},
-        {"exp": None, "iat": int(time.time()) - 400},
-        {"aud": "other"},
-        {"iss": "https://other.example"},
-        {"jti": None},
-        {"sub": None},
+        pytest.param({"nonce": "n"}, id="a nonce"),
+        pytest.param({"events": None}, id="no events"),
+        pytest.param({"events": {LOGOUT_EVENT: []}}, id="an event that is no object"),
+        pytest.param({"iat": int(time.time()) + 3600, "exp": int(time.time()) + 7200}, id="of the future"),
+        pytest.param({"exp": int(time.time()) - 60}, id="expired"),
+        pytest.param({"exp": None, "iat": int(time.time()) - 400}, id="old, without an end"),
+        pytest.param({"aud": "other"}, id="for another"),
+        pytest.param({"iss": "https://other.example"}, id="of another"),
+        pytest.param({"jti": None}, id="no jti"),
+        pytest.param({"sub": None}, id="of nobody"),
     ],
-    ids=str,
 )
 def test_tokens_that_say_something_else(server: EnforcerProcess, issuer: Issuer, claims: dict[str, Any]) -> None:
     """Rightly signed, and no logout token for us: `tests/unit/http/test_signal_reading.py` has them all."""
@@ -308,7 +307,7 @@ def test_requests_that_are_no_logout(server: EnforcerProcess, issuer: Issuer) ->
 # ---- token revocation ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", [KEY, KEY + "-new"])
+@pytest.mark.parametrize("key", [KEY, KEY + "-new"], ids=["old key", "new key"])
 def test_a_revocation_by_key(server: EnforcerProcess, issuer: Issuer, key: str) -> None:
     """By address, by issuer and subject, by alias or room; later logins are told by when they were made."""
     ways = {
