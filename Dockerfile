@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-FROM python:3.12-slim AS build
+FROM python:3.14-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/enforcer
 COPY requirements.lock ./
@@ -8,7 +8,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY enforcer ./enforcer
 RUN /opt/enforcer/bin/pip install --no-cache-dir --no-deps .
 
-FROM python:3.12-slim
+FROM python:3.14-slim
 # A fixed user without a shell; everything it may write is /data, so the root file system can be read-only.
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin enforcer \
     && install -d -o enforcer -g enforcer -m 0700 /data

@@ -432,7 +432,7 @@ async def test_live_sessions_are_counted(url: str, clock: Clock, store: Store) -
     assert await store.open_sessions() == 4
     await put(store, session("a", epoch=2), ended(session("b")))
     assert await store.open_sessions() == 3
-    await store.forget("alice", ["a", "b"])
+    await store.upkeep.forget("alice", ["a", "b"])
     await store.upkeep.purge(START + 1000, 100)
     assert await store.open_sessions() == 3
     if not url.startswith("memory"):

@@ -17,8 +17,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.integration.pages import Opener
 from tests.integration.problems import problem
 from tests.issuer import CAEP, LOGOUT_EVENT, RISC, SSF, Issuer, Key, say
+from tests.redis_server import RedisServer
 from tests.running import EnforcerProcess, until
 
 KEY = "k" * 8 + uuid.uuid4().hex
@@ -268,18 +270,17 @@ def test_what_the_issuer_has_not_signed(server: EnforcerProcess, issuer: Issuer)
 @pytest.mark.parametrize(
     "claims",
     [
-        {"nonce": "n"},
-        {"events": None},
-        {"events": {LOGOUT_EVENT: []}},
-        {"iat": int(time.time()) + 3600, "exp": int(time.time()) + 7200},
-        {"exp": int(time.time()) - 60},
-        {"exp": None, "iat": int(time.time()) - 400},
-        {"aud": "other"},
-        {"iss": "https://other.example"},
-        {"jti": None},
-        {"sub": None},
+        pytest.param({"nonce": "n"}, id="a nonce"),
+        pytest.param({"events": None}, id="no events"),
+        pytest.param({"events": {LOGOUT_EVENT: []}}, id="an event that is no object"),
+        pytest.param({"iat": int(time.time()) + 3600, "exp": int(time.time()) + 7200}, id="of the future"),
+        pytest.param({"exp": int(time.time()) - 60}, id="expired"),
+        pytest.param({"exp": None, "iat": int(time.time()) - 400}, id="old, without an end"),
+        pytest.param({"aud": "other"}, id="for another"),
+        pytest.param({"iss": "https://other.example"}, id="of another"),
+        pytest.param({"jti": None}, id="no jti"),
+        pytest.param({"sub": None}, id="of nobody"),
     ],
-    ids=str,
 )
 def test_tokens_that_say_something_else(server: EnforcerProcess, issuer: Issuer, claims: dict[str, Any]) -> None:
     """Rightly signed, and no logout token for us: `tests/unit/http/test_signal_reading.py` has them all."""
@@ -306,7 +307,7 @@ def test_requests_that_are_no_logout(server: EnforcerProcess, issuer: Issuer) ->
 # ---- token revocation ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", [KEY, KEY + "-new"])
+@pytest.mark.parametrize("key", [KEY, KEY + "-new"], ids=["old key", "new key"])
 def test_a_revocation_by_key(server: EnforcerProcess, issuer: Issuer, key: str) -> None:
     """By address, by issuer and subject, by alias or room; later logins are told by when they were made."""
     ways = {
@@ -504,3 +505,27 @@ def rotated(server: EnforcerProcess, issuer: Issuer) -> None:
     for _ in range(3):
         refused(sent(server, "away", Key("ES256").signed(issuer.logout_claims(sub="a"))))
     assert issuer.asked.count("/keys") == asked + 1
+
+
+# ---- nodes --------------------------------------------------------------------------------------
+
+
+def test_two_nodes_are_one(tmp_path: Path, redis_server: RedisServer, open_ws: Opener, room: str) -> None:
+    """A signal on one of them ends the sessions of the other, whose page goes at once; neither takes the same message
+    again, and both refuse a login that it has overtaken."""
+    with Issuer() as issuer:
+        own = {"kind": "backchannel-logout", "client_id": "app", "issuer": issuer.url, "allow_http": True}
+        usual: dict[str, Any] = {"store": redis_server.url, "signals": {"oidc": own}}
+        with EnforcerProcess(tmp_path / "here", **usual) as here, EnforcerProcess(tmp_path / "there", **usual) as there:
+            who = idp(issuer, sub=room)
+            login = here.login(room, idp=who)
+            page = open_ws(here, auth={"ticket": login["ticket"]})
+            page.joined()
+            token = issuer.logout_token(sub=room)
+            assert sent(there, "oidc", token).status_code == 200
+            assert page.take("force-logout")["reason"] == "idp_logout"
+            is_over(here, login["session"], "idp_logout", "oidc")
+            for node in (here, there):
+                refused(sent(node, "oidc", token))
+                early = {"room": room, "idp": {**who, "auth_time": who["auth_time"] - 60}}
+                problem(node.call("POST", "/notify", json=early), 409, "signed-out")
