@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need besides Python packages: Node.js with npm, Chromium, Firefox, Redis, nginx, Caddy,
-# HAProxy, systemd and a C compiler.
+# HAProxy, PHP, systemd and a C compiler.
 # As root on Debian it does so by itself; elsewhere it says what is missing and goes on: those tests are skipped on a
 # laptop and fail in CI.
 set -eu
@@ -16,6 +16,7 @@ command -v cc >/dev/null 2>&1 || packages="$packages gcc libc6-dev"
 command -v systemd-analyze >/dev/null 2>&1 || packages="$packages systemd"
 command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || packages="$packages nginx-light"
 command -v caddy >/dev/null 2>&1 || packages="$packages caddy"
+php -m 2>/dev/null | grep -q curl || packages="$packages php-cli php-curl"
 command -v haproxy >/dev/null 2>&1 || [ -x /usr/sbin/haproxy ] || packages="$packages haproxy"
 
 [ -n "$packages" ] || exit 0

@@ -75,7 +75,7 @@ class Sender:
         """Ends what is under way, which is repeated later, and stores where the hook has come to."""
         await cancelled([self._task])
         await cancelled(self._tries.values())
-        if self._backlog is not None:
+        if self._backlog is not None and self._may_send():
             try:
                 while await self._settle(self._backlog):
                     pass
@@ -87,12 +87,14 @@ class Sender:
     # ---- the round -------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        while True:
+        while self._backlog is None:
             try:
-                self._backlog = self._backlog or await self._begun()
-                break
+                self._backlog = await self._begun()
             except StoreUnavailable as error:
                 self._away(error)
+                await asyncio.sleep(LOOK_EVERY)
+            except Exception:
+                log.exception("a webhook cannot begin; it is tried again", extra={"hook": self._hook.name})
                 await asyncio.sleep(LOOK_EVERY)
         reading = asyncio.create_task(self._read(self._backlog), name=f"webhook {self._hook.name}: log")
         try:
@@ -116,7 +118,7 @@ class Sender:
         """Stores what must be stored, begins what may begin, then waits until there is more to do."""
         self._wake.clear()
         now = asyncio.get_running_loop().time()
-        if now >= self._not_before:
+        if now >= self._not_before and self._may_send():  # else somebody else stores where the hook has come to
             try:
                 await self._with_store(backlog, now)
             except StoreUnavailable as error:
@@ -138,13 +140,13 @@ class Sender:
 
     async def _with_store(self, backlog: Backlog, now: float) -> None:
         more = self._more and backlog.hungry
+        if more or now - self._settled_at >= SETTLE_EVERY or backlog.urgent:
+            while await self._settle(backlog):  # first, so that what is over is not found due again
+                pass
+            self._settled_at = now
         if more or now - self._looked_at >= LOOK_EVERY or backlog.next_due <= self._store.now():
             await self._look(backlog)
             self._looked_at = now
-        if now - self._settled_at >= SETTLE_EVERY or backlog.urgent:
-            while await self._settle(backlog):
-                pass
-            self._settled_at = now
         if now - self._purged_at >= PURGE_EVERY:
             await self._purge()
             self._purged_at = now
@@ -221,19 +223,20 @@ class Sender:
 
     async def _read(self, backlog: Backlog) -> None:
         """Follows the log from where the hook has come to."""
-        while True:
-            with self._tail.followed(backlog.read_to) as follower:
-                while True:
-                    news = await follower.news()
-                    if news.kind is Kind.OVER:
-                        return
-                    if news.kind is Kind.RESET:
-                        log.error(
-                            "a webhook has missed events: what it had not been sent is not kept any more",
-                            extra={"hook": self._hook.name},
-                        )
-                    if news.kind is not Kind.AWAY:
-                        await self._take(backlog, news.rows, news.cursor)
+        while not self._tail.closed:
+            try:
+                with self._tail.followed(backlog.read_to) as follower:
+                    while (news := await follower.news()).kind is not Kind.OVER:
+                        if news.kind is Kind.RESET:
+                            log.error(
+                                "a webhook has missed events: what it had not been sent is not kept any more",
+                                extra={"hook": self._hook.name},
+                            )
+                        if news.kind is not Kind.AWAY:
+                            await self._take(backlog, news.rows, news.cursor)
+            except Exception:
+                log.exception("a webhook's part of the log cannot be read; it goes on", extra={"hook": self._hook.name})
+                await asyncio.sleep(LOOK_EVERY)
 
     async def _take(self, backlog: Backlog, entries: Sequence[Entry], cursor: Cursor) -> None:
         """Takes rows up, some at a time, when there is room for them."""

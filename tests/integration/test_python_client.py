@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,9 +33,12 @@ from enforcer_client.flask import FlaskEnforcer
 from fastapi import Depends, FastAPI, Request
 from flask import Flask
 
-from tests.running import EnforcerProcess, free_port, until
+from tests.running import EnforcerProcess, free_port
+from tests.running import until as within
 from tests.tcp_proxy import TcpProxy
 
+until = partial(within, within=30.0)
+"""Waits for what comes at once, on a machine that may be busy."""
 KEY = "python-0123456789abcdef0123456789abcdef"
 FIREFOX = {"user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0"}
 
@@ -64,7 +68,7 @@ async def following(server: EnforcerProcess) -> AsyncIterator[tuple[AsyncEnforce
 
 async def eventually(condition: Any) -> None:
     """Returns when it is true."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -124,7 +128,7 @@ async def test_the_calls_of_asyncio(server: EnforcerProcess, room: str) -> None:
 
 def test_an_outage_is_waited_out_until_the_time_is_over(server: EnforcerProcess, room: str) -> None:
     """A login that is repeated happens once; without an answer in time it is `Unavailable`."""
-    with TcpProxy(server.port) as link, Enforcer(f"http://127.0.0.1:{link.port}", KEY, timeout=8.0) as client:
+    with TcpProxy(server.port) as link, Enforcer(f"http://127.0.0.1:{link.port}", KEY, timeout=25.0) as client:
         client.sessions(room)
         link.drop()
         healing = threading.Timer(0.5, link.heal)
@@ -138,7 +142,7 @@ def test_an_outage_is_waited_out_until_the_time_is_over(server: EnforcerProcess,
             began = time.monotonic()
             with pytest.raises(Unavailable):
                 hasty.validate(session)
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 5
         link.heal()
     with Enforcer(f"http://127.0.0.1:{free_port()}", KEY, timeout=0.2) as nowhere, pytest.raises(Unavailable):
         nowhere.sessions(room)
@@ -176,7 +180,7 @@ def test_a_kick_is_seen_without_asking(client: Enforcer, server: EnforcerProcess
             with pytest.raises(Unavailable):
                 Enforcer(over.url, KEY, timeout=0.1).validate(new)
             link.heal()
-            until(lambda: len(ends) == 2, 15.0)
+            until(lambda: len(ends) == 2)
             assert ends[1].session == new
             assert not live.is_live(new, room)
 
@@ -248,7 +252,7 @@ async def test_asgi(server: EnforcerProcess, room: str) -> None:
             inbox.put_nowait({"type": "websocket.receive", "text": "echo"})
             await eventually(lambda: len(sent) == 2)
             await client.login(room)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await socket
             assert [m["type"] for m in sent] == ["websocket.accept", "websocket.send", "websocket.close"]
             assert (sent[-1]["code"], scope["closed"]) == (4401, [4401])
@@ -342,7 +346,7 @@ async def test_fastapi(server: EnforcerProcess, room: str) -> None:
             assert (await browser.get("/who")).status_code == 401
             await client.end(session)
             ended = await browser.get("/who", headers=mine)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while ended.status_code != 401:
                     await asyncio.sleep(0.01)  # the stream wants its turn
                     ended = await browser.get("/who", headers=mine)
@@ -363,5 +367,5 @@ def test_a_restart_of_the_server(tmp_path: Path) -> None:
             server.start()
             assert live.is_live(session, "alice")
             client.login("alice")
-            until(lambda: ends == [session], 15.0)
+            until(lambda: ends == [session])
             assert not live.is_live(session, "alice")

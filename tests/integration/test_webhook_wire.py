@@ -64,7 +64,7 @@ def saying(text: bytes) -> Peer:
     return answer
 
 
-async def sent(url: str, within: float = 2.0, **options: Any) -> Answer:
+async def sent(url: str, within: float = 30.0, **options: Any) -> Answer:
     """One event, by a wire of its own."""
     hook = Webhook.model_validate({"name": "app", "url": url, "secret": SECRET, "allow_private": True, **options})
     wire = Wire(hook, within)
@@ -153,11 +153,11 @@ async def test_an_endless_answer_counts_when_its_head_is_there_and_is_not_read()
 
     async with peer(endless) as url:
         assert (await sent(url)).taken
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await closed.wait()
         assert written < 8 * 2**20, "what the kernel's buffers take, and READ_MOST"
     assert READ_MOST == 65_536
-    async with peer(drip) as url, asyncio.timeout(3):
+    async with peer(drip) as url, asyncio.timeout(30):
         assert (await sent(url)).taken
 
 
@@ -239,9 +239,9 @@ async def test_a_name_server_that_hangs_holds_up_nobody(monkeypatch: pytest.Monk
     """A try is given up in time, and so is the wire."""
 
     def hang(*_: Any) -> None:
-        time.sleep(3)
+        time.sleep(20)
         raise OSError
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(15):
         assert (await sent("http://receiver.example/", 0.2)).error == "no answer within 0.2 s"
