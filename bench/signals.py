@@ -13,13 +13,14 @@ import argparse
 import asyncio
 import json
 import secrets
+import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from subprocess import Popen
+from subprocess import PIPE, Popen
 from sys import executable
 from typing import Any
 
@@ -30,7 +31,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.processes import free_port
-from bench.rivals import redis_server
+from bench.rivals import RESULTS, redis_server
 from bench.store import percentile
 
 KEY, ISSUER_KEY = "k" * 31 + "1", ec.generate_private_key(ec.SECP256R1())
@@ -138,9 +139,28 @@ def tokens(issuer: str, count: int) -> list[str]:
     ]
 
 
-async def flood(http: aiohttp.ClientSession, url: str, sent: Sequence[str], rate: int) -> Counter[int]:
-    """Sends them, so many a second; the statuses that were answered."""
+async def flood(url: str, sent: Sequence[str], rate: int) -> dict[str, int]:
+    """Sends them from a process of its own, so that it keeps up nobody whose time is measured; how often each status
+    was answered."""
+    command = [executable, "-m", "bench.signals", "--send-to", url, "--rate", str(rate)]
+    process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+    told, _ = await process.communicate("\n".join(sent).encode())
+    statuses: dict[str, int] = json.loads(told)
+    return statuses
+
+
+async def sender(url: str, sent: Sequence[str], rate: int) -> None:
+    """That process: sends them, so many a second, and prints the statuses."""
     statuses: Counter[int] = Counter()
+    async with aiohttp.ClientSession() as http:
+        await all_sent(http, url, sent, rate, statuses)
+    print(json.dumps(statuses))
+
+
+async def all_sent(
+    http: aiohttp.ClientSession, url: str, sent: Sequence[str], rate: int, statuses: Counter[int]
+) -> None:
+    """Sends them, so many a second, and counts the answers."""
     began = time.perf_counter()
 
     async def send(token: str) -> None:
@@ -151,7 +171,6 @@ async def flood(http: aiohttp.ClientSession, url: str, sent: Sequence[str], rate
         for n, token in enumerate(sent):
             group.create_task(send(token))
             await asyncio.sleep(max(0.0, began + (n + 1) / rate - time.perf_counter()))
-    return statuses
 
 
 async def logins(http: aiohttp.ClientSession, url: str, over: asyncio.Event) -> list[float]:
@@ -174,7 +193,7 @@ async def logins_beside(http: aiohttp.ClientSession, url: str, sent: Sequence[st
         caller = asyncio.create_task(logins(http, url, over))
         began = time.perf_counter()
         if beside:
-            statuses = await flood(http, url, sent, rate)
+            statuses = await flood(url, sent, rate)
         else:
             await asyncio.sleep(seconds / 2)
         reached = len(sent) / (time.perf_counter() - began)
@@ -209,6 +228,7 @@ async def issuer() -> tuple[web.AppRunner, str]:
 async def run(arguments: argparse.Namespace) -> None:
     """Prints the figures."""
     authkey = secrets.token_urlsafe(32)
+    RESULTS.mkdir(exist_ok=True)
     runner, its = await issuer()
     signals = {
         "incidents": {"kind": "token-revocation", "key": KEY},
@@ -239,7 +259,12 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=100)
     parser.add_argument("--rate", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=10)
-    uvloop.run(run(parser.parse_args()))
+    parser.add_argument("--send-to", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.send_to is not None:
+        uvloop.run(sender(given.send_to, sys.stdin.read().split(), given.rate))
+    else:
+        uvloop.run(run(given))
 
 
 if __name__ == "__main__":

@@ -1,3 +1,3 @@
 """Enforcer keeps one live session per user (or N, by policy) for any web application, in real time."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

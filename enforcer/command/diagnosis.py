@@ -177,6 +177,14 @@ def of_outside(o: Outside) -> Iterator[Finding]:
 
 def _of_passing(o: Outside) -> Iterator[Finding]:
     seen = o.seen.document
+    if o.seen.code == "misdirected":
+        yield Finding(
+            Level.MEND,
+            "proxy",
+            f"the server does not answer for {urlsplit(o.url).hostname}, or for the Host that the proxy makes of it",
+            f"add {urlsplit(o.url).hostname!r} to `hostnames`, and let the Host of the request arrive",
+        )
+        return
     if o.seen.status != 200 or "host" not in seen:
         yield Finding(
             Level.MEND,

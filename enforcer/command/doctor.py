@@ -71,7 +71,8 @@ def _findings(settings: Settings, arguments: argparse.Namespace) -> Iterator[Fin
 
 
 def _server(url: str, settings: Settings) -> Server:
-    key = {"Authorization": f"Bearer {settings.authkeys[0]}"}
+    own = _own_name(settings)
+    key = {"Authorization": f"Bearer {settings.authkeys[0]}", **own}
     health = _asked(url, "/healthz")
     if health.error is not None:
         return Server(url, time.time(), health)
@@ -80,10 +81,15 @@ def _server(url: str, settings: Settings) -> Server:
         time.time(),
         health,
         _asked(url, "/readyz"),
-        _asked(url, "/openapi.json", largest=4 * LARGEST),
+        _asked(url, "/openapi.json", own, largest=4 * LARGEST),
         _asked(url, "/v1/sessions?limit=1", key),
-        _asked(url, "/session/seen", _ticket(settings)),
+        _asked(url, "/session/seen", {**_ticket(settings), **own}),
     )
+
+
+def _own_name(settings: Settings) -> dict[str, str]:
+    """A name under which the server answers, whatever address it is asked at; see `hostnames`."""
+    return {} if settings.hostnames is None else {"Host": settings.hostnames[0]}
 
 
 def _outside(url: str, settings: Settings) -> Outside:
@@ -112,7 +118,11 @@ def _outside(url: str, settings: Settings) -> Outside:
 
 def _application(url: str, inside: str, settings: Settings) -> Application:
     """As a visitor who is logged in, for as long as it takes."""
-    key = {"Authorization": f"Bearer {settings.authkeys[0]}", "Content-Type": "application/json"}
+    key = {
+        "Authorization": f"Bearer {settings.authkeys[0]}",
+        "Content-Type": "application/json",
+        **_own_name(settings),
+    }
     room, spoofed = f"{ROOM}-{secrets.token_hex(4)}", f"spoofed-{secrets.token_hex(8)}"
     login = _asked(inside, "/v1/sessions", key, json.dumps({"room": room}).encode())
     session, ticket = login.document.get("session"), login.document.get("proxy_ticket")

@@ -14,7 +14,7 @@ from enforcer.http.rates import Rates
 from enforcer.store.base import Subjects
 from enforcer.usecases.registry import Registry
 
-UNKNOWN_BURST, UNKNOWN_RATE = 500, 20.0
+UNKNOWN_BURST, UNKNOWN_RATE = 100, 20.0
 """Signals of one name about subjects of whom no session is known: so many at once, then so many a second. Each is
 remembered for an hour."""
 ROOMS_AT_ONCE = 25

@@ -89,6 +89,7 @@ def set_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SetUp]:
             for name, url in addresses.items()
         }
         own = {"trusted_proxies": ["127.0.0.1"], "forward_auth": {}, "signals": signals}
+        own["hostnames"] = ["app.example", "127.0.0.1", "enforcer"]
         with EnforcerProcess(directory / "enforcer", **own) as server:
             ports = {name: free_port() for name in ("app", "well", "badly")}
             command = nginx_command(directory, ports["well"], CONF.format(enforcer=server.port, **ports))

@@ -28,6 +28,8 @@ MOST_KEYS = 100
 TRIES_AT_ONCE, TRIES_RATE = 10, 1.0
 """Failed tries to learn an issuer's keys: at once, and then a second."""
 
+_STOPS = "the server stops"
+
 Keys = Sequence[dict[str, Any]]
 
 
@@ -45,9 +47,11 @@ class Fetcher:
 
     def __init__(self) -> None:
         self._http: aiohttp.ClientSession | None = None
+        self._closed = False
 
     async def close(self) -> None:
-        """May be called twice, and without use."""
+        """May be called twice, and without use. Nobody is asked after it."""
+        self._closed = True
         http, self._http = self._http, None
         if http is not None:
             await http.close()
@@ -60,6 +64,8 @@ class Fetcher:
         """
         if urlsplit(address).scheme not in (("https", "http") if allow_http else ("https",)):
             raise KeysUnavailable(f"{address} is not https")
+        if self._closed:
+            raise KeysUnavailable(_STOPS)
         if self._http is None:
             self._http = aiohttp.ClientSession(
                 auto_decompress=False, headers={"Accept": "application/json", "Accept-Encoding": "identity"}
@@ -169,7 +175,13 @@ class Issuer:
                 raise KeysUnavailable(f"issuer {self._issuer} was asked too often in vain")
             self._learning = asyncio.create_task(self._learn(), name="keys of an issuer")
             self._learning.add_done_callback(lambda done: done.cancelled() or done.exception())  # all may have left
-        return await asyncio.shield(self._learning)
+        learning = self._learning
+        try:
+            return await asyncio.shield(learning)
+        except asyncio.CancelledError:
+            if learning.cancelled():
+                raise KeysUnavailable(_STOPS) from None
+            raise
 
     async def _learn(self) -> Keys:
         try:

@@ -133,6 +133,8 @@ class Receivers:
     def _made(self, name: str, setting: SignalSettings) -> Receiver:
         if setting.issuer is None:
             return Receiver(name, setting, None)
+        import enforcer.http.signals.signatures  # noqa: F401 - now, for half a second, and not when a message comes
+
         document = DOCUMENTS[setting.kind]
         issuer = Issuer(self._fetcher, setting.issuer, document, setting.jwks_uri, setting.allow_http, self._elapsed)
         return Receiver(name, setting, issuer)

@@ -7,6 +7,7 @@ is ours to say, and it follows from the key: never `none`, never one with a shar
 import binascii
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import jwt
@@ -76,24 +77,27 @@ class Token:
                 continue
             if members.get("use", "sig") != "sig" or members.get("alg", self._algorithm) != self._algorithm:
                 continue
-            try:
-                key = jwt.PyJWK(dict(members), algorithm=self._algorithm).key
-            except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError):
-                continue  # of another kind, or broken
-            if fits(str(self._algorithm), key):
+            key = _read_key(orjson.dumps(members), str(self._algorithm))
+            if key is not None:
                 yield key
 
 
 def usable(members: Mapping[str, Any]) -> bool:
     """Whether a published key is one by which signatures are judged here."""
     named = members.get("alg")
-    for algorithm in ALGORITHMS if named is None else (named,):
-        try:
-            if fits(algorithm, jwt.PyJWK(dict(members), algorithm=algorithm).key):
-                return bool(members.get("use", "sig") == "sig")
-        except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError):
-            continue
-    return False
+    read = (_read_key(orjson.dumps(members), algorithm) for algorithm in ALGORITHMS if named in (None, algorithm))
+    return members.get("use", "sig") == "sig" and any(key is not None for key in read)
+
+
+@lru_cache(maxsize=256)
+def _read_key(members: bytes, algorithm: str) -> Any:
+    """The key that a JWK describes, if it is one for this algorithm; else None. Reading one takes longer than judging a
+    signature by it, and messages come by the same few."""
+    try:
+        key = jwt.PyJWK(orjson.loads(members), algorithm=algorithm).key
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError):
+        return None  # of another kind, or broken
+    return key if fits(algorithm, key) else None
 
 
 def fits(algorithm: str, key: object) -> bool:

@@ -122,6 +122,12 @@ def test_the_calls_of_pages_are_not_passed_on(answer: Answer) -> None:
     assert "pass /session/ on" in str(to_mend(of_outside(outside(seen=answer))).remedy)
 
 
+def test_the_host_is_not_in_the_list() -> None:
+    """421 for everything."""
+    elsewhere = outside(seen=Answer(421, {"code": "misdirected"}))
+    assert "add 'app.example' to `hostnames`" in str(to_mend(of_outside(elsewhere)).remedy)
+
+
 def test_host_does_not_arrive() -> None:
     """The upstream's name comes instead."""
     assert "'enforcer'" in to_mend(of_outside(outside(seen=seen(host="enforcer")))).text
