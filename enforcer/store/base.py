@@ -172,18 +172,6 @@ class Store(Protocol):
         """What `get` would return, if it can be said without waiting for anything; None says nothing."""
         ...
 
-    async def remember(self, name: str, seconds: float) -> None:
-        """Keeps a name for so long, durably and for every process that uses the data."""
-        ...
-
-    async def remembered(self, name: str) -> bool:
-        """Whether the name is kept now."""
-        ...
-
-    async def open_sessions(self) -> int:
-        """How many sessions are live, pages that no login has claimed included; without looking at each."""
-        ...
-
     async def room(self, room: str) -> RoomState:
         """The room with its live sessions; an unknown room is empty."""
         ...
@@ -210,6 +198,10 @@ class Logs(Protocol):
 
     async def audit(self, query: AuditQuery) -> list[AuditRow]:
         """The audit log. `seq` grows in a room in the order of its commits."""
+        ...
+
+    async def open_sessions(self) -> int:
+        """How many sessions are live, pages that no login has claimed included; without looking at each."""
         ...
 
     async def audit_after(self, cursor: Cursor | None, limit: int) -> AuditPart | None:
@@ -312,11 +304,11 @@ class Subjects(Protocol):
         ...
 
     async def used(self, message: str) -> bool:
-        """Whether the message was taken."""
+        """Whether it was taken: a message of an issuer, or another name that counts once."""
         ...
 
     async def use(self, message: str, seconds: float) -> bool:
-        """Takes a message, durably, for so long; False if it was taken before: of several who try, one succeeds."""
+        """Takes it, durably, for so long; False if it was taken before: of several who try, one succeeds."""
         ...
 
 

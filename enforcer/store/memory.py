@@ -59,7 +59,6 @@ class MemoryStore:
         """The number of the last audit row that was forgotten."""
         self._beat: float | None = None
         self._open = 0
-        self._names: dict[str, float] = {}
         """Those that are kept, and until when."""
         self._listeners: list[Callable[[Change], None]] = []
         self._spoken_of: dict[str, set[str]] = {}
@@ -152,13 +151,6 @@ class MemoryStore:
 
     async def get(self, session: str) -> Snapshot | None:
         return self.at_hand(session)
-
-    async def remember(self, name: str, seconds: float) -> None:
-        now = self._clock()
-        self._names = {n: until for n, until in self._names.items() if until > now} | {name: now + seconds}
-
-    async def remembered(self, name: str) -> bool:
-        return self._names.get(name, 0.0) > self._clock()
 
     async def open_sessions(self) -> int:
         return self._open

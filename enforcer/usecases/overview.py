@@ -41,7 +41,7 @@ class Overview:
 
     async def open_sessions(self) -> int:
         """How many live sessions there are. Raises StoreUnavailable."""
-        return await self._store.open_sessions()
+        return await self._store.logs.open_sessions()
 
     async def announce(self) -> None:
         """Tells the other processes how it goes here, if there may be any."""

@@ -577,11 +577,11 @@ class Registry:
 
     async def remember(self, name: str, seconds: float) -> None:
         """Keeps a name for so long, for all processes."""
-        await self._store.remember(name, seconds)
+        await self._store.subjects.use(name, seconds)
 
     async def remembered(self, name: str) -> bool:
         """Whether the name is kept now."""
-        return await self._store.remembered(name)
+        return await self._store.subjects.used(name)
 
     async def peek(self, session: str, room: str) -> Snapshot | None:
         """The session as it is written and noticed, for those who tell others of it: no sign of life, no expiry."""

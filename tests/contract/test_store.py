@@ -425,26 +425,26 @@ async def test_due_is_what_the_domain_says(store: Store, deadlines: list[Any], a
 
 async def test_live_sessions_are_counted(url: str, clock: Clock, store: Store) -> None:
     """Whatever became of the others, and after a restart of a store that remembers."""
-    assert await store.open_sessions() == 0
+    assert await store.logs.open_sessions() == 0
     await put(
         store, session("a"), session("b"), session("c", "bob"), session("page", claimed=False), ended(session("d"))
     )
-    assert await store.open_sessions() == 4
+    assert await store.logs.open_sessions() == 4
     await put(store, session("a", epoch=2), ended(session("b")))
-    assert await store.open_sessions() == 3
+    assert await store.logs.open_sessions() == 3
     await store.upkeep.forget("alice", ["a", "b"])
     await store.upkeep.purge(START + 1000, 100)
-    assert await store.open_sessions() == 3
+    assert await store.logs.open_sessions() == 3
     if not url.startswith("memory"):
         await store.close()
         again = make_store(url, clock)
         await again.open()
         await asyncio.gather(
-            put(again, session("e", "carol")), again.open_sessions(), put(again, ended(session("c", "bob")))
+            put(again, session("e", "carol")), again.logs.open_sessions(), put(again, ended(session("c", "bob")))
         )
-        assert await again.open_sessions() == 3
+        assert await again.logs.open_sessions() == 3
         await put(again, session("f", "carol"))
-        assert await again.open_sessions() == 4
+        assert await again.logs.open_sessions() == 4
         await again.close()
 
 

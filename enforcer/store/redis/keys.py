@@ -30,10 +30,6 @@ class Keys:
         self.nodes = f"{prefix}:nodes"
         """What each process says of itself: a hash by process, of the time and the text."""
 
-    def name(self, name: str) -> str:
-        """There as long as the name is kept."""
-        return f"{self._prefix}:name:{name}"
-
     def lease(self, name: str) -> str:
         """Held by one process at a time."""
         return f"{self._prefix}:lease:{name}"

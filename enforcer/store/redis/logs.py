@@ -32,6 +32,11 @@ class RedisLogs:
         """Where webhooks have come to."""
         return self._outbox
 
+    async def open_sessions(self) -> int:
+        """How many there are."""
+        counts = await self._servers.ask(*(("ZCARD", self._keys.of_bucket(b, "open")) for b in range(BUCKETS)))
+        return sum(map(int, counts))
+
     # ---- sessions ------------------------------------------------------------------------------
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:

@@ -13,7 +13,7 @@ from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.clock import RedisClock
 from enforcer.store.redis.commits import Commits
 from enforcer.store.redis.feed import Feed
-from enforcer.store.redis.keys import BUCKETS, NEWLINE, Keys
+from enforcer.store.redis.keys import NEWLINE, Keys
 from enforcer.store.redis.logs import RedisLogs
 from enforcer.store.redis.rooms import Rooms, by_room, parts
 from enforcer.store.redis.subjects import RedisSubjects
@@ -134,17 +134,6 @@ class RedisStore:
         loaded = await self._rooms.find(session)
         found = None if loaded is None else loaded.found(session)
         return None if loaded is None or found is None else loaded.room.snapshot(found)
-
-    async def remember(self, name: str, seconds: float) -> None:
-        await self._servers.run(("SET", self._keys.name(name), "", "PX", int(seconds * 1000)))
-
-    async def remembered(self, name: str) -> bool:
-        (there,) = await self._servers.ask(("EXISTS", self._keys.name(name)))
-        return bool(there)
-
-    async def open_sessions(self) -> int:
-        counts = await self._servers.ask(*(("ZCARD", self._keys.of_bucket(b, "open")) for b in range(BUCKETS)))
-        return sum(map(int, counts))
 
     async def room(self, room: str) -> RoomState:
         return (await self._rooms.load(room)).state({}, ())

@@ -1,6 +1,6 @@
 """The logs of a SQLite store: sessions by their start, audit rows by their number."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from enforcer.domain.model import AuditRow, Snapshot
@@ -45,14 +45,19 @@ TRIMMED = """
 class SQLiteLogs:
     """See `store.base.Logs` for what each method promises."""
 
-    def __init__(self, read: Read, outbox: SQLiteOutbox) -> None:
+    def __init__(self, read: Read, count_open: Callable[[], Awaitable[int]], outbox: SQLiteOutbox) -> None:
         self._read = read
+        self._count_open = count_open
         self._outbox = outbox
 
     @property
     def outbox(self) -> SQLiteOutbox:
         """Where webhooks have come to."""
         return self._outbox
+
+    async def open_sessions(self) -> int:
+        """How many there are."""
+        return await self._count_open()
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
         """The session log."""

@@ -69,7 +69,7 @@ class SQLiteStore:
         """How many sessions are live; None where it is not known any more."""
         self._tells_ahead = True
         """Else decisions read over the writing connection what those before them have left."""
-        self._logs = SQLiteLogs(self._read, SQLiteOutbox(self._read, self._run))
+        self._logs = SQLiteLogs(self._read, self._count_open, SQLiteOutbox(self._read, self._run))
         self._upkeep = SQLiteUpkeep(self._read, self._run, clock, self._recent.clear)
         self._subjects = SQLiteSubjects(self._read, self._run, clock)
 
@@ -229,13 +229,7 @@ class SQLiteStore:
         found = self._read(f"{SNAPSHOT} WHERE s.id = ?", session)
         return snapshot_of(found[0]) if found else None
 
-    async def remember(self, name: str, seconds: float) -> None:
-        await self._upkeep.remember(name, seconds)
-
-    async def remembered(self, name: str) -> bool:
-        return await self._upkeep.remembered(name)
-
-    async def open_sessions(self) -> int:
+    async def _count_open(self) -> int:
         if self._open is None:
             # In its turn with the commits, so that each is either counted here or added later.
             def counted(count: int) -> None:

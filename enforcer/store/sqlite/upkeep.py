@@ -92,20 +92,6 @@ class SQLiteUpkeep:
         last: str | None = await self._run(work, lambda _: self._changed())
         return last
 
-    async def remember(self, name: str, seconds: float) -> None:
-        now = self._clock()
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM meta WHERE name LIKE 'name:%' AND value <= ?", (now,))
-            connection.execute(
-                "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (f"name:{name}", now + seconds)
-            )
-
-        await self._run(work)
-
-    async def remembered(self, name: str) -> bool:
-        return bool(self._read("SELECT 1 FROM meta WHERE name = ? AND value > ?", f"name:{name}", self._clock()))
-
     async def present(self, share: int, sessions: Collection[str], now: float) -> None:
         if not sessions and share not in self._present:
             return
