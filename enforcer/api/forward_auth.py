@@ -152,7 +152,8 @@ def _is_ours(wanted: str, scheme: str, host: str, path: str, asked: str, origins
             return False
     except ValueError:
         return False
-    origin = f"{scheme}://{host}".lower()
+    usual = split.port == {"http": 80, "https": 443}[scheme]  # a port that an origin leaves out (RFC 6454 §4)
+    origin = f"{scheme}://{host.rpartition(':')[0] if usual else host}".lower()
     return host.lower() == asked.lower() or (isinstance(origins, tuple) and origin_allowed(origin, asked, origins))
 
 

@@ -147,6 +147,8 @@ FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "app.example", "X
         ({"X-Forwarded-Host": "evil.example"}, False),
         ({"X-Forwarded-Host": "app.example.evil.example"}, False),
         ({"X-Forwarded-Host": "app.example@evil.example"}, False),
+        ({"X-Forwarded-Host": "app.example:443"}, True),
+        ({"X-Forwarded-Host": "app.example:80"}, False),
         ({"X-Forwarded-Host": "app.example:444"}, False),
         ({"X-Forwarded-Proto": "javascript"}, False),
         ({"X-Forwarded-Proto": "http"}, False),
