@@ -8,7 +8,7 @@ from aiohttp import web
 from enforcer import protocol
 from enforcer.api import bodies
 from enforcer.api.context import Context
-from enforcer.api.guard import app_call, judge_room
+from enforcer.api.guard import app_call, bearer, judge_room
 from enforcer.domain.model import AuditRow
 from enforcer.domain.permissions import Caller, May
 from enforcer.http.problems import RETRY_AFTER, Problem, invalid
@@ -34,7 +34,7 @@ Around = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
 async def stream(
     request: web.Request, context: Context, caller: Caller, around: Around | None = None
 ) -> web.StreamResponse:
-    """`GET /v1/stream`: goes on until the reader leaves, or the server stops."""
+    """What is said goes on until the reader leaves, the server stops, or `around` ends."""
     asked = bodies.query(StreamQuery, request)
     events = _events(asked.events)
     given = request.headers.get("Last-Event-ID") or asked.after
@@ -118,4 +118,18 @@ def event(name: str, data: protocol.JSON, cursor: Cursor | None = None) -> bytes
     return head.encode() + b"data: " + orjson.dumps(data) + b"\n\n"
 
 
-ROUTES = (web.get("/v1/stream", app_call(May.STREAM)(stream), allow_head=False),)
+@app_call(May.STREAM)
+async def keyed_stream(request: web.Request, context: Context, caller: Caller) -> web.StreamResponse:
+    """`GET /v1/stream`, for as long as the key is what it was: nothing more is said to one that was taken away."""
+    key, judged = bearer(request) or "", context.authkeys.generation
+
+    async def while_it_may(saying: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for said in saying:
+            if context.authkeys.generation != judged and context.authkeys.caller(key) != caller:
+                return
+            yield said
+
+    return await stream(request, context, caller, while_it_may)
+
+
+ROUTES = (web.get("/v1/stream", keyed_stream, allow_head=False),)

@@ -311,3 +311,27 @@ def test_keys_are_changed_without_a_restart(server: Keyed) -> None:
         process.write_config()
         process.popen.send_signal(signal.SIGHUP)
         until(lambda: server.ask("old", "GET", f"/v1/sessions/{session}").status == 200)
+
+
+def test_a_stream_ends_with_its_key(server: Keyed) -> None:
+    """Whoever reads with a key that is taken away hears nothing of what comes later; others read on."""
+    process = server.process
+    assert process.popen is not None
+    old, everything = ({"Authorization": f"Bearer {key}"} for key in (SECRETS["old"], process.authkey))
+    try:
+        with (
+            server.http.stream("GET", "/v1/stream", headers=old) as taken,
+            server.http.stream("GET", "/v1/stream", headers=everything) as kept,
+        ):
+            process.settings["keys"] = [{**KEYS[-2], "key": SECRETS["shop"]}]
+            process.write_config()
+            process.popen.send_signal(signal.SIGHUP)
+            until(lambda: server.ask("old", "GET", "/v1/sessions").status == 401)
+            session = server.session("shop:later")
+            assert any(session in line for line in kept.iter_lines())
+            assert not any(session in line for line in taken.iter_lines())
+    finally:
+        process.settings["keys"] = KEYS
+        process.write_config()
+        process.popen.send_signal(signal.SIGHUP)
+        until(lambda: server.ask("old", "GET", "/v1/sessions").status == 200)
