@@ -177,8 +177,16 @@ PROVOKED: dict[str, Provoke] = {
     "rate-limited": rate_limited,
     "unavailable": unavailable,
 }
-ELSEWHERE = {"internal", "too-many-connections", "misdirected", "not-allowed", "too-late", "too-many-streams"}
-"""A bug, which nobody knows how to provoke; one for sockets alone, below; three that need a setting, and one a week."""
+ELSEWHERE = {
+    "internal",
+    "too-many-connections",
+    "misdirected",
+    "not-allowed",
+    "too-late",
+    "too-many-streams",
+    "signed-out",
+}
+"""A bug, which nobody knows how to provoke; one for sockets alone, below; four that need a setting, and one a week."""
 
 HEADERS = {
     "unauthorized": "WWW-Authenticate",
