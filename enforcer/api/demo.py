@@ -20,7 +20,7 @@ from enforcer.domain.errors import SessionLimit
 from enforcer.domain.model import NO_TERMS, Device, Session, Terms
 from enforcer.http.origins import block_of
 from enforcer.http.problems import Problem, rate_limited
-from enforcer.store.base import SessionQuery
+from enforcer.store.queries import SessionQuery
 from enforcer.usecases.registry import new_session_id
 
 MAX_NAME = 64

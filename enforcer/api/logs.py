@@ -21,7 +21,7 @@ from enforcer.api.sessions import json, show
 from enforcer.domain.model import AuditRow, EndReason, Snapshot
 from enforcer.domain.permissions import Caller, May
 from enforcer.http.problems import invalid
-from enforcer.store.base import AuditQuery, SessionQuery
+from enforcer.store.queries import AuditQuery, SessionQuery
 
 STREAM_PAGE = 200
 """Rows that are read at once while streaming: what is in memory at a time."""

@@ -23,9 +23,10 @@ from enforcer.domain.model import (
 )
 from enforcer.domain.policy import REMEMBER_FOR
 from enforcer.domain.signals import subjects_of
-from enforcer.store.base import AuditPart, AuditQuery, Claim, Decide, SessionQuery
+from enforcer.store.base import Decide
 from enforcer.store.cursors import Cursor
 from enforcer.store.memory_outbox import MemoryOutbox
+from enforcer.store.queries import AuditPart, AuditQuery, Claim, SessionQuery
 
 T = TypeVar("T")
 

@@ -7,7 +7,8 @@ note is not a second. The notes are in the store, everybody's who shares it.
 import logging
 from collections.abc import Callable, Collection
 
-from enforcer.store.base import SessionQuery, Store
+from enforcer.store.base import Store
+from enforcer.store.queries import SessionQuery
 
 log = logging.getLogger(__name__)
 

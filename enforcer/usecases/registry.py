@@ -55,7 +55,8 @@ from enforcer.domain.policy import (
 )
 from enforcer.domain.rules import Rules
 from enforcer.domain.signals import Signal, claimed_subjects
-from enforcer.store.base import AuditQuery, Claim, Decide, SessionQuery, Store
+from enforcer.store.base import Decide, Store
+from enforcer.store.queries import AuditQuery, Claim, SessionQuery
 from enforcer.usecases.outages import Outages
 from enforcer.usecases.presence import Presence
 from enforcer.usecases.unwritten import Noticed

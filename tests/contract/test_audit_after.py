@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from enforcer.domain.model import AuditRow, Decision, RoomState
-from enforcer.store.base import AuditPart, AuditQuery, Store
+from enforcer.store.base import Store
 from enforcer.store.by_url import make_store
 from enforcer.store.cursors import Cursor, cursor_of, cursor_text
+from enforcer.store.queries import AuditPart, AuditQuery
 from tests.contract.conftest import SERVERS, START, Clock
 from tests.contract.rooms import deciding, ended, put, session, started
 from tests.redis_server import RedisCluster, RedisServer

@@ -7,8 +7,9 @@ import pytest
 from enforcer.domain.admission import Login
 from enforcer.domain.deadlines import LEFT_FOR
 from enforcer.domain.rules import Rules
-from enforcer.store.base import SessionQuery, Store
+from enforcer.store.base import Store
 from enforcer.store.by_url import make_store
+from enforcer.store.queries import SessionQuery
 from enforcer.usecases.registry import SEEN_EVERY, Registry
 from tests.contract.conftest import Clock
 

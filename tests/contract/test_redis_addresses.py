@@ -11,7 +11,7 @@ import pytest
 
 from enforcer.domain.errors import StartError, StoreUnavailable
 from enforcer.domain.model import Change, Decision, Session
-from enforcer.store.base import SessionQuery
+from enforcer.store.queries import SessionQuery
 from enforcer.store.redis.address import redis_address
 from enforcer.store.redis.keys import Keys
 from enforcer.store.redis.store import RedisStore

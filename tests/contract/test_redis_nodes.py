@@ -11,7 +11,7 @@ from enforcer.domain.admission import Login
 from enforcer.domain.errors import SessionLimit, StoreUnavailable
 from enforcer.domain.model import Change, Decision, LoginAnswer, RoomState, Session, Terms
 from enforcer.domain.rules import Rules
-from enforcer.store.base import SessionQuery
+from enforcer.store.queries import SessionQuery
 from enforcer.store.redis.address import redis_address
 from enforcer.store.redis.keys import Keys
 from enforcer.store.redis.rooms import Outcome, Rooms

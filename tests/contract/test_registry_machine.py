@@ -22,8 +22,8 @@ from enforcer.domain.deadlines import IDLE_SLACK
 from enforcer.domain.errors import RequestIdReused, SessionConflict, SessionEnded, SessionLimit
 from enforcer.domain.model import NO_TERMS, Actor, ActorKind, EndReason, Terms
 from enforcer.domain.rules import Limits, Rules
-from enforcer.store.base import AuditQuery, SessionQuery
 from enforcer.store.by_url import make_store
+from enforcer.store.queries import AuditQuery, SessionQuery
 from enforcer.usecases.outages import TICK_SLACK
 from enforcer.usecases.registry import Registry
 from tests.contract.conftest import STORES, Clock, Fresh, fresh_store

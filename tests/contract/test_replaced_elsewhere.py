@@ -8,7 +8,8 @@ from enforcer.domain.admission import Login
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import EndReason
 from enforcer.domain.rules import Rules
-from enforcer.store.base import AuditQuery, Store
+from enforcer.store.base import Store
+from enforcer.store.queries import AuditQuery
 from enforcer.usecases.registry import Registry
 from tests.contract.conftest import Clock
 

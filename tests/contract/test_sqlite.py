@@ -19,7 +19,7 @@ import pytest
 from enforcer.domain.errors import StartError, StoreUnavailable
 from enforcer.domain.model import AuditEntry, AuditEvent, Change, Decision, Device, Mark, RoomState, WaitingLogin
 from enforcer.process.cores import usable_cores
-from enforcer.store.base import AuditQuery, SessionQuery
+from enforcer.store.queries import AuditQuery, SessionQuery
 from enforcer.store.sqlite import checkpoints as sqlite_checkpoints
 from enforcer.store.sqlite.schema import MIGRATIONS
 from enforcer.store.sqlite.store import SQLiteStore

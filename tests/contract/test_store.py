@@ -27,8 +27,9 @@ from enforcer.domain.model import (
     WaitingLogin,
 )
 from enforcer.domain.policy import REMEMBER_FOR
-from enforcer.store.base import AuditQuery, SessionQuery, Store
+from enforcer.store.base import Store
 from enforcer.store.by_url import make_store
+from enforcer.store.queries import AuditQuery, SessionQuery
 from tests.contract.conftest import START, Clock
 from tests.contract.rooms import DEVICE, deciding, ended, look, put, session, started
 

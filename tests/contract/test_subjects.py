@@ -14,8 +14,9 @@ from enforcer.domain.errors import SignedOut
 from enforcer.domain.model import FOREVER, Decision, EndReason, Identity, RoomState, Terms
 from enforcer.domain.rules import Rules
 from enforcer.domain.signals import KEPT, Signal, of_alias, of_person, of_room, of_session, subjects_of
-from enforcer.store.base import Claim, Store
+from enforcer.store.base import Store
 from enforcer.store.memory import MemoryStore
+from enforcer.store.queries import Claim
 from enforcer.store.redis.address import redis_address
 from enforcer.store.redis.store import RedisStore
 from enforcer.usecases.registry import Registry

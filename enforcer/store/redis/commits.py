@@ -13,7 +13,8 @@ from typing import TypeVar
 
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import Change, Decision, RoomState, Session
-from enforcer.store.base import Claim, Decide
+from enforcer.store.base import Decide
+from enforcer.store.queries import Claim
 from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.feed import Feed
 from enforcer.store.redis.keys import Keys

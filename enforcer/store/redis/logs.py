@@ -7,8 +7,8 @@ import orjson
 
 from enforcer.domain.model import AuditRow, Snapshot
 from enforcer.store import rows
-from enforcer.store.base import AuditPart, AuditQuery, SessionQuery
 from enforcer.store.cursors import Cursor
+from enforcer.store.queries import AuditPart, AuditQuery, SessionQuery
 from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.keys import BUCKETS, Keys, bucket_of, session_and_room
 from enforcer.store.redis.merge import Sessions, Stream, in_one_order, number_of, place_of, stamp_of

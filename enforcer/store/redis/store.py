@@ -7,7 +7,8 @@ from typing import TypeVar
 from enforcer.domain.deadlines import merged as with_mark
 from enforcer.domain.errors import StartError
 from enforcer.domain.model import Change, Decision, Mark, RoomState, Session, Snapshot
-from enforcer.store.base import Claim, Decide
+from enforcer.store.base import Decide
+from enforcer.store.queries import Claim
 from enforcer.store.redis.address import RedisAddress
 from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.clock import RedisClock

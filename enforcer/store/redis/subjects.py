@@ -19,7 +19,7 @@ from secrets import token_hex
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import Session
 from enforcer.domain.signals import subjects_of
-from enforcer.store.base import Claim
+from enforcer.store.queries import Claim
 from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.clock import RedisClock
 from enforcer.store.redis.keys import NEWLINE, Keys

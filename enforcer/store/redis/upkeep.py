@@ -5,7 +5,7 @@ from collections.abc import Collection
 from enforcer.domain.deadlines import postponed
 from enforcer.domain.errors import StoreUnavailable
 from enforcer.domain.model import Session
-from enforcer.store.base import SessionQuery
+from enforcer.store.queries import SessionQuery
 from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.clock import RedisClock
 from enforcer.store.redis.commits import Commits

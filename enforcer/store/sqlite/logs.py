@@ -5,8 +5,8 @@ from typing import Any
 
 from enforcer.domain.model import AuditRow, Snapshot
 from enforcer.store import rows
-from enforcer.store.base import AuditPart, AuditQuery, SessionQuery
 from enforcer.store.cursors import Cursor
+from enforcer.store.queries import AuditPart, AuditQuery, SessionQuery
 from enforcer.store.sqlite.outbox import SQLiteOutbox
 
 _DEVICE = ", ".join(f"json_extract(s.device, '$[{n}]')" for n in range(3))

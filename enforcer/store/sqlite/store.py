@@ -18,7 +18,8 @@ from enforcer.domain.model import Change, Decision, Mark, RememberedAnswer, Room
 from enforcer.process.cores import usable_cores
 from enforcer.store import rows
 from enforcer.store.ahead import Ahead
-from enforcer.store.base import Claim, Decide
+from enforcer.store.base import Decide
+from enforcer.store.queries import Claim
 from enforcer.store.recent import Recent
 from enforcer.store.sqlite.ahead_writer import AheadWriter
 from enforcer.store.sqlite.checkpoints import Checkpoints
