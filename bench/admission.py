@@ -51,14 +51,14 @@ class Caller:
         """Connects."""
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
 
-    async def login(self, **body: Any) -> None:
-        """A login, which must be taken."""
+    async def login(self, **body: Any) -> bytes:
+        """A login, which must be taken; the answer."""
         text = orjson.dumps(body)
         self._writer.write(f"{self._head}Content-Length: {len(text)}\r\n\r\n".encode() + text)
         head = await self._reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 "), head
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        await self._reader.readexactly(length)
+        return await self._reader.readexactly(length)
 
     def close(self) -> None:
         """Leaves."""

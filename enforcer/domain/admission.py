@@ -109,7 +109,7 @@ def slot_of(login: Login, target: Session | None, rules: Rules) -> str | None:
 
 
 def is_alive(session: Session, login: Login, now: float) -> bool:
-    """Whether it counts where a login is refused: it was seen of late, or has a socket here."""
+    """Whether it counts under policy `reject`: it was seen of late, or has a socket here."""
     return session.seen_until > now or session.id in login.alive
 
 
@@ -138,15 +138,17 @@ def _judge(a: Admission, draft: Draft, login: Login) -> None:
     """Who counts, and who ends: the replaced, the chosen, unclaimed pages, those beyond the limit."""
     own = a.target.id if a.target is not None else login.session
     replaced = None if login.replaces is None or login.replaces == own else draft.live.get(login.replaces)
-    away = {own, login.replaces}
+    not_counted = {own, login.replaces}
     chosen: list[Session] = []
     if login.terms.ends:
         named = frozenset(login.terms.ends)
-        chosen = [s for s in draft.unclaimed() + draft.claimed() if s.id in named and s.id not in away and not s.exempt]
-        away |= named
+        chosen = [
+            s for s in draft.unclaimed() + draft.claimed() if s.id in named and s.id not in not_counted and not s.exempt
+        ]
+        not_counted |= named
     others: list[Session] = []
     if not a.exempt:
-        others = [s for s in draft.claimed() if s.slot == a.slot and s.id not in away and not s.exempt]
+        others = [s for s in draft.claimed() if s.slot == a.slot and s.id not in not_counted and not s.exempt]
     counted = others
     if a.policy == "reject":
         counted = [s for s in others if is_alive(s, login, draft.now)]
@@ -157,7 +159,7 @@ def _judge(a: Admission, draft: Draft, login: Login) -> None:
     a.counted = tuple(counted)
     if a.waits:
         return
-    pages = [] if a.exempt else [s for s in draft.unclaimed() if s.id not in away]
+    pages = [] if a.exempt else [s for s in draft.unclaimed() if s.id not in not_counted]
     too_many = others[: max(0, len(others) + 1 - a.max_sessions)]
     ends = [(s, EndReason.DISPLACED) for s in (*chosen, *pages, *too_many)]
     a.would_end = tuple(ends) if replaced is None else ((replaced, EndReason.REPLACED), *ends)

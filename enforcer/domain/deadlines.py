@@ -5,7 +5,7 @@ Pure: `now` is an argument (UTC seconds). Three different things are kept apart:
 """
 
 from enforcer.domain.model import FOREVER, EndReason, Mark, Session
-from enforcer.domain.rules import Rules, chosen
+from enforcer.domain.rules import Rules, own_or_usual
 
 IDLE_SLACK = 2.0
 """Seconds after the idle deadline before it is acted on: activity is flushed once a second, maybe on another node."""
@@ -36,12 +36,12 @@ def lost_due(session: Session, now: float, rules: Rules) -> float:
 
 def idle_timeout(session: Session, rules: Rules) -> float | None:
     """Seconds without human activity after which the session ends: its own, else its slot's; None is never."""
-    return chosen(session.idle_timeout, rules.limits(session.slot).idle_timeout)
+    return own_or_usual(session.idle_timeout, rules.limits(session.slot).idle_timeout)
 
 
 def warn_before(session: Session, rules: Rules) -> float:
     """Seconds before an end by time from which on its pages warn; 0 if they are not to."""
-    return chosen(session.warn_before, rules.limits(session.slot).warn_before) or 0.0
+    return own_or_usual(session.warn_before, rules.limits(session.slot).warn_before) or 0.0
 
 
 def due_at(session: Session) -> float:

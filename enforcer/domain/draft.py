@@ -59,7 +59,7 @@ class Draft:
         return max(self.epoch + 1, int(self.now * 1e6))
 
     def claim(self, newest: Session, event: AuditEvent, by: Actor | None) -> None:
-        """Puts a session that has the next epoch: it is the newest of the room from now on."""
+        """Puts a session that has the next epoch, which is the room's highest from now on."""
         self.epoch = newest.epoch
         self.put(newest)
         self._note(event, newest, None, by)

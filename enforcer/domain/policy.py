@@ -34,7 +34,7 @@ from enforcer.domain.model import (
     Session,
     WaitingLogin,
 )
-from enforcer.domain.rules import Rules, chosen
+from enforcer.domain.rules import Rules, own_or_usual
 
 T = TypeVar("T")
 
@@ -55,10 +55,11 @@ MAX_UNCLAIMED = 16
 
 
 def decide_login(state: RoomState, login: Login, rules: Rules, now: float) -> Decision[LoginAnswer | Refused]:
-    """A login claims the room: its session becomes the newest of its slot, those beyond `max_sessions` in it end.
+    """A login claims the room: its session becomes the newest of its slot, and those beyond `max_sessions` in it end.
+    An exempt one does neither.
 
     In `join: "open"` a login that names no session claims for the newest page that joined within `login_window`;
-    is there none, it waits for one and nobody ends yet.
+    if there is none, it waits for one, and nobody ends yet.
     """
     kept = state.remembered
     if login.request_id is not None and kept is not None and now - kept.at < REMEMBER_FOR:
@@ -250,9 +251,9 @@ def _claimed(draft: Draft, admission: Admission, login: Login, rules: Rules) -> 
         impersonated_by = before.impersonated_by if impersonated_by is None else impersonated_by
         idp = before.idp if idp is None else idp
         aliases = before.aliases if aliases is None else aliases
-    idle = chosen(own_idle, limits.idle_timeout)
+    idle = own_or_usual(own_idle, limits.idle_timeout)
     if before is None or terms.absolute_timeout is not None:
-        absolute = chosen(terms.absolute_timeout, limits.absolute_timeout)
+        absolute = own_or_usual(terms.absolute_timeout, limits.absolute_timeout)
         absolute_at = None if absolute is None else now + absolute
     else:
         absolute_at = before.absolute_at

@@ -41,6 +41,6 @@ class Rules(Limits):
         return self if slot is None else self.slots.get(slot, self)
 
 
-def chosen(own: float | None, usual: float | None) -> float | None:
+def own_or_usual(own: float | None, usual: float | None) -> float | None:
     """A duration: a session's or login's own if it has one (`FOREVER` stands for none), else the usual one."""
     return usual if own is None else None if own >= FOREVER else own

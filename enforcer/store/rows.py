@@ -159,8 +159,8 @@ def waiting_text(waiting: tuple[WaitingLogin, ...]) -> str:
 def _waiting_row(w: WaitingLogin) -> list[Any]:
     row = [w.at, _device_list(w.device), w.entry, w.replaces]
     if w.key is not None:
-        return [*row, _terms_list(w.terms), w.key]
-    return row if w.terms == NO_TERMS else [*row, _terms_list(w.terms)]
+        return [*row, _terms_given(w.terms), w.key]
+    return row if w.terms == NO_TERMS else [*row, _terms_given(w.terms)]
 
 
 def waiting_of(text: str) -> tuple[WaitingLogin, ...]:
@@ -179,14 +179,18 @@ def waiting_of(text: str) -> tuple[WaitingLogin, ...]:
     )
 
 
-def _terms_list(terms: Terms) -> list[Any]:
-    *members, idp, aliases = terms
-    return [*members, _identity_list(idp), aliases]
+def _terms_given(terms: Terms) -> dict[str, Any]:
+    """By their names, without those that were not given."""
+    given = {name: value for name, value in terms._asdict().items() if value != getattr(NO_TERMS, name)}
+    return given | ({"idp": _identity_list(terms.idp)} if terms.idp is not None else {})
 
 
-def _terms(row: list[Any]) -> Terms:
-    *members, ends, idp, aliases = row
-    return Terms._make((*members, tuple(ends), _identity(idp), None if aliases is None else tuple(aliases)))
+def _terms(kept: dict[str, Any] | list[Any]) -> Terms:
+    """What this version does not know is passed over; the version before kept a list of those that it knew."""
+    given = kept if isinstance(kept, dict) else dict(zip(Terms._fields, kept, strict=False))
+    terms = NO_TERMS._replace(**{name: value for name, value in given.items() if name in Terms._fields})
+    aliases = None if terms.aliases is None else tuple(terms.aliases)
+    return terms._replace(ends=tuple(terms.ends), idp=_identity(given.get("idp")), aliases=aliases)
 
 
 def answer_row(kept: RememberedAnswer) -> tuple[Any, ...]:

@@ -149,9 +149,10 @@ def private_names(tree: ast.Module) -> set[str]:
             case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name) if _PRIVATE.fullmatch(name):
                 inherited.add(name)
             case ast.Attribute(attr=name) if _PRIVATE.fullmatch(name) and name not in (
-                "_replace",
-                "_make",
+                "_asdict",
                 "_fields",
+                "_make",
+                "_replace",
             ):  # a NamedTuple's are public
                 foreign.add(name)
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
