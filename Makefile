@@ -66,7 +66,7 @@ tools:
 test: tools $(VENV)/test.stamp
 	$(MAKE) $(NODE_MODULES)
 	cd client-js && npm test
-	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile
+	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 soak: tools $(VENV)/test.stamp
 	$(MAKE) $(NODE_MODULES)

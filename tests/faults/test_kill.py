@@ -15,7 +15,7 @@ from tests.running import EnforcerProcess, until
 
 ROOMS = 6
 CALLERS = 12
-ROUNDS = 25
+ROUNDS = 16
 """Kills in an ordinary run, with as many cores as there are and again with one."""
 
 
