@@ -13,7 +13,6 @@ import httpx
 
 from . import calls
 from .client import TIMEOUT
-from .errors import Unavailable
 from .records import Device, Explanation, Login, Session, Terms, Tickets
 
 if TYPE_CHECKING:
@@ -95,31 +94,23 @@ class AsyncEnforcer:
 
     async def _call(self, call: calls.Call[T]) -> T:
         """The answer, asked for again while there is none and time is left."""
-        deadline = time.monotonic() + self._timeout
-        tries, told, retry_after = 0, "the server does not answer", None
-        while (left := deadline - time.monotonic()) > 0:
-            tries += 1
+        tries = calls.Tries(self.url, time.monotonic() + self._timeout)
+        while True:
+            left = tries.left(time.monotonic())
             try:
                 response = await asyncio.wait_for(
                     self.http.request(call.method, call.path, json=call.body, params=call.parameters, timeout=left),
                     left,
                 )
             except TimeoutError:
-                break
+                raise tries.unavailable() from None
             except httpx.TransportError as error:
-                told, retry_after = f"{self.url} does not answer: {str(error) or type(error).__name__}", None
+                tries.failed(error)
             else:
-                retry_after = response.headers.get("Retry-After")
-                if response.status_code not in calls.AGAIN:
-                    return calls.answer(call, response.status_code, response.content)
-                told = f"{self.url} answers with status {response.status_code}"
-                if calls.wait(tries, retry_after, 1.0) >= deadline - time.monotonic():
-                    return calls.answer(call, response.status_code, response.content)  # which raises
-            pause = calls.wait(tries, retry_after, random.random())  # noqa: S311 - no secret
-            if pause >= deadline - time.monotonic():
-                break
-            await asyncio.sleep(pause)
-        raise Unavailable(told)
+                status, retry_after = response.status_code, response.headers.get("Retry-After")
+                if tries.is_final(status, retry_after, time.monotonic()):
+                    return calls.answer(call, status, response.content)
+            await asyncio.sleep(tries.pause(random.random(), time.monotonic()))  # noqa: S311 - no secret
 
     def stream_client(self, timeout: httpx.Timeout) -> httpx.AsyncClient:
         """A client of its own for the stream, which lasts as long as it is read."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
 
-from .errors import EnforcerError, ProtocolError, SessionEnded, SessionUnknown, refusal
+from .errors import EnforcerError, ProtocolError, SessionEnded, SessionUnknown, Unavailable, refusal
 from .records import Explanation, Login, Session, Tickets
 
 T = TypeVar("T")
@@ -50,6 +50,52 @@ def wait(tries: int, retry_after: str | None, spread: float) -> float:
     backoff = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(tries - 1, 10)) * (0.5 + spread / 2)
     asked = float(retry_after) if retry_after is not None and retry_after.isdecimal() else 0.0
     return float(max(backoff, asked))
+
+
+class Tries:
+    """The tries of one call: whether there is another, when, and what is told in the end.
+
+    `deadline` and every `now` are seconds of one clock; `url` is for the messages.
+    """
+
+    def __init__(self, url: str, deadline: float) -> None:
+        self._url = url
+        self._deadline = deadline
+        self._count = 0
+        self._told = "the server does not answer"
+        self._retry_after: str | None = None
+
+    def left(self, now: float) -> float:
+        """Seconds for the try that begins now; raises Unavailable if there are none."""
+        left = self._deadline - now
+        if left <= 0:
+            raise self.unavailable()
+        self._count += 1
+        return left
+
+    def unavailable(self) -> Unavailable:
+        """What the caller is told when no try was answered."""
+        return Unavailable(self._told)
+
+    def failed(self, error: Exception) -> None:
+        """There was no answer."""
+        self._told = f"{self._url} does not answer: {str(error) or type(error).__name__}"
+        self._retry_after = None
+
+    def is_final(self, status: int, retry_after: str | None, now: float) -> bool:
+        """Whether an answer with this status is the last: for what it says, or because no time is left for another."""
+        self._retry_after = retry_after
+        if status not in AGAIN:
+            return True
+        self._told = f"{self._url} answers with status {status}"
+        return wait(self._count, retry_after, 1.0) >= self._deadline - now
+
+    def pause(self, spread: float, now: float) -> float:
+        """Seconds before the next try; raises Unavailable if there is no time for one."""
+        pause = wait(self._count, self._retry_after, spread)
+        if pause >= self._deadline - now:
+            raise self.unavailable()
+        return pause
 
 
 def valid_session(session: object) -> bool:
@@ -128,4 +174,4 @@ def _path(session: str) -> str:
     return f"/v1/sessions/{quote(session, safe='')}"
 
 
-__all__ = ["AGAIN", "Call", "EnforcerError", "answer", "valid_session", "wait"]
+__all__ = ["AGAIN", "Call", "EnforcerError", "Tries", "answer", "valid_session", "wait"]

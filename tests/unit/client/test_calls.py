@@ -61,6 +61,22 @@ def test_waits_grow_and_have_an_end(tries: int, spread: float, after: str | None
     assert after != "3" or seconds == 3.0
 
 
+def test_a_call_is_tried_until_its_time_is_over() -> None:
+    """An answer that decides is the last; so is one behind which there is no time; what went wrong last is told."""
+    tries = calls.Tries("http://e.example", 10.0)
+    assert tries.left(9.0) == 1.0
+    tries.failed(OSError("no route"))
+    assert 0 < tries.pause(0.5, 9.0) < 1
+    assert not tries.is_final(503, None, 9.1)
+    assert tries.is_final(503, "2", 9.1), "it is asked to come back when the time is over"
+    assert tries.is_final(409, None, 9.1)
+    for over in (lambda: tries.left(10.0), lambda: tries.pause(0.5, 9.999)):
+        with pytest.raises(errors.Unavailable, match=r"e\.example answers with status 503"):
+            over()
+    tries.failed(OSError("no route"))
+    assert str(tries.unavailable()) == "http://e.example does not answer: no route"
+
+
 @given(data=st.data())
 def test_events_are_read_in_whatever_pieces_they_come(data: st.DataObject) -> None:
     """Names, ids, several lines of data, comments, and characters cut in two."""
