@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { errorOf, EnforcerError, SessionEnded, SessionUnknown, Unavailable } from "./errors.js";
+import { errorOf, SessionEnded, SessionUnknown, Unavailable } from "./errors.js";
 
 /** Milliseconds before the first repetition; doubled with each one. */
 const FIRST_WAIT = 100;
@@ -191,7 +191,7 @@ export class Enforcer {
         if (answer.ok && said !== undefined) return said;
         throw errorOf(answer.status, said);
       } catch (error) {
-        if (!(error instanceof Unavailable)) throw error instanceof EnforcerError ? error : new Unavailable("Enforcer's answer broke off", { cause: error });
+        if (!(error instanceof Unavailable)) throw error;
         const spread = wait * (0.5 + Math.random() / 2);
         if (performance.now() + spread >= until) throw error;
         await sleep(spread);

@@ -1,7 +1,7 @@
 /** A plugin for Fastify 5. Needs `@fastify/session` before it. */
 
 import { Unavailable } from "./errors.js";
-import { CANNOT_SAY, claim, isLive, RETRY_AFTER } from "./held.js";
+import { CANNOT_SAY, claim, isLive, isNamed, RETRY_AFTER } from "./held.js";
 
 /** @typedef {import("./client.js").Enforcer} Enforcer */
 /** @typedef {import("./held.js").Held} Held */
@@ -38,8 +38,7 @@ export default async function singleSession(app, { enforcer, live, loginPath = "
   async function released() {
     /** @type {Held | undefined} */
     const held = this.session.enforcer;
-    const named = this.headers["x-enforcer-session"] ?? this.body?.session;
-    if (held === undefined || (named !== undefined && named !== held.session)) return false;
+    if (!isNamed(this, held)) return false;
     await this.session.destroy();
     await enforcer.end(held.session);
     return true;

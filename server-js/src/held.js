@@ -27,6 +27,19 @@ export async function claim(enforcer, request, before, room, more) {
 }
 
 /**
+ * Whether a log-out is about the session that the browser holds: the page says whose it is (the script by a header, a form by
+ * its field `session`), and the browser may have logged in again since.
+ *
+ * @param {{headers: Record<string, string | string[] | undefined>, body?: any}} request
+ * @param {Held | undefined} held
+ * @returns {held is Held}
+ */
+export function isNamed(request, held) {
+  const named = request.headers["x-enforcer-session"] ?? request.body?.session;
+  return held !== undefined && (named === undefined || named === held.session);
+}
+
+/**
  * @param {Enforcer} enforcer
  * @param {LiveSessions | undefined} live
  * @param {Held} held
