@@ -167,7 +167,7 @@ class Server:
             # 2. The ports.
             await self._connections.start()
             s = self._settings
-            self.port = await self._listen(s.ipaddr, s.port, pages_only=s.internal is not None)
+            self.port = await self._listen(s.ipaddr, s.port, fast=s.internal is None)
             if s.internal is not None:
                 self.internal_port = await self._listen(*s.internal, setting="internal_port")
             self._context.internal_port = self.internal_port
@@ -252,13 +252,13 @@ class Server:
         """What operators know this process by."""
         return f"{socket.gethostname()}:{self.port}" + ("" if self._worker is None else f"#{self._worker}")
 
-    async def _listen(self, host: str, port: int, *, pages_only: bool = False, setting: str = "port") -> int:
+    async def _listen(self, host: str, port: int, *, fast: bool = True, setting: str = "port") -> int:
         """Opens a port, whose number it returns; raises StartError if it cannot be had."""
         try:
             with contextlib.ExitStack() as reserved:
                 if not self._shares_port:  # else whoever has started us keeps it
                     port = reserved.enter_context(reserved_port(host, port)).getsockname()[1]
-                await self._connections.listen(host, port, pages_only)
+                await self._connections.listen(host, port, fast)
         except OSError as e:
             raise StartError(why_not_listening(host, port, e, setting)) from None
         return port

@@ -58,8 +58,8 @@ class Connections:
         self._server = web.Server(self._handle, request_factory=made.request_factory)
         self._handle_request = made.request_handler
 
-    async def listen(self, host: str, port: int, pages_only: bool) -> None:
-        """Takes connections from now on. `pages_only`: of those there is nothing that could be answered fast.
+    async def listen(self, host: str, port: int, fast: bool) -> None:
+        """Takes connections from now on. `fast`: what is for app servers and proxies may be answered without aiohttp.
 
         Raises:
             OSError: the port cannot be had.
@@ -67,7 +67,7 @@ class Connections:
         loop = asyncio.get_running_loop()
         for _ in range(QUEUES):
             listening = await loop.create_server(
-                lambda: Connection(self, fast=not pages_only), host, port, backlog=QUEUE_LENGTH, reuse_port=True
+                lambda: Connection(self, fast), host, port, backlog=QUEUE_LENGTH, reuse_port=True
             )
             self._listening.append(listening)
 
