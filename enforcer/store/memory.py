@@ -4,7 +4,7 @@ import heapq
 import itertools
 import uuid
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 from enforcer.domain.deadlines import due_at, merged, postponed
@@ -22,10 +22,10 @@ from enforcer.domain.model import (
     newest_epoch,
 )
 from enforcer.domain.policy import REMEMBER_FOR
-from enforcer.domain.signals import subjects_of
 from enforcer.store.base import Decide
 from enforcer.store.cursors import Cursor
 from enforcer.store.memory_outbox import MemoryOutbox
+from enforcer.store.memory_subjects import MemorySubjects
 from enforcer.store.queries import AuditPart, AuditQuery, Claim, SessionQuery
 
 T = TypeVar("T")
@@ -60,12 +60,8 @@ class MemoryStore:
         """The number of the last audit row that was forgotten."""
         self._beat: float | None = None
         self._open = 0
-        """Those that are kept, and until when."""
         self._listeners: list[Callable[[Change], None]] = []
-        self._spoken_of: dict[str, set[str]] = {}
-        """Sessions by their subjects."""
-        self._signalled: dict[str, tuple[float, float]] = {}
-        """Subjects, and messages: with before when, and until when that is remembered; the first to go comes first."""
+        self._subjects = MemorySubjects(clock)
 
     @property
     def shared(self) -> None:
@@ -88,8 +84,8 @@ class MemoryStore:
         return self
 
     @property
-    def subjects(self) -> "MemoryStore":
-        return self
+    def subjects(self) -> MemorySubjects:
+        return self._subjects
 
     def now(self) -> float:
         return self._clock()
@@ -116,8 +112,7 @@ class MemoryStore:
         found = {i: self._sessions[i] for i in sessions if i in self._sessions}
         kept = held.answers.get(request_id) if request_id is not None else None
         now = self._clock()
-        asked = () if claim is None else claim.subjects
-        signalled = {s: noted[0] for s in asked if (noted := self._signalled.get(s)) is not None and noted[1] > now}
+        signalled = self._subjects.signalled(() if claim is None else claim.subjects)
         live = in_order(held.live.values())
         decision = decide(RoomState(room, held.epoch, live, held.waiting, found, kept, signalled), now)
         if decision.empty:
@@ -236,26 +231,6 @@ class MemoryStore:
         self._rooms = {n: r for n, r in self._rooms.items() if n in kept or r.waiting or r.answers}
         return len(gone)
 
-    async def note(self, not_before: Mapping[str, float], seconds: float) -> None:
-        now = self._clock()
-        for subject, at in not_before.items():
-            known = self._signalled.pop(subject, None)
-            later = at if known is None or known[1] <= now else max(at, known[0])
-            self._remember(subject, later, now + seconds)
-
-    async def rooms(self, subjects: Collection[str]) -> set[str]:
-        return {self._sessions[i].room for s in subjects for i in self._spoken_of.get(s, ())}
-
-    async def used(self, message: str) -> bool:
-        known = self._signalled.get(message)
-        return known is not None and known[1] > self._clock()
-
-    async def use(self, message: str, seconds: float) -> bool:
-        if await self.used(message):
-            return False
-        self._remember(message, 0.0, self._clock() + seconds)
-        return True
-
     async def beat(self, now: float) -> None:
         self._beat = now
 
@@ -275,36 +250,17 @@ class MemoryStore:
     def listen(self, listener: Callable[[Change], None]) -> None:
         self._listeners.append(listener)
 
-    def _remember(self, name: str, at: float, until: float) -> None:
-        self._signalled.pop(name, None)
-        self._signalled[name] = at, until
-        now = self._clock()
-        while (first := next(iter(self._signalled))) and self._signalled[first][1] <= now:
-            del self._signalled[first]
-
-    def _speak_of(self, session: Session, *, known: bool) -> None:
-        for subject in subjects_of(session.room, session.idp, session.aliases):
-            if known:
-                self._spoken_of.setdefault(subject, set()).add(session.id)
-            elif (ids := self._spoken_of.get(subject)) is not None:
-                ids.discard(session.id)
-                if not ids:
-                    del self._spoken_of[subject]
-
     def _drop(self, session: Session) -> None:
         """Forgets the record."""
         del self._sessions[session.id]
         self._by_start.remove((session.started_at, session.id))
-        self._speak_of(session, known=False)
+        self._subjects.forget(session)
 
     def _put(self, session: Session) -> None:
         """Stores the record and keeps the indexes right."""
         old = self._sessions.get(session.id)
         self._sessions[session.id] = session
-        if session.idp is not None or session.aliases or (old is not None and (old.idp is not None or old.aliases)):
-            if old is not None:
-                self._speak_of(old, known=False)
-            self._speak_of(session, known=True)
+        self._subjects.put(old, session)
         self._open += (not session.ended) - (old is not None and not old.ended)
         if old is None or old.started_at != session.started_at:
             if old is not None:

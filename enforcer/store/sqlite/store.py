@@ -14,9 +14,8 @@ from typing import IO, Any, TypeVar
 import orjson
 
 from enforcer.domain.errors import StartError, StoreUnavailable
-from enforcer.domain.model import Change, Decision, Mark, RememberedAnswer, RoomState, Session, Snapshot, in_order
+from enforcer.domain.model import Change, Decision, Mark, RoomState, Snapshot
 from enforcer.process.cores import usable_cores
-from enforcer.store import rows
 from enforcer.store.ahead import Ahead
 from enforcer.store.base import Decide
 from enforcer.store.queries import Claim
@@ -24,8 +23,9 @@ from enforcer.store.recent import Recent
 from enforcer.store.sqlite.ahead_writer import AheadWriter
 from enforcer.store.sqlite.checkpoints import Checkpoints
 from enforcer.store.sqlite.lock import take_lock
-from enforcer.store.sqlite.logs import NAMED, SESSION, SNAPSHOT, SQLiteLogs, snapshot_of
+from enforcer.store.sqlite.logs import NAMED, SQLiteLogs
 from enforcer.store.sqlite.outbox import SQLiteOutbox
+from enforcer.store.sqlite.records import SQLiteRecords
 from enforcer.store.sqlite.schema import migrate
 from enforcer.store.sqlite.statements import Row, decision_rows, mark_rows
 from enforcer.store.sqlite.subjects import SIGNALLED, SQLiteSubjects
@@ -42,13 +42,7 @@ CACHE_KB = 32_768
 CACHED_BYTES = 1_024
 """Of memory that a session takes that is kept because somebody asked for it."""
 
-_ROOM = (
-    f"SELECT r.epoch, r.waiting, {SESSION} FROM (SELECT ? AS room) q LEFT JOIN rooms r ON r.room = q.room "
-    "LEFT JOIN sessions s ON s.room = q.room AND s.ended_at IS NULL"
-)
-_BY_ID = f"SELECT {rows.COLUMNS} FROM sessions WHERE id = ?"
 _OPEN = "SELECT count(*) FROM sessions WHERE ended_at IS NULL"
-_ANSWER = f"SELECT {rows.ANSWER_COLUMNS} FROM answers WHERE room = ? AND request_id = ?"
 
 
 class SQLiteStore:
@@ -70,6 +64,7 @@ class SQLiteStore:
         """How many sessions are live; None where it is not known any more."""
         self._tells_ahead = True
         """Else decisions read over the writing connection what those before them have left."""
+        self._records = SQLiteRecords(self._read)
         self._logs = SQLiteLogs(self._read, self._count_open, SQLiteOutbox(self._read, self._run))
         self._upkeep = SQLiteUpkeep(self._read, self._run, clock, self._recent.clear)
         self._subjects = SQLiteSubjects(self._read, self._run, clock)
@@ -193,13 +188,13 @@ class SQLiteStore:
     def _state(self, room: str, sessions: Collection[str], request_id: str | None) -> RoomState:
         """The room, and what else was asked for, as those before have decided it."""
         ahead = self._ahead
-        now = ahead.room(room) or self._room(room)
+        now = ahead.room(room) or self._records.room(room)
         if not sessions and request_id is None:
             return now
-        found = {i: s for i in sessions if (s := ahead.session(i) or self._session(i)) is not None}
+        found = {i: s for i in sessions if (s := ahead.session(i) or self._records.session(i)) is not None}
         kept = None
         if request_id is not None:
-            kept = ahead.answer(room, request_id) or self._answer(room, request_id)
+            kept = ahead.answer(room, request_id) or self._records.answer(room, request_id)
         return RoomState(room, now.epoch, now.sessions, now.waiting, found, kept)
 
     async def mark(self, marks: Sequence[Mark]) -> None:
@@ -213,22 +208,18 @@ class SQLiteStore:
         await self._writing.write(mark_rows(marks), committed)
 
     async def get(self, session: str) -> Snapshot | None:
-        return self._recent.get(session) or self._snapshot(session)
+        return self._recent.get(session) or self._records.snapshot(session)
 
     def at_hand(self, session: str) -> Snapshot | None:
         known = self._recent.get(session)
         if known is None:
             try:
-                known = self._snapshot(session)
+                known = self._records.snapshot(session)
             except StoreUnavailable:
                 return None
             if known is not None:
                 self._recent.asked(known)
         return known
-
-    def _snapshot(self, session: str) -> Snapshot | None:
-        found = self._read(f"{SNAPSHOT} WHERE s.id = ?", session)
-        return snapshot_of(found[0]) if found else None
 
     async def _count_open(self) -> int:
         if self._open is None:
@@ -240,7 +231,7 @@ class SQLiteStore:
         return self._open or 0
 
     async def room(self, room: str) -> RoomState:
-        return self._room(room)
+        return self._records.room(room)
 
     def listen(self, listener: Callable[[Change], None]) -> None:
         self._listeners.append(listener)
@@ -292,21 +283,6 @@ class SQLiteStore:
             yield
         finally:
             self._reading = self._reader
-
-    def _room(self, room: str) -> RoomState:
-        """The room as it is committed."""
-        found = self._read(_ROOM, room)
-        epoch, waiting = found[0][:2]
-        live = () if found[0][2] is None else in_order(rows.session_of(row[2:]) for row in found)
-        return RoomState(room, epoch or 0, live, () if waiting is None else rows.waiting_of(waiting))
-
-    def _session(self, session: str) -> Session | None:
-        found = self._read(_BY_ID, session)
-        return rows.session_of(found[0]) if found else None
-
-    def _answer(self, room: str, request_id: str) -> RememberedAnswer | None:
-        found = self._read(_ANSWER, room, request_id)
-        return rows.answer_of(found[0]) if found else None
 
     def _read(self, sql: str, *values: Any) -> list[Any]:
         if self._reading is None:
