@@ -1,0 +1,34 @@
+"""Starts the examples in `examples/`, as their README files say, each beside an Enforcer of its own."""
+
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.browser.conftest import Site
+from tests.running import ROOT, EnforcerProcess, free_port, require_command, running_program
+
+
+@contextmanager
+def running_example(name: str, directory: Path) -> Iterator[Site]:
+    """The example of this name, from when it answers."""
+    port = str(free_port())
+    with EnforcerProcess(directory / "enforcer") as enforcer:
+        url = f"http://127.0.0.1:{port}"
+        own = {"ENFORCER_URL": enforcer.url, "ENFORCER_AUTHKEY": enforcer.authkey, "SECRET_KEY": secrets.token_hex()}
+        own |= {"PORT": port, "PHP_CLI_SERVER_WORKERS": "4", "PYTHONPATH": str(ROOT / "client-python")}
+        own |= {"DATABASE": str(directory / "notebook.db")}
+        match name:
+            case "django":
+                manage = [sys.executable, "examples/django/manage.py"]
+                done = subprocess.run([*manage, "migrate"], cwd=ROOT, env=own, capture_output=True, text=True)
+                assert done.returncode == 0, done.stderr
+                command = [*manage, "runserver", "--noreload", port]
+            case "php":
+                command = [require_command("php"), "-S", f"127.0.0.1:{port}", "examples/php/index.php"]
+            case _:
+                command = [require_command("node"), f"examples/{name}/app.js"]
+        with running_program(command, directory / "site.log", f"{url}/login", **own):
+            yield Site(url, enforcer, rooms={"alice": "1", "bob": "2"} if name == "django" else {})
