@@ -2,8 +2,8 @@
 
     python -m bench.forward_auth [--questions 20000] [--rate 500] [--seconds 10]
 
-The server has a process of its own; the proxy's questions come one after the other over one connection, as nginx sends
-them. Who asks, who logs in and the server share the machine.
+The server has a process of its own; the proxy's questions come one after the other over one connection, which wakes
+the server up for each of them. Who logs in has a process of its own too, and all three share the machine.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 from subprocess import PIPE, Popen
-from sys import executable
+from sys import executable, stdin
 
 import uvloop
 
@@ -54,10 +54,10 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-async def log_in(caller: Caller, rate: float, until: float) -> int:
-    """Logs in at a rate until then; how often."""
+async def log_in(caller: Caller, rate: float, seconds: float) -> int:
+    """Logs in at a rate for so long; how often."""
     begin, count = time.perf_counter(), 0
-    while (now := time.perf_counter()) < until:
+    while (now := time.perf_counter()) < begin + seconds:
         due = int((now - begin) * rate)
         while count < due:
             await caller.login(room=f"user-{count % 2000}")
@@ -66,12 +66,23 @@ async def log_in(caller: Caller, rate: float, until: float) -> int:
     return count
 
 
-async def measure(server: Popen[bytes], port: int, key: str, arguments: argparse.Namespace) -> None:
-    """Prints the figures."""
+async def log_everybody_in(port: int, key: str, rate: float, seconds: float) -> None:
+    """The process that logs in, over four connections that take turns: prints how often it did."""
     callers = [Caller(port, key) for _ in range(4)]
     for caller in callers:
         await caller.open()
-    ticket = json.loads(await callers[0].login(room="alice"))["proxy_ticket"]
+    made = []
+    for caller in callers:
+        made.append(asyncio.create_task(log_in(caller, rate / len(callers), seconds)))
+        await asyncio.sleep(1 / rate)
+    print(sum(await asyncio.gather(*made)))
+
+
+async def measure(server: Popen[bytes], port: int, key: str, arguments: argparse.Namespace) -> None:
+    """Prints the figures."""
+    caller = Caller(port, key)
+    await caller.open()
+    ticket = json.loads(await caller.login(room="alice"))["proxy_ticket"]
     proxy = Proxy(port, ticket)
     await proxy.open()
     for _ in range(arguments.questions // 10):  # warms up
@@ -83,16 +94,21 @@ async def measure(server: Popen[bytes], port: int, key: str, arguments: argparse
     print(f"{used / arguments.questions * 1e6:.0f} µs of the server's processor time a question")
 
     took: list[float] = []
-    until = time.perf_counter() + arguments.seconds
-    logins = [asyncio.create_task(log_in(caller, arguments.rate / len(callers), until)) for caller in callers]
-    while (began := time.perf_counter()) < until:
+    sent = ["--port", str(port), "--rate", str(arguments.rate), "--seconds", str(arguments.seconds)]
+    logins = await asyncio.create_subprocess_exec(
+        executable, "-m", "bench.forward_auth", *sent, stdin=PIPE, stdout=PIPE
+    )
+    answer = asyncio.create_task(logins.communicate(key.encode()))
+    while not answer.done():
+        began = time.perf_counter()
         await proxy.ask()
         took.append(time.perf_counter() - began)
         await asyncio.sleep(0.001)
-    made = sum(await asyncio.gather(*logins))
+    made, _ = await answer
     p50, p99 = percentile(took, 0.5) * 1000, percentile(took, 0.99) * 1000
     print(
-        f"beside {made / arguments.seconds:.0f} logins/s: p50 {p50:.2f} ms, p99 {p99:.2f} ms of {len(took):,} questions"
+        f"beside {int(made) / arguments.seconds:.0f} logins/s: p50 {p50:.2f} ms, p99 {p99:.2f} ms of {len(took):,} "
+        "questions"
     )
 
 
@@ -102,7 +118,11 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=20_000)
     parser.add_argument("--rate", type=float, default=500, help="logins a second")
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)  # for the process that logs in; the key by stdin
     arguments = parser.parse_args()
+    if arguments.port:
+        uvloop.run(log_everybody_in(arguments.port, stdin.readline().strip(), arguments.rate, arguments.seconds))
+        return
     with tempfile.TemporaryDirectory(prefix="enforcer-bench-") as name:
         key, port, config = secrets.token_urlsafe(32), free_port(), Path(name) / "config.json"
         config.touch(mode=0o600)

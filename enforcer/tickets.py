@@ -27,6 +27,8 @@ LEEWAY = 60.0
 """Seconds by which clocks may differ when `exp` is judged."""
 MAX_LENGTH = 4096
 """Characters; a ticket of ours is far shorter, so a longer one is refused unread."""
+REMEMBERED = 4096
+"""Tickets of which is known that we have signed them: a browser shows the same one with each request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class TicketKeys:
 
     def __init__(self, authkeys: Sequence[str]) -> None:
         self._keys = [hmac.new(derive_key(k), digestmod="sha256") for k in authkeys]
+        self._known = lru_cache(maxsize=REMEMBERED)(self._verified)  # what raises is not kept
 
     def sign(
         self,
@@ -98,6 +101,9 @@ class TicketKeys:
         Raises:
             TicketInvalid: not signed by us, or not for this audience. The message never repeats the ticket.
         """
+        return self._known(token, audience)
+
+    def _verified(self, token: str, audience: str) -> Ticket:
         if len(token) > MAX_LENGTH:
             raise TicketInvalid("the ticket is longer than any of ours")
         head, _, signature = token.rpartition(".")

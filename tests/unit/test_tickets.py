@@ -126,6 +126,20 @@ def test_while_rotating_the_first_key_signs_and_both_verify() -> None:
     assert TicketKeys([OTHER]).verify(rotating.sign(PAGE, "alice", "s", NOW, None), PAGE).session == "s"
 
 
+def test_what_was_verified_once_is_good_only_as_it_was_shown() -> None:
+    """A ticket that is known makes no other text, no other audience and no other server's ticket good."""
+    keys = TicketKeys([KEY])
+    ticket = keys.sign(PAGE, "alice", "s", NOW, None)
+    assert keys.verify(ticket, PAGE) == keys.verify(ticket, PAGE)
+    for other in (ticket[:-1], ticket[:-1] + ("A" if ticket[-1] != "A" else "Q"), ticket + "A", ticket.swapcase()):
+        with pytest.raises(TicketInvalid):
+            keys.verify(other, PAGE)
+    with pytest.raises(TicketInvalid):
+        keys.verify(ticket, PROXY)
+    with pytest.raises(TicketInvalid):
+        TicketKeys([OTHER]).verify(ticket, PAGE)
+
+
 @pytest.mark.parametrize(
     "token",
     [
