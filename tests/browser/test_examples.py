@@ -1,18 +1,15 @@
 """The examples in other frameworks, in real browsers: what their users see, and what the script line does."""
 
-import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from tests.browser.conftest import Profile, Site, checked, connected
-from tests.browser.examples import running_example
+from tests.browser.examples import OUTSIDE, running_example, told
 from tests.running import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-NOTICE = "session-guard-notice"
-OUTSIDE = re.compile(r"/(goodbye|login)(\?next=/)?$")
 
 
 @pytest.fixture(scope="module", params=["express", "php", "django"])
@@ -87,8 +84,3 @@ async def test_django_with_its_admin(profile: Profile, site: Site) -> None:
     await loser.get_by_role("button", name="Log out everywhere").click()
     await loser.wait_for_url(f"{site.url}/goodbye")
     assert [site.enforcer.record(one)["end_reason"] for one in (mine, other)] == ["logout", "logout_everywhere"]
-
-
-async def told(page: Page, why: str) -> None:
-    """The page says why its session is over."""
-    await expect(page.locator(NOTICE).get_by_role("alertdialog")).to_contain_text(why)
