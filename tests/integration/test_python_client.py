@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -28,9 +28,7 @@ from enforcer_client import (
     calls,
     wsgi,
 )
-from enforcer_client.fastapi import LiveSession, Who
 from enforcer_client.flask import FlaskEnforcer
-from fastapi import Depends, FastAPI, Request
 from flask import Flask
 
 from tests.running import EnforcerProcess, free_port
@@ -327,30 +325,6 @@ def test_flask(server: EnforcerProcess, room: str) -> None:
         assert second.get("/").text != ""
         assert second.post("/logout").text == "True"
         assert enforcer.client.sessions(room) == []
-
-
-async def test_fastapi(server: EnforcerProcess, room: str) -> None:
-    """A dependency that knows whose request it is."""
-    async with following(server) as (client, live):
-        app = FastAPI()
-        live_session = LiveSession(live, lambda r: (r.headers["session"], room) if "session" in r.headers else None)
-
-        @app.get("/who")
-        async def who(me: Annotated[Who, Depends(live_session)], request: Request) -> dict[str, str]:
-            return {"room": me.room, "path": request.url.path}
-
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as browser:
-            session = (await client.login(room))["session"]
-            mine = {"session": session}
-            assert (await browser.get("/who", headers=mine)).json() == {"room": room, "path": "/who"}
-            assert (await browser.get("/who")).status_code == 401
-            await client.end(session)
-            ended = await browser.get("/who", headers=mine)
-            async with asyncio.timeout(30):
-                while ended.status_code != 401:
-                    await asyncio.sleep(0.01)  # the stream wants its turn
-                    ended = await browser.get("/who", headers=mine)
-            assert ended.json() == {"detail": "the session has ended"}
 
 
 def test_a_restart_of_the_server(tmp_path: Path) -> None:
