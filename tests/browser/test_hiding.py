@@ -206,8 +206,7 @@ async def test_who_gives_up_past_the_deadline_stays_covered_and_says_why(
 async def test_a_laptop_that_is_opened_the_next_morning(
     profile: Profile, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """The ticket has been over for longer than its leeway, which is a minute, and so has the session: the page says that
-    it has ended."""
+    """The ticket has been over for longer than its leeway (a minute), and so has the session: the page says so."""
     async with (
         running_stage(tmp_path_factory.mktemp("stage"), absolute_timeout=10, warn_before=1) as stage,
         Wire(stage.enforcer.port) as wire,
