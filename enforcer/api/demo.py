@@ -120,7 +120,7 @@ def _rule_of(session: Session) -> str:
 
 def _rule_in_force(context: Context, live: Sequence[Session]) -> str | None:
     """The rule of the newest login that is alive. None if there is none: then a login may choose another."""
-    now, online = context.registry.now(), context.registry.online_anywhere
+    now, online = context.registry.now(), context.registry.sightings.online_anywhere
     return next((_rule_of(s) for s in live if s.seen_until > now or online(s)), None)
 
 
@@ -132,7 +132,9 @@ def _terms(rule: str, class_: str | None, ends: Collection[str]) -> Terms:
 
 def _choice(context: Context, session: Session) -> protocol.JSON:
     """A session in the way, as `<session-guard-choose>` shows it."""
-    return protocol.other(session, context.registry.online_anywhere(session)) | {"session": session.id[:SHORT]}
+    return protocol.other(session, context.registry.sightings.online_anywhere(session)) | {
+        "session": session.id[:SHORT]
+    }
 
 
 async def sessions(request: web.Request) -> web.Response:
@@ -164,7 +166,7 @@ def _shown(context: Context, session: Session) -> protocol.JSON:
         "window": session.device.label if session.device else None,
         "slot": session.slot,
         "live": not session.ended,
-        "online": not session.ended and context.registry.online_anywhere(session),
+        "online": not session.ended and context.registry.sightings.online_anywhere(session),
         "started_at": protocol.iso(session.started_at),
         "ended_at": protocol.iso(session.ended_at),
         "reason": session.end_reason,

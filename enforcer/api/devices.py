@@ -31,7 +31,8 @@ async def list_devices(request: web.Request, context: Context, ticket: Ticket) -
     return json(
         {
             "sessions": [
-                protocol.device_entry(s, s.id == own.id, registry.online_anywhere(s)) for s in sessions[:MOST_SHOWN]
+                protocol.device_entry(s, s.id == own.id, registry.sightings.online_anywhere(s))
+                for s in sessions[:MOST_SHOWN]
             ],
             "more": max(0, len(sessions) - MOST_SHOWN),
             "max_sessions": registry.rules.limits(own.slot).max_sessions,

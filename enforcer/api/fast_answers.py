@@ -162,7 +162,7 @@ class FastAnswers:
             kept = self._still[current.id] = written, orjson.dumps(protocol.still(written))[:-1]
         registry = self._context.registry
         now = registry.now()
-        moving = orjson.dumps(protocol.moving(current, registry.online_anywhere(current), now))
+        moving = orjson.dumps(protocol.moving(current, registry.sightings.online_anywhere(current), now))
         body = b"%b,%b" % (kept[1], moving[1:])
         if self._head[0] != int(now):
             self._head = int(now), self._message(200, _OK, b"").partition(b"Content-Length")[0]

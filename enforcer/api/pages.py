@@ -56,7 +56,7 @@ def page_call(handler: PageHandler, *, ended: bool = False) -> Handler:
                 ticket.judge_life(now)
             return await handler(request, context, ticket)
         except SessionEnded as e:
-            context.registry.refused(e.session)
+            context.registry.sightings.refused(e.session)
             told = protocol.force_logout_payload(e.session, context.settings.redirects)
             raise unauthorized(str(e), e.code, **told) from None
         except (TicketInvalid, TicketExpired, SessionUnknown) as e:

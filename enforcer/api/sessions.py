@@ -30,7 +30,7 @@ def json(document: Any, status: int = 200, headers: dict[str, str] | None = None
 def show(context: Context, snapshot: Snapshot) -> protocol.JSON:
     """The session record."""
     registry = context.registry
-    return protocol.record(snapshot, registry.online_anywhere(snapshot.session), registry.now())
+    return protocol.record(snapshot, registry.sightings.online_anywhere(snapshot.session), registry.now())
 
 
 async def notify(request: web.Request) -> web.Response:
@@ -77,7 +77,7 @@ async def log_in(context: Context, body: bodies.LoginBody, caller: Caller) -> pr
         if isinstance(e, SessionEnded):
             raise ended(e, 409) from None  # for a login it is a conflict: the id cannot be used again
         if isinstance(e, SessionLimit):
-            raise limit(e, context.registry.online_anywhere) from None
+            raise limit(e, context.registry.sightings.online_anywhere) from None
         raise
     logins["pending" if answer.session is None else "created" if answer.created else "renewed"].inc()
     return login_answer(context, body.room, answer)
@@ -115,7 +115,7 @@ async def explain(request: web.Request, context: Context, caller: Caller) -> web
 async def explained(context: Context, body: bodies.ClaimBody, caller: Caller) -> protocol.JSON:
     """What a login would do now; raises as `log_in` about what is wrong with the body."""
     told = await context.registry.explain(body.room, await _login_of(context, body, caller), caller.rooms)
-    online = context.registry.online_anywhere
+    online = context.registry.sightings.online_anywhere
     return {
         "outcome": "admitted" if told.code is None else "refused",
         "code": told.code,
