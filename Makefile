@@ -95,6 +95,7 @@ bench-full: tools $(VENV)/test.stamp
 	$(BIN)/python -m bench.store
 	$(BIN)/python -m bench.redis_store
 	$(BIN)/python -m bench.live_sessions
+	$(BIN)/python -m bench.stream
 
 check: tools $(VENV)/test.stamp
 	$(MAKE) client-js/node_modules/.stamp server-js/node_modules/.stamp

@@ -2,8 +2,9 @@
 
     python -m bench.live_sessions [--kicks 300]
 
-Side by side: `LiveSessions` of the Python client, `GET /v1/sessions/{id}` over a kept connection, and the check of a
-signed token (PyJWT, HS256), which does not know whether its session has ended. Then how long it takes from the answer
+Side by side: `LiveSessions` of the Python client, `GET /v1/sessions/{id}` over a kept connection, a `GET` of a session
+that an application keeps in Redis, and the check of a signed token (PyJWT, HS256), which does not know whether its
+session has ended. Then how long it takes from the answer
 to a login until the application refuses the session that it displaced.
 """
 
@@ -25,7 +26,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "client-python"))
 
 import jwt  # noqa: E402
+import redis  # noqa: E402
 from enforcer_client import Ended, Enforcer, LiveSessions  # noqa: E402
+
+from bench.rivals import RESULTS, redis_server  # noqa: E402
 
 
 @contextmanager
@@ -91,15 +95,18 @@ def main() -> None:
     parser.add_argument("--kicks", type=int, default=300)
     arguments = parser.parse_args()
     secret = secrets.token_urlsafe(32)
-    with server() as client, LiveSessions(client) as live:
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    with server() as client, LiveSessions(client) as live, redis_server() as url, redis.Redis.from_url(url) as kept:
         session = client.login("alice")["session"]
         token = jwt.encode({"sub": "alice", "sid": session, "exp": int(time.time()) + 3600}, secret, "HS256")
+        kept.set(session, json.dumps(client.validate(session, "alice")))
         while not live.followed:
             time.sleep(0.01)
         assert live.is_live(session, "alice")
         rows = (
             ("LiveSessions", *measured(lambda: live.is_live(session, "alice"), 100_000)),
             ("GET /v1/sessions/{id}", *measured(lambda: client.validate(session, "alice"), 1_000)),
+            ("GET of Redis, and JSON", *measured(lambda: json.loads(kept.get(session)), 3_000)),
             ("a token, PyJWT HS256", *measured(lambda: jwt.decode(token, secret, ["HS256"]), 10_000)),
         )
         print(f"{'one check':24}{'p50 µs':>10}{'p99 µs':>10}")

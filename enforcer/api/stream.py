@@ -70,8 +70,14 @@ async def stream(
 
 
 async def _saying(follower: Follower, events: frozenset[str], room: str | None, caller: Caller) -> AsyncIterator[bytes]:
+    wanted = (events, room, caller.rooms)
     while (news := await follower.news()).kind is not Kind.OVER:
-        yield b"".join(_said(news, events, room, caller))
+        said = None if news.alike is None else news.alike.get(wanted)
+        if said is None:
+            said = b"".join(_said(news, events, room, caller))
+            if news.alike is not None:
+                news.alike[wanted] = said
+        yield said
 
 
 def _events(text: str | None) -> frozenset[str]:

@@ -7,9 +7,10 @@ nothing is read while nobody follows.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from itertools import islice
 from typing import Any, NamedTuple
 
 from enforcer.domain.errors import StoreUnavailable
@@ -55,11 +56,23 @@ class Kind(Enum):
 
 
 class News(NamedTuple):
-    """`rows` in their order; `cursor` is behind everything that was said."""
+    """`rows` in their order; `cursor` is behind everything that was said.
+
+    `alike` is there for all who are told the very same rows: what one has made of them, under a name for what he
+    wants to know, need not be made again.
+    """
 
     kind: Kind
     cursor: Cursor
     rows: tuple[Entry, ...] = ()
+    alike: dict[Hashable, bytes] | None = None
+
+
+class Portion(NamedTuple):
+    """The newest rows, from one number on; `alike` as in `News`."""
+
+    entries: tuple[Entry, ...]
+    alike: dict[Hashable, bytes]
 
 
 class Tail:
@@ -77,6 +90,8 @@ class Tail:
         self.entries: deque[Entry] = deque(maxlen=KEPT)
         self.number = 0
         """Of entries that were read so far; the last is the newest of `entries`."""
+        self._portions: dict[int, Portion] = {}
+        """Of the newest entries, by the number before them; until there are newer ones."""
         self.cursor: Cursor | None = None
         """Behind the newest entry; None before the first look."""
         self.resets = 0
@@ -180,15 +195,21 @@ class Tail:
         if entries:
             self.entries.extend(entries)
             self.number += len(entries)
+            self._portions.clear()
             self._move()
         return len(entries) == PAGE
 
-    def since(self, number: int) -> list[Entry] | None:
+    def since(self, number: int) -> Portion | None:
         """The entries after this number; None if some of them are not kept."""
-        behind = self.number - number
-        if behind > len(self.entries):
+        kept, behind = len(self.entries), self.number - number
+        if behind > kept:
             return None
-        return [self.entries[len(self.entries) - behind + n] for n in range(behind)]
+        portion = self._portions.get(number)
+        if portion is None:
+            portion = Portion(tuple(islice(self.entries, kept - behind, None)), {})
+            if behind <= PAGE:
+                self._portions[number] = portion
+        return portion
 
 
 class Follower:
@@ -199,6 +220,8 @@ class Follower:
         self._cursor = cursor
         self._at: int | None = None
         """The number of the entry that was said last; None while he reads by himself."""
+        self._level = False
+        """Whether his cursor is that of what was read for all up to this number: then all that comes is news to him."""
         self._resets = tail.resets
         self._quiet = tail.quiet
         self._away = False
@@ -219,9 +242,15 @@ class Follower:
         if self._resets != tail.resets and tail.cursor is not None:
             return self._reset(tail.cursor)
         away = tail.away
-        if self._at is not None and (entries := tail.since(self._at)) is not None:
-            self._at += len(entries)
-            if fresh := tuple(self._fresh(entries)):
+        if self._at is not None and tail.cursor is not None and (portion := tail.since(self._at)) is not None:
+            self._at = tail.number
+            if portion.entries and self._level:
+                self._cursor = tail.cursor
+                return News(Kind.ROWS, self._cursor, *portion)
+            fresh = tuple(self._fresh(portion.entries))
+            self._cursor = _later(self._cursor, tail.cursor)
+            self._level = self._cursor == tail.cursor
+            if fresh:
                 return News(Kind.ROWS, self._cursor, fresh)
         else:
             try:
@@ -249,19 +278,27 @@ class Follower:
             return self._reset(await tail.end())
         entries, self._cursor = found
         if read_for_all is not None and _covers(self._cursor, read_for_all):
-            self._at = number
+            self._at, self._level = number, self._cursor == read_for_all
         return News(Kind.ROWS, self._cursor, entries) if entries else None
 
     def _reset(self, end: Cursor) -> News:
         self._cursor, self._at, self._resets = end, None, self._tail.resets
+        self._level = False
         return News(Kind.RESET, end)
 
-    def _fresh(self, entries: list[Entry]) -> Iterator[Entry]:
+    def _fresh(self, entries: tuple[Entry, ...]) -> Iterator[Entry]:
         """Without those that he has read by himself."""
         for entry in entries:
             if not _covers(self._cursor, entry.cursor):
-                self._cursor = Cursor(entry.cursor.log, tuple(map(max, self._cursor.places, entry.cursor.places)))
+                self._cursor = _later(self._cursor, entry.cursor)
                 yield self._tail.moved_on(entry, self._cursor)
+
+
+def _later(own: Cursor, other: Cursor) -> Cursor:
+    """Behind everything that either is behind; the other, if they are of two logs."""
+    if own.log != other.log:
+        return other
+    return Cursor(own.log, tuple(map(max, own.places, other.places)))
 
 
 def _covers(own: Cursor, other: Cursor) -> bool:
