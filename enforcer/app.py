@@ -26,11 +26,11 @@ from enforcer.api import (
     stream,
     webhooks,
 )
-from enforcer.api.bodies import MAX_BODY
 from enforcer.api.connections import Connections
 from enforcer.api.context import CONTEXT, Context, edge_of
 from enforcer.api.describing import Describer
 from enforcer.api.guard import bounded_head, internal_port, known_host, no_credentials_in_url, no_encoded_bodies
+from enforcer.api.parsing import MAX_BODY
 from enforcer.configuration.settings import Settings
 from enforcer.domain.errors import StartError, StoreUnavailable
 from enforcer.gateway.draining import drain
