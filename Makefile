@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TEST_JOBS ?= 2
-NODE_MODULES := $(addsuffix /node_modules/.stamp,client-js server-js examples/express examples/fastapi-react tests/integration)
+NODE_MODULES := $(addsuffix /node_modules/.stamp,client-js server-js examples/express examples/fastapi-react examples/nextjs tests/integration)
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
@@ -69,6 +69,12 @@ examples/fastapi-react/node_modules/.stamp: examples/fastapi-react/package-lock.
 	cd examples/fastapi-react && $(NPM_CI) && npm run --silent build
 	@touch $@
 
+NEXTJS := $(addprefix examples/nextjs/,package-lock.json next.config.js $(addprefix app/,*.jsx */*) lib/*)
+
+examples/nextjs/node_modules/.stamp: $(wildcard $(NEXTJS) server-js/src/*) client-js/dist/.stamp
+	cd examples/nextjs && $(NPM_CI) && NEXT_TELEMETRY_DISABLED=1 npm run --silent build
+	@touch $@
+
 tools:
 	@sh tests/install-tools.sh
 
@@ -111,5 +117,5 @@ lock: $(VENV)/bin/python
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra signals --extra test --universal --no-header --python-version 3.11 -o requirements-test.lock
 
 clean:
-	rm -rf $(VENV) $(dir $(NODE_MODULES)) client-js/dist server-js/types examples/*/web/main.js test-artefacts
+	rm -rf $(VENV) $(dir $(NODE_MODULES)) client-js/dist server-js/types examples/*/web/main.js examples/nextjs/.next test-artefacts
 	find . -name __pycache__ -prune -exec rm -rf {} +

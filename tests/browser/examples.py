@@ -35,6 +35,9 @@ def running_example(name: str, directory: Path) -> Iterator[Site]:
             case "fastapi-react":
                 at = ["--app-dir", "examples/fastapi-react", "--port", port, "--no-access-log"]
                 command = [sys.executable, "-m", "uvicorn", *at, "app:app"]
+            case "nextjs":
+                at = ["examples/nextjs", "--hostname", "127.0.0.1", "--port", port]
+                command = [require_command("node"), "examples/nextjs/node_modules/next/dist/bin/next", "start", *at]
             case "php":
                 command = [require_command("php"), "-S", f"127.0.0.1:{port}", "examples/php/index.php"]
             case _:

@@ -12,7 +12,7 @@ from tests.running import until
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest.fixture(scope="module", params=["fastapi-react"])
+@pytest.fixture(scope="module", params=["fastapi-react", "nextjs"])
 def example(request: pytest.FixtureRequest) -> str:
     """Its name."""
     name: str = request.param
