@@ -5,8 +5,6 @@ Whoever logs in sees the rooms of the key, and may look at and end every session
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from aiohttp import web
 
@@ -18,7 +16,7 @@ from enforcer.api.guard import judge_room
 from enforcer.api.logs import CSV, audit_log, session_log
 from enforcer.api.sessions import explained, json, show
 from enforcer.api.stream import event, stream
-from enforcer.configuration.settings import Settings
+from enforcer.configuration.describing import in_force
 from enforcer.domain.errors import SessionUnknown, StoreUnavailable
 from enforcer.domain.model import Actor, ActorKind, EndReason
 from enforcer.domain.permissions import Caller
@@ -90,30 +88,7 @@ async def explain(request: web.Request, context: Context, caller: Caller) -> web
 async def settings(request: web.Request, context: Context, _: Caller) -> web.Response:
     """`GET /admin/api/settings`: what is in force, and where it comes from; never a secret."""
     parsing.query(bodies.NoQuery, request)
-    return json({"settings": settings_in_force(context.settings)})
-
-
-def settings_in_force(s: Settings) -> list[dict[str, Any]]:
-    """A row a setting; of secrets no more than that there are some."""
-    values = s.model_dump(mode="json")
-    values["store"] = without_password(s.store)
-    return [
-        {
-            "name": name,
-            "value": values[name],
-            "source": s.source_of(name),
-            "meaning": field.description,
-        }
-        for name, field in Settings.model_fields.items()
-    ]
-
-
-def without_password(url: str) -> str:
-    """An address as it may be shown."""
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}"))
+    return json({"settings": in_force(context.settings)})
 
 
 async def sessions(request: web.Request, context: Context, caller: Caller) -> web.StreamResponse:
