@@ -197,6 +197,7 @@ def test_every_pattern_is_known_here() -> None:
         "configuration.webhooks",
         "configuration.reading",
         "command.arguments",
+        "command.manual",
         "command.moments",
     }
     ours |= {"store.redis.address", "store.sqlite.statements"}
