@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TEST_JOBS ?= 2
-NODE_MODULES := $(addsuffix /node_modules/.stamp,client-js server-js examples/express tests/integration)
+NODE_MODULES := $(addsuffix /node_modules/.stamp,client-js server-js examples/express examples/fastapi-react examples/nextjs tests/integration)
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
@@ -60,6 +60,21 @@ examples/express/node_modules/.stamp: examples/express/package-lock.json server-
 	cd examples/express && $(NPM_CI)
 	@touch $@
 
+# The examples with a front of their own take the browser client as it is published, and are built once.
+client-js/dist/.stamp: client-js/node_modules/.stamp $(shell find client-js/src client-js/scripts -type f)
+	cd client-js && npm run --silent build
+	@touch $@
+
+examples/fastapi-react/node_modules/.stamp: examples/fastapi-react/package-lock.json $(wildcard examples/fastapi-react/web/*.jsx) client-js/dist/.stamp
+	cd examples/fastapi-react && $(NPM_CI) && npm run --silent build
+	@touch $@
+
+NEXTJS := $(addprefix examples/nextjs/,package-lock.json next.config.js $(addprefix app/,*.jsx */*) lib/*)
+
+examples/nextjs/node_modules/.stamp: $(wildcard $(NEXTJS) server-js/src/*) client-js/dist/.stamp
+	cd examples/nextjs && $(NPM_CI) && NEXT_TELEMETRY_DISABLED=1 npm run --silent build
+	@touch $@
+
 tools:
 	@sh tests/install-tools.sh
 
@@ -102,5 +117,5 @@ lock: $(VENV)/bin/python
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra signals --extra test --universal --no-header --python-version 3.11 -o requirements-test.lock
 
 clean:
-	rm -rf $(VENV) $(dir $(NODE_MODULES)) client-js/dist server-js/types test-artefacts
+	rm -rf $(VENV) $(dir $(NODE_MODULES)) client-js/dist server-js/types examples/*/web/main.js examples/nextjs/.next test-artefacts
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -93,6 +93,10 @@ class Measured:
             except OSError as e:
                 raise Failed(f"{self.name}: cannot run {self._command!r}: {e}") from None
 
+    def terminate(self) -> None:
+        """SIGTERM to the process; it may take its time."""
+        os.kill(self.pid, signal.SIGTERM)
+
     def kill(self) -> None:
         """SIGKILL to the whole group. May be called twice."""
         if self._popen is not None:

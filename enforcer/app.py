@@ -26,11 +26,11 @@ from enforcer.api import (
     stream,
     webhooks,
 )
-from enforcer.api.bodies import MAX_BODY
 from enforcer.api.connections import Connections
 from enforcer.api.context import CONTEXT, Context, edge_of
 from enforcer.api.describing import Describer
 from enforcer.api.guard import bounded_head, internal_port, known_host, no_credentials_in_url, no_encoded_bodies
+from enforcer.api.parsing import MAX_BODY
 from enforcer.configuration.describing import NEED_RESTART
 from enforcer.configuration.settings import Settings
 from enforcer.domain.errors import StartError, StoreUnavailable
@@ -97,7 +97,7 @@ class Server:
         told = (metrics.committed, journal.committed, self._tail.committed)
         self._registry = Registry(self._store, settings.rules, clock.elapsed, told)
         self._notices = notices = Notices(log, clock.elapsed)
-        here = Here(self._name, kind_of(settings.store), lambda: self._hub.joined, self._registry.online_here)
+        here = Here(self._name, kind_of(settings.store), lambda: self._hub.joined, self._registry.sightings.online_here)
         self._worker = worker
         self._overview = Overview(self._store, metrics.pulse, here, clock.elapsed)
         self._jobs = Jobs(self._registry, self._overview, settings, clock, notices)
@@ -225,7 +225,7 @@ class Server:
         await self._overview.farewell()
         # 4. The last seen times and acks, then the store itself.
         try:
-            await self._registry.flush()
+            await self._registry.sightings.flush()
         except StoreUnavailable as e:
             log.warning("what was noticed last is not written", extra={"error": str(e)})
         await self._store.close()

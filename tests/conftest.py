@@ -9,6 +9,10 @@ import pytest
 from tests.redis_server import RedisCluster, RedisServer, ValkeyServer
 from tests.running import EnforcerProcess
 
+# Whoever may use TLS reads what the system trusts: httpx for each client, which takes ten times as long as a call, and
+# aiohttp at each start. No test calls anybody who is to be trusted, so they read one certificate instead.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("no-authority.pem"))
+
 
 @pytest.fixture
 def one_core() -> Iterator[None]:

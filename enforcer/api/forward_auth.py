@@ -46,7 +46,7 @@ async def forward_auth(request: web.Request) -> web.Response:
         outcomes["refused"].inc()
         ended = error.session if isinstance(error, SessionEnded) else None
         if ended is not None:
-            context.registry.refused(ended)
+            context.registry.sightings.refused(ended)
         target = login_address(context, setting, ended)
         if "on_refused" in options and target:
             return _answer(302, error.code, target, {"Location": _with_return(context, request, target)})

@@ -1,7 +1,9 @@
 """The description of the HTTP API (OpenAPI 3.1), made from the models that validate, and a page that shows it."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 import orjson
@@ -302,12 +304,16 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**kept, **(kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})}
 
 
+@cache
+def _written() -> bytes:
+    """The description as it is sent; made when it is first asked for, so that no start waits for it."""
+    return orjson.dumps(document())
+
+
 async def _describe(request: web.Request) -> web.Response:
     """`GET /openapi.json`."""
-    return web.Response(body=_DOCUMENT, content_type="application/json", headers={"Access-Control-Allow-Origin": "*"})
-
-
-_DOCUMENT = orjson.dumps(document())
+    body = await asyncio.to_thread(_written)
+    return web.Response(body=body, content_type="application/json", headers={"Access-Control-Allow-Origin": "*"})
 
 
 def _page_file(name: str, content_type: str) -> Handler:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from enforcer import protocol
 from enforcer.domain.model import ActorKind, AuditEvent, EndReason
@@ -11,7 +11,13 @@ Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Delivery = Literal["pending", "acked", "refused_on_return", "gone"]
 
 
-class DeviceRecord(BaseModel):
+class Record(BaseModel):
+    """What is only described, not validated: its schema is built when the description is."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class DeviceRecord(Record):
     """A device, as the app told it."""
 
     label: str | None = None
@@ -21,7 +27,7 @@ class DeviceRecord(BaseModel):
     ip: str | None = None
 
 
-class ActorRecord(BaseModel):
+class ActorRecord(Record):
     """Who ended a session; `name` is that of a signal."""
 
     kind: ActorKind
@@ -31,7 +37,7 @@ class ActorRecord(BaseModel):
     name: str | None = None
 
 
-class SeenRecord(BaseModel):
+class SeenRecord(Record):
     """How a request of `enforcer doctor` has arrived; the clocks in UTC seconds."""
 
     host: str
@@ -43,7 +49,7 @@ class SeenRecord(BaseModel):
     store_clock: float
 
 
-class IdentityRecord(BaseModel):
+class IdentityRecord(Record):
     """Who logged in, as the app told it from the ID token."""
 
     iss: str
@@ -52,7 +58,7 @@ class IdentityRecord(BaseModel):
     auth_time: int | None = None
 
 
-class SessionRecord(BaseModel):
+class SessionRecord(Record):
     """A session, live or ended."""
 
     session: str
@@ -80,7 +86,7 @@ class SessionRecord(BaseModel):
     aliases: list[str]
 
 
-class LoginRecord(BaseModel):
+class LoginRecord(Record):
     """What a login got. `session` and the tickets are null while it waits for a page (`join: "open"`)."""
 
     room: str
@@ -94,7 +100,7 @@ class LoginRecord(BaseModel):
     displaced: list[str]
 
 
-class TicketsRecord(BaseModel):
+class TicketsRecord(Record):
     """New tickets for a live session; the elevated one if it was asked for."""
 
     ticket: str | None
@@ -104,7 +110,7 @@ class TicketsRecord(BaseModel):
     elevated_expires_in: float | None = None
 
 
-class OtherRecord(BaseModel):
+class OtherRecord(Record):
     """A session that counts for a login's limit."""
 
     session: str
@@ -120,7 +126,7 @@ class EndingRecord(OtherRecord):
     reason: EndReason
 
 
-class ExplanationRecord(BaseModel):
+class ExplanationRecord(Record):
     """What a login would do now, and why. `max_sessions` is null for an exempt one."""
 
     outcome: Literal["admitted", "refused"]
@@ -134,20 +140,20 @@ class ExplanationRecord(BaseModel):
     why: list[str]
 
 
-class CountRecord(BaseModel):
+class CountRecord(Record):
     """How many sessions were ended."""
 
     ended: int
 
 
-class PageDevice(BaseModel):
+class PageDevice(Record):
     """What pages are told of a device."""
 
     label: str | None
     class_: Annotated[str | None, Field(alias="class")]
 
 
-class DeviceSession(BaseModel):
+class DeviceSession(Record):
     """A live session of the page's user. `support` is there and true where somebody else acts for the user."""
 
     session: str
@@ -160,7 +166,7 @@ class DeviceSession(BaseModel):
     support: Literal[True] | None = None
 
 
-class DeviceList(BaseModel):
+class DeviceList(Record):
     """The live sessions of the page's user, last seen first, 100 at most; `more` are not shown."""
 
     sessions: list[DeviceSession]
@@ -169,27 +175,27 @@ class DeviceList(BaseModel):
     may_end: bool
 
 
-class RoomRecord(BaseModel):
+class RoomRecord(Record):
     """The live sessions of a room, newest login first."""
 
     room: str
     sessions: list[SessionRecord]
 
 
-class EndedRecord(BaseModel):
+class EndedRecord(Record):
     """The sessions that were ended now."""
 
     ended: list[str]
 
 
-class SessionLogPage(BaseModel):
+class SessionLogPage(Record):
     """A page of the session log."""
 
     items: list[SessionRecord]
     next: str | None
 
 
-class AuditRecord(BaseModel):
+class AuditRecord(Record):
     """A transition."""
 
     seq: str
@@ -206,14 +212,14 @@ class AuditRecord(BaseModel):
     note: str | None
 
 
-class AuditLogPage(BaseModel):
+class AuditLogPage(Record):
     """A page of the audit log."""
 
     items: list[AuditRecord]
     next: str | None
 
 
-class WebhookRecord(BaseModel):
+class WebhookRecord(Record):
     """How a webhook stands. `lag` is how many seconds the oldest event has waited that was not taken up yet."""
 
     name: str
@@ -229,7 +235,7 @@ class WebhookList(RootModel[list[WebhookRecord]]):
     """The webhooks, in the order of the configuration."""
 
 
-class DeadLetter(BaseModel):
+class DeadLetter(Record):
     """An event that no try was taken of. `body` is what was sent."""
 
     id: str
@@ -246,13 +252,13 @@ class DeadLetters(RootModel[list[DeadLetter]]):
     """Dead letters, the oldest event first."""
 
 
-class RetriedRecord(BaseModel):
+class RetriedRecord(Record):
     """How many events are tried again."""
 
     retried: int
 
 
-class TestRecord(BaseModel):
+class TestRecord(Record):
     """What came of a test."""
 
     id: str
@@ -261,7 +267,7 @@ class TestRecord(BaseModel):
     error: str | None
 
 
-class PageSession(BaseModel):
+class PageSession(Record):
     """What a page knows about its live session; times are remaining milliseconds."""
 
     session: str
@@ -277,14 +283,14 @@ class PageSession(BaseModel):
     ticket: str | None = None
 
 
-class KickTimes(BaseModel):
+class KickTimes(Record):
     """Milliseconds from the end of a session to its page's ack, of the last five minutes; null if there was none."""
 
     p50: float | None
     p99: float | None
 
 
-class NodeRecord(BaseModel):
+class NodeRecord(Record):
     """One process."""
 
     node: str
@@ -294,7 +300,7 @@ class NodeRecord(BaseModel):
     online: int
 
 
-class OverviewRecord(BaseModel):
+class OverviewRecord(Record):
     """How it goes, over all nodes that share the store."""
 
     open_sessions: int
@@ -309,14 +315,14 @@ class OverviewRecord(BaseModel):
     uptime_s: float
 
 
-class FieldError(BaseModel):
+class FieldError(Record):
     """What is wrong with one field."""
 
     field: str
     message: str
 
 
-class ProblemDocument(BaseModel):
+class ProblemDocument(Record):
     """RFC 9457. Go by `code`; some codes add members."""
 
     type: str
@@ -327,7 +333,7 @@ class ProblemDocument(BaseModel):
     errors: list[FieldError] | None = None
 
 
-class Health(BaseModel):
+class Health(Record):
     """Alive, or ready."""
 
     status: Literal["ok", "ready"]

@@ -133,7 +133,7 @@ class Hub:
                 link.ticket.judge_life(self._registry.now())
         except SessionEnded as e:
             self.left(link)
-            self._registry.refused(e.session)
+            self._registry.sightings.refused(e.session)
             raise Refusal(e.code, protocol.force_logout_payload(e.session, self._settings.redirects)) from None
         except StoreUnavailable:
             self.left(link)
@@ -155,7 +155,7 @@ class Hub:
         link.joined = True
         self._metrics.connects[JOINED].inc()
         self._metrics.open_sockets.inc()
-        self._registry.arrived(snapshot.session)
+        self._registry.sightings.arrived(snapshot.session)
         if link.ended is not None:
             self._kick(link, self._news_of_end(link.ended))
         elif link.view is None:
@@ -183,7 +183,7 @@ class Hub:
         self.joined -= 1
         if link.joined:
             self._metrics.open_sockets.dec()
-            self._registry.left(link.session, ended=link.ended is not None)
+            self._registry.sightings.left(link.session, ended=link.ended is not None)
 
     def close(self) -> None:
         """Tells nobody anything any more; the engines close the sockets."""
@@ -324,7 +324,7 @@ class Hub:
             )
 
     def _acked(self, ended: Session) -> None:
-        self._registry.acked(ended)
+        self._registry.sightings.acked(ended)
         if ended.ended_at is not None:
             self._metrics.kicked(max(0.0, self._registry.now() - ended.ended_at))
 

@@ -55,7 +55,9 @@ class Jobs:
 
     async def _flush(self) -> None:
         """Once a second: a share of the live sockets' presence, everything else that was noticed, and the time."""
-        await asyncio.gather(self._registry.note_presence(), self._registry.flush(), self._registry.tick())
+        await asyncio.gather(
+            self._registry.sightings.note_presence(), self._registry.sightings.flush(), self._registry.tick()
+        )
 
     async def _expire(self) -> None:
         while await self._registry.expire() >= EXPIRE_BATCH:

@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 """The variable in which workers, and the library, find the directory of their files."""
-LOOK_EVERY = 0.5
+LOOK_EVERY = 1.0
 """Seconds between two looks at how late the event loop is."""
 JOINED = "joined"
 """The outcome of a CONNECT that was let in; that of others is the code of the refusal."""
@@ -179,7 +179,7 @@ class Metrics:
             "enforcer_store_commit_seconds", "From asking for a decision to its durable commit"
         )
         self.loop_lag = self._timing(
-            "enforcer_event_loop_lag_seconds", "How late the event loop came to what was due, looked at twice a second"
+            "enforcer_event_loop_lag_seconds", "How late the event loop came to what was due, looked at once a second"
         )
         self._webhook_tries = self._counts(
             "enforcer_webhook_tries_total", "Tries to send a webhook, by outcome", "hook", "outcome"
@@ -293,7 +293,7 @@ class WebhookFigures:
 
 
 class LoopWatch:
-    """Twice a second, from `start` to `stop`, looks how late the event loop is, and hands over what was counted."""
+    """Once a second, from `start` to `stop`, looks how late the event loop is, and hands over what was counted."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics

@@ -1,8 +1,7 @@
 """The use cases: login, validate, activity, logout, end, expire, list.
 
 The only module that calls `transact`. Reads meet passed deadlines here: the expiry is committed first, then the answer
-given. What is merely noticed (a live socket, activity, an ack) is collected as marks and flushed in batches; every
-read here sees what is not flushed yet.
+given. What is merely noticed of sessions (a live socket, activity, an ack) is in `sightings`; every read here sees it.
 
 `within` is how the rooms begin that the caller sees: sessions of others are as unknown ones.
 """
@@ -17,15 +16,7 @@ from typing import Any, TypeVar
 
 from enforcer.domain.admission import Login
 from enforcer.domain.deadlines import (
-    LOST_STEP,
-    active_mark,
     expiry,
-    left_mark,
-    lost_deadline,
-    lost_due,
-    merged,
-    online_mark,
-    seen_mark,
 )
 from enforcer.domain.errors import Refused, SessionEnded, SessionUnknown, StoreUnavailable
 from enforcer.domain.explaining import Explanation, explain_login
@@ -38,7 +29,6 @@ from enforcer.domain.model import (
     Elsewhere,
     EndReason,
     LoginAnswer,
-    Mark,
     RoomState,
     Session,
     Snapshot,
@@ -58,8 +48,7 @@ from enforcer.domain.signals import Signal, claimed_subjects
 from enforcer.store.base import Decide, Store
 from enforcer.store.queries import AuditQuery, Claim, SessionQuery
 from enforcer.usecases.outages import Outages
-from enforcer.usecases.presence import Presence
-from enforcer.usecases.unwritten import Noticed
+from enforcer.usecases.sightings import Sightings
 
 T = TypeVar("T")
 Committed = Callable[[str, Decision[Any], float], None]
@@ -70,9 +59,6 @@ READ_AT_ONCE, END_AT_ONCE = 250, 25
 """Where everybody is logged out: sessions that are looked up at once, and rooms that a login may have to wait for."""
 EXPIRE_BATCH = 500
 """Due sessions looked at in one round of expiry."""
-SEEN_EVERY = 20
-"""Seconds between two notes that a session was seen, by its socket or by calls, at most; a third of `alive_window` if
-that is less. Finer would only cost writes."""
 
 
 def new_session_id() -> str:
@@ -94,15 +80,11 @@ class Registry:
         self._committed = committed
         self._rules = rules
         self._graceful = replace(rules, grace=True)
-        self._noticed = Noticed()
-        self._seen_every = max(1, min(SEEN_EVERY, int(rules.alive_window / 3)))
-        self._presence = Presence(self._seen_every)
         self._elapsed = elapsed
-        self._outages = Outages(store, elapsed, self._presence)
         self._listeners: list[Callable[[Change], None]] = []
         store.listen(self._tell)
-        if store.shared is not None:
-            store.listen(self._still_here)
+        self.sightings = Sightings(store, rules, self._tell)
+        self._outages = Outages(store, elapsed, self.sightings.presence)
 
     @property
     def rules(self) -> Rules:
@@ -146,6 +128,7 @@ class Registry:
         """New rules, from the next decision on. Deadlines that are set stay until the next login or activity."""
         self._rules = rules
         self._graceful = replace(rules, grace=True)
+        self.sightings.configure(rules)
 
     # ---- the passing of time -------------------------------------------------------------------
 
@@ -176,7 +159,7 @@ class Registry:
         """
         if within:
             login = await self._replacing_own(room, login, within)
-        if here := self._presence.in_room(room):
+        if here := self.sightings.presence.in_room(room):
             login = replace(login, alive=frozenset(here))
         outcome = await self._transact(
             room,
@@ -193,11 +176,11 @@ class Registry:
         """What `login` would do with this login now, and why. Nothing is changed, not even what is due by time."""
         if within:
             login = await self._replacing_own(room, login, within)
-        alive = frozenset(self._presence.in_room(room))
+        alive = frozenset(self.sightings.presence.in_room(room))
         login = replace(login, alive=alive)
 
         def decide(state: RoomState, now: float) -> Decision[Explanation]:
-            found = {i: self._overlaid(s) for i, s in state.found.items()}
+            found = {i: self.sightings.overlaid(s) for i, s in state.found.items()}
             return Decision(explain_login(state._replace(found=found), login, self.rules, now))
 
         return await self._transact(
@@ -227,7 +210,7 @@ class Registry:
             SessionUnknown: there is no such session, or it belongs to another room than `room`.
         """
         snapshot = await self._current(session, room, within)
-        self._note_call(snapshot.session)
+        self.sightings.called(snapshot.session)
         return snapshot
 
     def at_hand(self, session: str, within: str = "") -> tuple[Snapshot, Session] | None:
@@ -238,10 +221,10 @@ class Registry:
         written = self._store.at_hand(session)
         if written is None or written.session.ended or not written.session.room.startswith(within):
             return None
-        current = self._overlaid(written.session)
+        current = self.sightings.overlaid(written.session)
         if _over(current, self._store.now(), self.rules):
             return None
-        self._note_call(current)
+        self.sightings.called(current)
         return written, current
 
     async def live(self, session: str, room: str | None = None, within: str = "") -> Snapshot:
@@ -261,10 +244,10 @@ class Registry:
         """The live sessions of a room, newest claim first, unclaimed pages last."""
         state = await self._store.room(room)
         now, rules = self._store.now(), self.rules
-        sessions = [self._overlaid(s) for s in state.sessions]
+        sessions = [self.sightings.overlaid(s) for s in state.sessions]
         if any(_over(s, now, rules) for s in sessions):
             await self._transact(room, lambda state, now: decide_expire(state, self.rules, now))
-            sessions = [self._overlaid(s) for s in (await self._store.room(room)).sessions]
+            sessions = [self.sightings.overlaid(s) for s in (await self._store.room(room)).sessions]
         newest = {slot: newest_epoch(sessions, slot) for slot in {s.slot for s in sessions}}
         return [Snapshot(s, newest[s.slot]) for s in reversed(sessions)]
 
@@ -273,9 +256,8 @@ class Registry:
     ) -> Snapshot:
         """A human was active `idle_for` seconds ago: moves the idle deadline. Raises as `live`."""
         snapshot = await self.live(session, room, within)
-        now = self._store.now()
-        self._noticed.put(snapshot.session.room, active_mark(snapshot.session, now - idle_for, now, self._rules))
-        return snapshot._replace(session=self._overlaid(snapshot.session))
+        self.sightings.active(snapshot.session, idle_for)
+        return snapshot._replace(session=self.sightings.overlaid(snapshot.session))
 
     async def end(
         self, session: str, reason: EndReason, by: Actor, room: str | None = None, within: str = ""
@@ -376,7 +358,7 @@ class Registry:
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
         """Rows of the session log."""
-        return [s._replace(session=self._overlaid(s.session)) for s in await self._store.logs.sessions(query)]
+        return [s._replace(session=self.sightings.overlaid(s.session)) for s in await self._store.logs.sessions(query)]
 
     async def audit(self, query: AuditQuery) -> list[AuditRow]:
         """Rows of the audit log."""
@@ -392,7 +374,7 @@ class Registry:
             SessionConflict: the id belongs to another room.
             TooManyConnections: the room has too many unclaimed pages.
         """
-        alive = frozenset(self._presence.in_room(room))
+        alive = frozenset(self.sightings.presence.in_room(room))
         outcome = await self._transact(
             room, lambda state, now: decide_join(state, session, self.rules, now, alive), sessions=(session,)
         )
@@ -400,97 +382,7 @@ class Registry:
             raise outcome
         return await self.live(session, room)
 
-    def arrived(self, session: Session) -> None:
-        """A socket of the session is open in this process: it is alive until the last one has left."""
-        here = self._presence.arrived(session)
-        if here is None:
-            return
-        now = self._store.now()
-        if not self._seen_just_now(session):
-            mark = online_mark(session, now, self._rules)
-            self._noticed.put(session.room, mark)
-            session = merged(session, mark)
-        here.lost_due = lost_due(session, now, self._rules)
-
-    def _seen_just_now(self, session: Session) -> bool:
-        """Whether its record says already what a socket would add: a page comes right after its login.
-
-        Other nodes want to know more than that: whether it has a socket.
-        """
-        fresh = session.seen_until >= self._store.now() + self._rules.alive_window - self._seen_every
-        return fresh and self._store.shared is None and session.id not in self._noticed.in_room(session.room)
-
-    def left(self, session: str, *, ended: bool = False) -> None:
-        """One socket of the session was closed. If it has `ended`, nobody asks any more whether it is alive."""
-        last = self._presence.left(session)
-        if last is not None and not ended:
-            self._noticed.put(last.room, left_mark(session, last.claimed, self._store.now(), self._rules))
-
-    def online(self, session: str) -> bool:
-        """Whether the session has a live socket in this process."""
-        return session in self._presence
-
-    def online_here(self) -> int:
-        """How many sessions have a live socket in this process."""
-        return len(self._presence)
-
-    def online_anywhere(self, session: Session) -> bool:
-        """Whether the session has a live socket, as far as this process knows of others'."""
-        return self.online(session.id) or (self._store.shared is not None and session.online_until > self._store.now())
-
-    def _still_here(self, change: Change) -> None:
-        """Its last socket on another node has left, but not the one that is here: that is noted anew."""
-        now = self._store.now()
-        for session in change.sessions:
-            if session.id in self._presence and not session.ended and session.online_until <= now:
-                self._noticed.put(session.room, online_mark(session, now, self._rules))
-
-    def acked(self, session: Session) -> None:
-        """A page has confirmed that it knows of its end."""
-        self._noticed.put(session.room, Mark(session.id, acked_at=self._store.now()))
-
-    def refused(self, session: Session) -> None:
-        """A page of an ended session came back and was turned away."""
-        if session.refused_at is None and session.acked_at is None:
-            self._noticed.put(session.room, Mark(session.id, refused_at=self._store.now()))
-
-    def _note_call(self, session: Session) -> None:
-        """A call about a session is a sign of life; about an ended one, its sockets may not know it yet."""
-        if session.ended:
-            if self._presence.ended(session.id):
-                self._tell(Change(session.room, (session,), whole=False))  # no message told of it
-            return
-        now = self._store.now()
-        if now - session.last_seen_at >= self._seen_every:
-            self._noticed.put(session.room, seen_mark(session, now, self._rules))
-
     # ---- background ----------------------------------------------------------------------------
-
-    async def flush(self) -> None:
-        """Writes what was noticed since the last time; keeps it, in sight of our reads, while the store is away."""
-        noticed = self._noticed.all()
-        await self._store.mark([mark for _, mark in noticed])
-        self._noticed.written(noticed)
-
-    async def note_presence(self) -> None:
-        """Once a second: that the sessions with a socket here are alive, those of one share of them.
-
-        Nodes tell each other in the records. A process that is alone knows it anyway: it notes who is here in one
-        piece, for its successor if it dies. The lost deadline moves in coarser steps, because it is indexed; it is
-        exact again when the last socket leaves. A session whose process dies is given up too early by at most
-        `LOST_STEP` of its time.
-        """
-        now = self._store.now()
-        seen_until = now + self._rules.alive_window
-        share, here = self._presence.next_share()
-        for session, known in here.items():
-            lost_at = None
-            if now >= known.lost_due and (lost_at := lost_deadline(known.claimed, now, self._rules)) is not None:
-                known.lost_due = now + (lost_at - now) * LOST_STEP
-            if self._store.shared is not None or lost_at is not None:
-                self._noticed.put(known.room, Mark(session, now, seen_until, lost_at, online_until=seen_until))
-        if self._store.presence_log is not None:
-            await self._store.presence_log.present(share, here, now)
 
     async def expire(self) -> int:
         """Ends sessions whose time is over, a bounded number of rooms at once; how many rooms were looked at."""
@@ -522,7 +414,7 @@ class Registry:
         try:
             return await self._transact_with_marks(room, decide, sessions, request_id, claim)
         except StoreUnavailable:  # it may be committed all the same
-            if self._presence.in_room(room):
+            if self.sightings.presence.in_room(room):
                 self._tell(Change(room, (), whole=False))
             raise
 
@@ -534,19 +426,17 @@ class Registry:
         request_id: str | None,
         claim: Claim | None,
     ) -> T:
-        marks = dict(self._noticed.in_room(room))  # of this moment: `decide` may run in another thread
-        here = () if self._store.shared is not None else tuple(self._presence.in_room(room))
+        seen = self.sightings.in_room(room)
 
         def overlaid(state: RoomState, now: float) -> Decision[T]:
-            live = tuple(self._known_as(s, marks.get(s.id), s.id in here, now) for s in state.sessions)
-            return decide(state._replace(sessions=live), now)
+            return decide(state._replace(sessions=tuple(seen.over(s, now) for s in state.sessions)), now)
 
         began = self._elapsed()
         decision = await self._store.transact(
-            room, overlaid if marks or here else decide, sessions=sessions, request_id=request_id, claim=claim
+            room, overlaid if seen else decide, sessions=sessions, request_id=request_id, claim=claim
         )
         if not decision.empty:
-            self._noticed.written([(room, marks[s.id]) for s in decision.changed if s.id in marks])
+            self.sightings.committed(room, seen, decision.changed)
             for committed in self._committed:
                 committed(room, decision, self._elapsed() - began)
         if decision.elsewhere is not None:
@@ -611,24 +501,8 @@ class Registry:
             or not snapshot.session.room.startswith(within)
         ):
             raise SessionUnknown(f"session {session!r} is not known" + ("" if room is None else f" in room {room!r}"))
-        overlaid = self._overlaid(snapshot.session)
+        overlaid = self.sightings.overlaid(snapshot.session)
         return snapshot if overlaid is snapshot.session else snapshot._replace(session=overlaid)
-
-    def _overlaid(self, session: Session) -> Session:
-        """The record with what is not written of it: the marks, and that it has a socket here."""
-        mark = self._noticed.in_room(session.room).get(session.id)
-        here = self._store.shared is None and session.id in self._presence
-        return self._known_as(session, mark, here, self._store.now())
-
-    def _known_as(self, session: Session, mark: Mark | None, here: bool, now: float) -> Session:
-        """The record with its mark, and seen now if it has a socket here."""
-        known = session if mark is None else merged(session, mark)
-        if known.ended or not here:
-            return known
-        return known._replace(
-            last_seen_at=max(known.last_seen_at, now),
-            seen_until=max(known.seen_until, now + self._rules.alive_window),
-        )
 
 
 def _over(session: Session, now: float, rules: Rules) -> bool:

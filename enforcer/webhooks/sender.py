@@ -262,6 +262,6 @@ class Sender:
             except StoreUnavailable as error:
                 self._away(error)
                 await asyncio.sleep(LOOK_EVERY)
-        online = snapshot is not None and self._registry.online_anywhere(snapshot.session)
+        online = snapshot is not None and self._registry.sightings.online_anywhere(snapshot.session)
         record = None if snapshot is None else protocol.record(snapshot, online, self._registry.now())
         return delivery_of(self._hook.name, entry.cursor.log, row, record)

@@ -12,6 +12,7 @@ import Fastify from "fastify";
 import { Enforcer, LiveSessions, Refused, SessionEnded, SessionLimit, Unauthorized, Unavailable } from "../src/index.js";
 import { singleSession } from "../src/express.js";
 import fastifySingleSession from "../src/fastify.js";
+import { singleSession as nextSingleSession } from "../src/next.js";
 
 const { ENFORCER_URL, ENFORCER_AUTHKEY } = process.env;
 const SECRET = "s".repeat(32);
@@ -123,6 +124,58 @@ describe("on a real server", { skip: ENFORCER_URL === undefined && "no ENFORCER_
       await site.close();
     });
   }
+});
+
+describe("Next.js", { skip: ENFORCER_URL === undefined && "no ENFORCER_URL" }, () => {
+  const line = { url: ENFORCER_URL ?? "", key: ENFORCER_AUTHKEY ?? "", deadline: 500 };
+  let made = 0;
+  /** What `cookies()` gives to one browser's requests. */
+  const browser = () => {
+    const own = { enforcer: undefined, save: async () => undefined, destroy: () => void (own.enforcer = undefined) };
+    const next = nextSingleSession({
+      enforcer: () => (made++, new Enforcer(line)),
+      session: async () => own,
+      headers: async () => new Headers({ "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0" }),
+      cache: (ask) => ask,
+    });
+    return { ...next, own };
+  };
+  const shared = Symbol.for("session-enforcer/next");
+  after(() => globalThis[shared]?.live.close());
+
+  it("knows who has a live session, and asking is no activity", async () => {
+    const enforcer = new Enforcer(line);
+    const [old, newer] = [browser(), browser()];
+    assert.equal(await old.current(), null);
+    const first = await old.login("frank");
+    const before = await enforcer.validate(first.session);
+    assert.notEqual(before?.["last_active_at"], undefined);
+    assert.equal(before?.["device"]?.label, "Firefox on Linux");
+    for (let n = 0; n < 5; n++) assert.deepEqual(await old.current(), first);
+    assert.equal((await enforcer.validate(first.session))?.["last_active_at"], before?.["last_active_at"]);
+    await newer.login("frank");
+    const deadline = performance.now() + 10_000;
+    while ((await old.current()) !== null) {
+      assert.ok(performance.now() < deadline, "the old one stays in");
+      await sleep(5);
+    }
+    assert.equal(made, 1, "one client and one stream a process");
+    const again = await newer.login("frank");
+    assert.equal(await newer.logout(first.session), false);
+    assert.deepEqual(await newer.current(), again);
+    assert.equal(await newer.logout(null), true);
+    assert.deepEqual([await newer.current(), newer.own.enforcer], [null, undefined]);
+  });
+
+  it("says that nobody can say, and logs nobody out", async () => {
+    const kept = globalThis[shared];
+    globalThis[shared] = { client: new Enforcer({ ...line, url: "http://127.0.0.1:9" }), live: undefined };
+    const visitor = browser();
+    visitor.own.enforcer = { session: "s", room: "r", ticket: "t" };
+    await assert.rejects(visitor.current(), Unavailable);
+    assert.equal(visitor.own.enforcer.session, "s");
+    globalThis[shared] = kept;
+  });
 });
 
 /** Keeps the cookie of one site. */

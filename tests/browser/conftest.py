@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,8 @@ class Site:
     enforcer: EnforcerProcess
     secret_key: str = ""
     """What the site signs its cookies with."""
+    rooms: dict[str, str] = field(default_factory=dict)
+    """Of users whose room is not their name."""
 
     async def login(self, page: Page, user: str = "alice") -> str:
         """As a human would, by the form. Returns the session's id once the page is connected."""

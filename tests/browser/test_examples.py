@@ -1,34 +1,22 @@
-"""The examples in other languages, in real browsers: what their users see, and what the script line does."""
+"""The examples in other frameworks, in real browsers: what their users see, and what the script line does."""
 
-import re
-import secrets
 from collections.abc import Iterator
 
 import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Profile, Site, checked, connected
-from tests.running import EnforcerProcess, free_port, require_command, running_program, until
+from tests.browser.examples import OUTSIDE, running_example, told
+from tests.running import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-NOTICE = "session-guard-notice"
-OUTSIDE = re.compile("/(goodbye|login)$")
 
 
-@pytest.fixture(scope="module", params=["express", "php"])
+@pytest.fixture(scope="module", params=["express", "php", "django"])
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Each example beside its Enforcer."""
-    directory, port = tmp_path_factory.mktemp(request.param), str(free_port())
-    if request.param == "express":
-        command = [require_command("node"), "examples/express/app.js"]
-    else:
-        command = [require_command("php"), "-S", f"127.0.0.1:{port}", "examples/php/index.php"]
-    with EnforcerProcess(directory / "enforcer") as enforcer:
-        url = f"http://127.0.0.1:{port}"
-        own = {"ENFORCER_URL": enforcer.url, "ENFORCER_AUTHKEY": enforcer.authkey, "SECRET_KEY": secrets.token_hex()}
-        own |= {"PORT": port, "PHP_CLI_SERVER_WORKERS": "4"}
-        with running_program(command, directory / "site.log", f"{url}/login", **own):
-            yield Site(url, enforcer)
+    with running_example(request.param, tmp_path_factory.mktemp(request.param)) as site:
+        yield site
 
 
 async def test_one_session_from_login_to_logout(profile: Profile, site: Site) -> None:
@@ -36,7 +24,7 @@ async def test_one_session_from_login_to_logout(profile: Profile, site: Site) ->
     loser, winner = await (await profile()).new_page(), await (await profile()).new_page()
     first = await site.login(loser)
     await site.login(winner)
-    await expect(loser.locator(NOTICE).get_by_role("alertdialog")).to_contain_text("logged in somewhere else")
+    await told(loser, "logged in somewhere else")
     assert site.enforcer.record(first)["end_reason"] == "displaced"
     await loser.goto(f"{site.url}/")
     await loser.wait_for_url(OUTSIDE)
@@ -46,11 +34,12 @@ async def test_one_session_from_login_to_logout(profile: Profile, site: Site) ->
     await winner.wait_for_function("id => window.sessionGuard?.getState().session === id", arg=again)
     await connected(winner)
     assert (await checked(winner))["phase"] == "active"
-    await tab.get_by_role("button", name="Log out").click()
+    await tab.get_by_role("button", name="Log out", exact=True).click()
     await tab.wait_for_url(f"{site.url}/goodbye")
-    await expect(winner.locator(NOTICE).get_by_role("alertdialog")).to_contain_text("You have logged out")
+    await told(winner, "You have logged out")
 
 
+@pytest.mark.parametrize("site", ["express", "php"], indirect=True)
 async def test_without_the_script_the_next_request_is_refused(profile: Profile, site: Site) -> None:
     """The site's server asks, or has heard of the end by the stream."""
     loser = await (await profile(java_script_enabled=False)).new_page()
@@ -60,7 +49,38 @@ async def test_without_the_script_the_next_request_is_refused(profile: Profile, 
     site.enforcer.login("bob")
     cookie = {c["name"]: c["value"] for c in await loser.context.cookies(site.url)}
     with site.visit(**cookie) as visitor:
-        until(lambda: visitor.get("/").headers.get("Location") in ("/goodbye", "/login"))
+        until(lambda: OUTSIDE.search(visitor.get("/").headers.get("Location", "")))
     await loser.goto(f"{site.url}/")
     await loser.wait_for_url(OUTSIDE)
     assert site.enforcer.record(ended)["end_reason"] == "displaced"
+
+
+@pytest.mark.parametrize("site", ["django"], indirect=True)
+async def test_django_with_its_admin(profile: Profile, site: Site) -> None:
+    """The admin leaves and is refused as every page; "everywhere" and a change of the password end other browsers."""
+    loser, winner = await (await profile()).new_page(), await (await profile()).new_page()
+    await site.login(loser)
+    await loser.goto(f"{site.url}/admin/notebook/note/add/")
+    await connected(loser)
+    await loser.route("**/logout", lambda route: route.abort())  # whoever hears nothing is refused all the same
+    await site.login(winner)
+    await told(loser, "logged in somewhere else")
+    await loser.goto(f"{site.url}/admin/")
+    await loser.wait_for_url(f"{site.url}/login?next=/admin/")
+
+    mine = await site.login(loser)
+    await told(winner, "logged in somewhere else")
+    other = site.enforcer.login(site.rooms["alice"], max_sessions=2)["session"]
+    await loser.get_by_role("link", name="Change the password").click()
+    await loser.get_by_label("Old password").fill("alice-demo")
+    for field in ("New password", "New password confirmation"):
+        await loser.get_by_label(field, exact=True).fill("alice-demo")
+    await loser.get_by_role("button", name="Change it").click()
+    await loser.wait_for_url(f"{site.url}/")
+    assert site.enforcer.record(other)["end_reason"] == "password_changed"
+    assert await connected(loser) == mine
+
+    other = site.enforcer.login(site.rooms["alice"], max_sessions=2)["session"]
+    await loser.get_by_role("button", name="Log out everywhere").click()
+    await loser.wait_for_url(f"{site.url}/goodbye")
+    assert [site.enforcer.record(one)["end_reason"] for one in (mine, other)] == ["logout", "logout_everywhere"]

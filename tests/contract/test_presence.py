@@ -10,7 +10,8 @@ from enforcer.domain.rules import Rules
 from enforcer.store.base import Store
 from enforcer.store.by_url import make_store
 from enforcer.store.queries import SessionQuery
-from enforcer.usecases.registry import SEEN_EVERY, Registry
+from enforcer.usecases.registry import Registry
+from enforcer.usecases.sightings import SEEN_EVERY
 from tests.contract.conftest import Clock
 
 RULES = Rules(alive_window=60.0)
@@ -38,14 +39,14 @@ async def seconds(registry: Registry, clock: Clock, count: int) -> None:
     """So many seconds pass, with the work of each of them."""
     for _ in range(count):
         clock.now += 1
-        await registry.note_presence()
-        await registry.flush()
+        await registry.sightings.note_presence()
+        await registry.sightings.flush()
         await registry.tick()
 
 
 async def arrive(registry: Registry) -> None:
     """A socket of `a` is opened."""
-    registry.arrived((await registry.get("a")).session)
+    registry.sightings.arrived((await registry.get("a")).session)
 
 
 async def taken_over(registry: Registry, successor: Registry, store: Store) -> None:
@@ -80,15 +81,15 @@ async def test_after_its_last_socket_it_is_alive_for_a_moment(registry: Registry
     await arrive(registry)
     await arrive(registry)
     await seconds(registry, clock, AN_HOUR)
-    registry.left("a")
-    assert registry.online("a")
-    registry.left("a")
-    assert not registry.online("a")
+    registry.sightings.left("a")
+    assert registry.sightings.online("a")
+    registry.sightings.left("a")
+    assert not registry.sightings.online("a")
     for _ in range(2):  # before and after it is written
         session = (await registry.get("a")).session
         assert session.last_seen_at == clock.now
         assert session.seen_until == clock.now + LEFT_FOR
-        await registry.flush()
+        await registry.sightings.flush()
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
@@ -122,8 +123,8 @@ async def test_who_had_left_before_is_not_called_back(
     """The note of who was here is older than the leave."""
     await arrive(registry)
     await seconds(registry, clock, AN_HOUR)
-    registry.left("a")
-    await registry.flush()
+    registry.sightings.left("a")
+    await registry.sightings.flush()
     left_at = clock.now
     await taken_over(registry, successor, store)
     session = (await successor.get("a")).session
@@ -138,7 +139,7 @@ async def test_nobody_is_noted_when_all_have_left(
     """A note of long ago would stand otherwise."""
     await arrive(registry)
     await seconds(registry, clock, SEEN_EVERY)
-    registry.left("a")
+    registry.sightings.left("a")
     await seconds(registry, clock, SEEN_EVERY)
     before = (await registry.get("a")).session
     await taken_over(registry, successor, store)

@@ -138,9 +138,9 @@ async def test_marks_are_bounded_in_trips_and_each_is_short(node: tuple[RedisSto
     store, registry = node
     await asyncio.gather(*(registry.login(f"user-{n}", Login(f"s{n}")) for n in range(count)))
     for n in range(count):
-        registry.arrived((await registry.get(f"s{n}")).session)
+        registry.sightings.arrived((await registry.get(f"s{n}")).session)
     parts = min(MOST_PARTS, -(-count // FEWEST_ROOMS))
-    assert await trips(store, registry.flush) == 2 * parts
+    assert await trips(store, registry.sightings.flush) == 2 * parts
     snapshot = await store.get(f"s{count - 1}")
     assert snapshot is not None
     assert snapshot.session.online_until > store.now()

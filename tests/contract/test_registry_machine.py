@@ -253,7 +253,7 @@ class RegistryMachine(RuleBasedStateMachine):
             self.clock.now += 2
             self.run(self.registry.tick())
         self.beat = self.clock.now
-        self.run(self.registry.flush())
+        self.run(self.registry.sightings.flush())
         if expire:
             self.run(self.registry.expire())
         self.time_passes()
@@ -262,7 +262,7 @@ class RegistryMachine(RuleBasedStateMachine):
     @rule(away=st.sampled_from((0, 2, 30, 1000)))
     def restart(self, away: int) -> None:
         """The process ends and comes back: idle deadlines wait for it, absolute ones do not."""
-        self.run(self.registry.flush())
+        self.run(self.registry.sightings.flush())
         self.run(self.store.close())
         self.clock.now += away
         if self.clock.now - self.beat > TICK_SLACK:

@@ -159,14 +159,14 @@ async def test_fuzzed_connections_leave_the_server_as_it_was(enforcer: EnforcerP
 
 async def test_a_server_that_stood_still_cuts_nobody() -> None:
     """A process that was stopped or starved has asked for pongs that could not come: it gives them their time again."""
-    pace = Pace(ping_interval=1.0, ping_timeout=0.5)
+    pace = Pace(ping_interval=1.5, ping_timeout=1.0)
     server = Server(Settings(port=0, ipaddr="127.0.0.1", authkey="k" * 40, store="memory://"), pace=pace)
     await server.start()
     url = f"http://127.0.0.1:{server.port}/socket.io/?EIO=4&transport=websocket"
     async with aiohttp.ClientSession() as http, http.ws_connect(url) as ws:
         assert (await ws.receive_str(timeout=WITHIN)).startswith("0{")
         assert await ws.receive_str(timeout=WITHIN) == "2"
-        time.sleep(1.5)  # noqa: ASYNC251 - the server is in this process, and stands still as well
+        time.sleep(2.5)  # noqa: ASYNC251 - the server is in this process, and stands still as well
         await asyncio.sleep(0.25)  # the way of the pong, in the server's time
         await ws.send_str("3")
         await ws.send_str("40/nowhere,")

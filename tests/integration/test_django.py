@@ -17,6 +17,8 @@ from django.http import HttpResponse
 from django.template import engines
 from django.test import Client
 from django.urls import path
+from enforcer_client.django.sessions import client, live, log_out_everywhere
+from enforcer_client.errors import Unavailable
 
 from tests.running import EnforcerProcess
 from tests.running import until as within
@@ -50,6 +52,17 @@ def log_out(request: Any) -> HttpResponse:
     return HttpResponse("out")
 
 
+def everywhere(request: Any) -> HttpResponse:
+    """The button of an application."""
+    log_out_everywhere(request)
+    return HttpResponse("out")
+
+
+def away(request: Any) -> HttpResponse:
+    """A call of the application's own, while Enforcer is away."""
+    raise Unavailable("it does not answer")
+
+
 def change(request: Any) -> HttpResponse:
     """A change of the password, as Django's own view does it."""
     request.user.set_password("right")
@@ -65,7 +78,8 @@ def from_before(request: Any) -> HttpResponse:
 
 
 urlpatterns = [
-    path("login/", log_in), path("", home), path("logout/", log_out), path("change/", change), path("old/", from_before)
+    path("login/", log_in), path("", home), path("logout/", log_out), path("change/", change),
+    path("old/", from_before), path("everywhere/", everywhere), path("away/", away),
 ]  # fmt: skip
 
 
@@ -100,7 +114,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnforcerProcess
             User.objects.create_user(name, password="right")
         yield running
         from django.db import connections
-        from enforcer_client.django.sessions import client, live
 
         live().close()
         client().close()
@@ -158,6 +171,21 @@ def test_a_change_of_the_password_ends_the_others(server: EnforcerProcess) -> No
     assert other.get("/").status_code in (200, 302)
     ends = server.call("GET", "/v1/sessions?room=dj-bob&open=false").json()["items"]
     assert [s["end_reason"] for s in ends] == ["password_changed"]
+
+
+def test_logging_out_everywhere(server: EnforcerProcess) -> None:
+    """Ends the others as such, and this one as any log-out. A call that is not answered logs nobody out."""
+    terms["max_sessions"] = 5
+    try:
+        mine, other = browser("bob"), browser("bob")
+    finally:
+        terms.clear()
+    (first, second) = (b.session["enforcer"]["session"] for b in (mine, other))
+    assert mine.post("/away/").status_code == 503
+    assert mine.get("/").content.startswith(b"bob|<script")
+    assert mine.post("/everywhere/").content == b"out"
+    assert [server.record(s)["end_reason"] for s in (first, second)] == ["logout", "logout_everywhere"]
+    assert mine.get("/").content == b"|"
 
 
 def test_another_user_in_the_same_browser(server: EnforcerProcess) -> None:

@@ -162,7 +162,7 @@ async def test_a_socket_whose_session_ends_before_it_is_joined_is_refused(house:
         await house.hub.join(link)
     assert refused.value.code == "session-ended"
     assert page.heard == []
-    assert not house.registry.online(session)
+    assert not house.registry.sightings.online(session)
 
 
 async def test_a_session_that_ends_between_join_and_welcome_is_kicked(house: House) -> None:
@@ -179,7 +179,7 @@ async def test_a_session_that_ends_between_join_and_welcome_is_kicked(house: Hou
     page.ack()
     assert page.heard == ["force-logout", "disconnect"]
     house.hub.left(link)
-    assert not house.registry.online(session)
+    assert not house.registry.sightings.online(session)
 
 
 async def test_news_between_join_and_welcome_is_told(house: House) -> None:
@@ -205,7 +205,7 @@ async def test_a_socket_that_leaves_while_it_joins_leaves_nothing(house: House) 
         await house.hub.join(link)
     assert refused.value.code == "unavailable"
     house.hub.left(link)
-    assert not house.registry.online(session)
+    assert not house.registry.sightings.online(session)
     assert (house.hub._rooms, house.hub._by_block, house.hub.joined) == ({}, {}, 0)
 
 

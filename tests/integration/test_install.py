@@ -21,7 +21,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from what is in the working copy, with pip alone."""
     target = tmp_path_factory.mktemp("dist")
     pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--disable-pip-version-check"]
-    subprocess.run([*pip, "-w", str(target), str(ROOT)], check=True, timeout=300)
+    trusting = {name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"}  # it asks for setuptools
+    subprocess.run([*pip, "-w", str(target), str(ROOT)], check=True, timeout=300, env=trusting)
     (made,) = target.glob("*.whl")
     return made
 

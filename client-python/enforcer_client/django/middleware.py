@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, logout
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpResponse, JsonResponse
+from django.shortcuts import resolve_url
 
 from ..errors import SessionLimit, Unavailable
 from .sessions import ADOPTED, KEPT, claim, live, password_changed
@@ -72,7 +73,7 @@ class EnforcerMiddleware:
             return HttpResponse(status=204)
         if "application/json" in request.headers.get("Accept", ""):
             return JsonResponse({"code": "session-ended"}, status=401)
-        if request.path == settings.LOGIN_URL:
+        if request.path == resolve_url(settings.LOGIN_URL):
             return None
         return redirect_to_login(request.get_full_path())
 
@@ -83,12 +84,13 @@ class EnforcerMiddleware:
             password_changed(kept)
 
     def process_exception(self, request: Any, error: Exception) -> Any:
-        """A log-in that Enforcer has refused, or could not take, is none."""
+        """A log-in that Enforcer has refused, or could not take, is none. Nobody is logged out by other calls."""
         if not isinstance(error, SessionLimit | Unavailable):
             return None
-        request._enforcer_ended = True
-        logout(request)
+        if getattr(request, "_enforcer_claims", False):
+            request._enforcer_ended = True
+            logout(request)
         if isinstance(error, SessionLimit):
             return HttpResponse("You are logged in elsewhere.", status=409)
-        log.warning("a log-in is refused: %s", error)
+        log.warning("a request is refused: %s", error)
         return HttpResponse("Please try again in a moment.", status=503, headers={"Retry-After": "1"})

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import logout
 from django.utils.module_loading import import_string
 
 from ..client import Enforcer
@@ -47,6 +48,7 @@ def logged_in(request: Any, user: Any, **_: Any) -> None:
         return  # a log-in without a browser
     if getattr(request, "_enforcer_login", None) == (user.pk, request.session.get(KEPT)):
         return
+    request._enforcer_claims = True
     terms = _function("ENFORCER_TERMS")(request, user) if hasattr(settings, "ENFORCER_TERMS") else {}
     claim(request, user, terms)
     request._enforcer_login = (user.pk, request.session[KEPT])
@@ -77,6 +79,14 @@ def logged_out(request: Any, **_: Any) -> None:
         client().end(kept["session"])
     except EnforcerError as error:
         log.warning("a session that has logged out is still open: %s", error)
+
+
+def log_out_everywhere(request: Any) -> None:
+    """Logs this browser out, and all others of its user. Raises `EnforcerError`: then everybody is still logged in."""
+    kept = request.session.get(KEPT)
+    if kept is not None:
+        client().end_others(kept["room"], kept["session"], "logout_everywhere")
+    logout(request)
 
 
 def password_changed(kept: dict[str, str]) -> None:

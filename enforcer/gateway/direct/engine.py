@@ -20,8 +20,9 @@ from enforcer.gateway.limits import CLOSE_WITHIN, Floods, Pace
 from enforcer.gateway.places import Places
 from enforcer.gateway.visitor import Visitor
 
-TICK = 0.1
-"""Seconds between two turns of the wheel: the sockets of a tenth of a second are pinged together, not more."""
+TICK = 0.5
+"""Seconds between two turns of the wheel: the sockets of half a second are pinged together, so that an idle process
+sleeps in between."""
 LATE = 1.0
 """Seconds of delay that are caught up; after a longer stop of the process, pages get their time to answer again."""
 

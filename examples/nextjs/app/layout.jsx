@@ -1,0 +1,11 @@
+import "./site.css";
+
+export const metadata = { title: "Notebook" };
+
+export default function Layout({ children }) {
+  return (
+    <html lang="en">
+      <body>{children}</body>
+    </html>
+  );
+}
