@@ -97,6 +97,11 @@ class Measured:
         """SIGTERM to the process; it may take its time."""
         os.kill(self.pid, signal.SIGTERM)
 
+    def wait(self) -> None:
+        """Returns when it has ended by itself."""
+        if self._popen is not None:
+            self._popen.wait()
+
     def kill(self) -> None:
         """SIGKILL to the whole group. May be called twice."""
         if self._popen is not None:

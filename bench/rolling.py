@@ -3,8 +3,8 @@
     python -m bench.rolling [--sockets 5000] [--logins 200] [--delay 5] [--window 30] [--charts docs/images/operations]
     python -m bench.rolling --sqlite
 
-Two nodes with Redis stand behind nginx. Each in turn gets a successor, then SIGTERM. With `--sqlite` it is one process on a
-file, which is started again as soon as it has ended. All is on one machine: the load takes a good part of it.
+Two nodes with Redis stand behind nginx. Each in turn gets a successor, then SIGTERM. With `--sqlite` it is one process
+on a file, which is started again as soon as it has ended. All is on one machine: the load takes a good part of it.
 """
 
 import argparse
@@ -65,8 +65,7 @@ class Node:
 
     async def ended(self) -> None:
         """Returns when its process is gone."""
-        while self.process.running:
-            await asyncio.sleep(0.005)
+        await asyncio.to_thread(self.process.wait)
 
 
 @contextlib.contextmanager
@@ -76,12 +75,8 @@ def nginx(directory: Path, ports: list[int]) -> Iterator[str]:
     if program is None:
         raise Failed("nginx is needed")
     port = free_port()
-    conf = (
-        (ROOT / "examples/nginx/cluster.conf")
-        .read_text()
-        .replace("ip_hash;", "")
-        .replace("listen 80;", f"listen {port};")
-    )
+    conf = (ROOT / "examples/nginx/cluster.conf").read_text()
+    conf = conf.replace("ip_hash;", "").replace("listen 80;", f"listen {port};")
     servers = "\n".join(f"server 127.0.0.1:{p} max_fails=2 fail_timeout=5s;" for p in ports)
     conf = re.sub(r"server node-1.*\n.*server node-2.*\n", f"{servers}\n", conf)
     temp = " ".join(f"{kind}_temp_path {directory}/{kind};" for kind in TEMPORARY)
@@ -124,7 +119,7 @@ async def roll(arguments: argparse.Namespace) -> None:
             print(json.dumps(told, indent=2))
             if arguments.charts is not None:
                 arguments.charts.mkdir(parents=True, exist_ok=True)
-                title = f"Pages that come back, a second ({arguments.sockets:,} pages, two nodes, one after the other)"
+                title = f"Pages that come back in each second, of {arguments.sockets:,} on two nodes"
                 marks = [(at, name) for at, name in load.notes]
                 (arguments.charts / "rolling-restart.svg").write_text(columns(title, load.returns_by_second(), marks))
 

@@ -38,6 +38,8 @@ class Page:
     ended_at: float | None = None
     """When another login has ended it."""
     gone_at: float | None = None
+    came: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    """It was joined once."""
     task: "asyncio.Task[None] | None" = field(default=None, repr=False)
 
 
@@ -64,8 +66,6 @@ class Load:
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=False))
         await asyncio.gather(*(self._first(f"user-{n}") for n in range(self._sockets)))
-        while not all(page.joined for page in self._pages.values()):
-            await asyncio.sleep(0.05)
         self._began = time.monotonic()
         self._driver = asyncio.create_task(self._drive())
         return self
@@ -114,8 +114,7 @@ class Load:
             if answer is None:
                 raise RuntimeError(f"{room} could not log in")
             await self._open(room, answer)
-            while not self._pages[room].joined:
-                await asyncio.sleep(0.02)
+            await self._pages[room].came.wait()
 
     async def _take_over(self, room: str) -> None:
         self._busy.add(room)
@@ -131,9 +130,8 @@ class Load:
             if old.session not in answer["displaced"]:
                 self._count["old session not displaced"] += 1
             old.ended_at = time.monotonic()
-            if old.over is None:
-                self._ended.append(old)
-            else:  # the push was faster than the answer
+            self._ended.append(old)
+            if old.over is not None:  # the push was faster than the answer
                 self._told_after.append(0.0)
             await self._open(room, answer)
         finally:
@@ -198,7 +196,8 @@ class Load:
                 told = json.loads(text[2:])
                 if told["message"] == "session-ended":
                     page.over = "refused"
-                return told.get("data", {}).get("retry_ms")
+                asked = told.get("data", {}).get("retry_ms")
+                return asked
             elif text.startswith("42"):
                 number, _, rest = text[2:].partition("[")
                 name, payload = json.loads("[" + rest)
@@ -215,6 +214,7 @@ class Load:
 
     def _came(self, page: Page) -> None:
         page.joined = True
+        page.came.set()
         if page.gone_at is not None:
             now = time.monotonic()
             self._returns.append(now - self._began)
@@ -244,7 +244,7 @@ class Load:
             "seconds of a login": _spread(self._took),
             "seconds until told": _spread(self._told_after),
             "returns in a second": {"median": statistics.median(busy), "most": max(busy)} if busy else {},
-            **{name: n for name, n in sorted(self._count.items())},
+            **dict(sorted(self._count.items())),
         }
 
 
