@@ -79,7 +79,11 @@ examples/nextjs/node_modules/.stamp: $(wildcard $(NEXTJS) server-js/src/*) clien
 tools:
 	@sh tests/install-tools.sh
 
-test: tools $(VENV)/test.stamp
+$(VENV)/promtool.stamp: tests/get-promtool.sh | $(VENV)/bin/python
+	@sh tests/get-promtool.sh $(BIN)
+	@touch $@
+
+test: tools $(VENV)/test.stamp $(VENV)/promtool.stamp
 	$(MAKE) $(NODE_MODULES)
 	cd client-js && npm test
 	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
