@@ -1,5 +1,6 @@
 """Webhooks for operators: how each stands, its dead letters, trying again, a test."""
 
+import logging
 from typing import Annotated
 
 import orjson
@@ -18,6 +19,8 @@ from enforcer.domain.permissions import Caller, May
 from enforcer.http.problems import Problem
 from enforcer.usecases.registry import new_session_id
 from enforcer.webhooks.hooks import Standing
+
+log = logging.getLogger(__name__)
 
 HookName = Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,64}$")]
 MessageId = Annotated[str, Field(min_length=1, max_length=256)]
@@ -60,7 +63,9 @@ async def retry(request: web.Request, context: Context, caller: Caller) -> web.R
     members = await parsing.read_json(request, optional=True)
     parsing.query(bodies.NoQuery, request)
     body = parsing.validated(RetryBody, members)
-    return json({"retried": await context.webhooks.retry(hook, body.ids)}, 202)
+    retried = await context.webhooks.retry(hook, body.ids)
+    log.info("webhook tried again", extra={"hook": hook.name, "events": retried, "key": caller.name or "authkey"})
+    return json({"retried": retried}, 202)
 
 
 async def test(request: web.Request, context: Context, caller: Caller) -> web.Response:
@@ -71,6 +76,7 @@ async def test(request: web.Request, context: Context, caller: Caller) -> web.Re
     parsing.validated(bodies.NoBody, members)
     id_ = f"test_{new_session_id()}"
     answer = await context.webhooks.test(hook, id_)
+    log.info("webhook tested", extra={"hook": hook.name, "taken": answer.taken, "key": caller.name or "authkey"})
     return json({"id": id_, "delivered": answer.taken, "status": answer.status, "error": answer.error})
 
 

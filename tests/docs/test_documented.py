@@ -111,6 +111,23 @@ async def test_each_metric_has_an_entry() -> None:
     assert described == await _metrics()
 
 
+async def test_incidents_name_what_there_is() -> None:
+    """Metrics, lines of the log, words of the doctor, alerts and commands."""
+    manual = (ROOT / "docs/incidents.md").read_text()
+    assert len(re.findall(r"^## \d+\. ", manual, re.MULTILINE)) == 10
+    named = set(re.findall(r"`(enforcer_\w+)`", manual))
+    assert named
+    assert named <= set(await _metrics())
+    source = "".join(path.read_text() for path in (ROOT / "enforcer").rglob("*.py"))
+    source = re.sub(r'"\s*\n\s*f?"', "", source)
+    quoted = re.findall(r'`"([^`]+)"`', manual)
+    assert len(quoted) > 15
+    assert [words for words in quoted if words not in source] == []
+    alerts = (ROOT / "deploy/prometheus/alerts.yaml").read_text()
+    assert set(re.findall(r"`(Enforcer\w+)`", manual)) == set(re.findall(r"alert: (\w+)", alerts))
+    assert set(re.findall(r"`enforcer ([a-z-]+)", manual)) <= set(parsers())
+
+
 async def _metrics() -> dict[str, set[str]]:
     """The metrics of one process in which everything has happened, and their labels."""
     metrics = Metrics()
@@ -219,6 +236,13 @@ def test_each_event_and_method_of_the_client_has_an_entry() -> None:
     assert guard is not None
     for method in re.findall(r"readonly (\w+): \(", guard.group(1)):
         assert f"`{method}(" in manual
+
+
+def test_the_site_has_every_page() -> None:
+    """Each page of docs/ is where a reader of the site finds it."""
+    site = (ROOT / "docs_site/mkdocs.yml").read_text()
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert set(re.findall(r"[\w/-]+\.md", site)) == pages | {"index.md"}
 
 
 def test_links_between_the_documents_lead_somewhere() -> None:
