@@ -8,7 +8,7 @@ NODE_MODULES := $(addsuffix /node_modules/.stamp,client-js server-js examples/ex
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check client soak bench bench-full lock tools clean
+.PHONY: help run install test check client docs soak bench bench-full lock tools clean
 
 help:
 	@echo 'make run      start the server with a demo page; writes config.json if there is none'
@@ -16,6 +16,7 @@ help:
 	@echo 'make check    lint and types, Python and TypeScript'
 	@echo 'make install  make .venv with the project in it'
 	@echo 'make client   build the browser client into enforcer/static/'
+	@echo 'make docs     build the site of docs/ into build/site; nothing in it is loaded from elsewhere'
 	@echo 'make soak     the tests that take long'
 	@echo 'make bench    the comparison with other servers, small; make bench-full: as in docs/benchmarks.md'
 	@echo 'make lock     pin the newest versions that pyproject.toml allows'
@@ -78,7 +79,11 @@ examples/nextjs/node_modules/.stamp: $(wildcard $(NEXTJS) server-js/src/*) clien
 tools:
 	@sh tests/install-tools.sh
 
-test: tools $(VENV)/test.stamp
+$(VENV)/promtool.stamp: tests/get-promtool.sh | $(VENV)/bin/python
+	@sh tests/get-promtool.sh $(BIN)
+	@touch $@
+
+test: tools $(VENV)/test.stamp $(VENV)/promtool.stamp
 	$(MAKE) $(NODE_MODULES)
 	cd client-js && npm test
 	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
@@ -112,11 +117,22 @@ client: tools
 	$(MAKE) client-js/node_modules/.stamp
 	cd client-js && npm run --silent build
 
+docs: build/venv/.stamp $(VENV)/run.stamp
+	$(BIN)/python -c 'import json; from enforcer.api import openapi; print(json.dumps(openapi.document()))' > build/openapi.json
+	NO_MKDOCS_2_WARNING=1 build/venv/bin/mkdocs build --quiet --clean -f docs_site/mkdocs.yml
+	@echo 'build/site/index.html'
+
+build/venv/.stamp: docs_site/requirements.lock
+	$(PYTHON) -m venv build/venv
+	build/venv/bin/python -m pip install --quiet --disable-pip-version-check -r docs_site/requirements.lock
+	@touch $@
+
 lock: $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra signals --universal --no-header --python-version 3.11 -o requirements.lock
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra signals --extra test --universal --no-header --python-version 3.11 -o requirements-test.lock
+	echo mkdocs-material | $(BIN)/uv pip compile -q --upgrade - --universal --no-header --python-version 3.11 -o docs_site/requirements.lock
 
 clean:
-	rm -rf $(VENV) $(dir $(NODE_MODULES)) client-js/dist server-js/types examples/*/web/main.js examples/nextjs/.next test-artefacts
+	rm -rf $(VENV) build $(dir $(NODE_MODULES)) client-js/dist server-js/types examples/*/web/main.js examples/nextjs/.next test-artefacts
 	find . -name __pycache__ -prune -exec rm -rf {} +

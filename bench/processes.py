@@ -93,6 +93,15 @@ class Measured:
             except OSError as e:
                 raise Failed(f"{self.name}: cannot run {self._command!r}: {e}") from None
 
+    def terminate(self) -> None:
+        """SIGTERM to the process; it may take its time."""
+        os.kill(self.pid, signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Returns when it has ended by itself."""
+        if self._popen is not None:
+            self._popen.wait()
+
     def kill(self) -> None:
         """SIGKILL to the whole group. May be called twice."""
         if self._popen is not None:

@@ -9,12 +9,13 @@ columns of one run, not runs.
 import argparse
 import asyncio
 import platform
+import random
 import resource
 import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import uvloop
@@ -25,9 +26,12 @@ from enforcer.domain.rules import Rules
 from enforcer.process import garbage
 from enforcer.store.base import Store
 from enforcer.store.by_url import make_store
+from enforcer.store.queries import SessionQuery
 from enforcer.usecases.registry import Registry, new_session_id
 
 CALLERS = (1, 10, 100, 1000)
+AMONG = (10_000, 100_000, 1_000_000)
+"""Open sessions beside which is measured what becomes slower with them."""
 DUE = 100
 """Sessions whose time is over in each second of the measurement of expiry."""
 
@@ -120,6 +124,35 @@ async def expiry(path: Path, turns: int) -> float:
     return used / ended * DUE * 1000
 
 
+async def among(path: Path, rows: int, seconds: float) -> tuple[float, float, float, float, float]:
+    """Among so many open sessions: logins a second of one caller and of 64, and microseconds of processor time that it
+    takes to read a session that nobody has asked for lately, to list a room, and to read a page of the session log."""
+    store = make_store(f"sqlite:///{path}", time.time)
+    await store.open()
+    await store.close()
+    now = time.time()
+    fill(path, rows, now)
+    await store.open()
+    alone, _ = await claims(store, 1, seconds)
+    many, _ = await claims(store, 64, seconds)
+    registry = Registry(store, Rules(), time.monotonic)
+    await registry.resume(0)
+    picked = random.Random(1).sample(range(rows), min(rows, 5_000))
+    reads = await each(len(picked), lambda n: registry.look(f"s{picked[n]}"))
+    lists = await each(len(picked), lambda n: registry.list_room(f"r{picked[n]}"))
+    pages = await each(200, lambda n: registry.sessions(SessionQuery(after=(now, f"s{picked[n]}"), limit=100)))
+    await store.close()
+    return alone, many, reads, lists, pages
+
+
+async def each(times: int, work: Callable[[int], Awaitable[object]]) -> float:
+    """Microseconds of processor time of one call of many."""
+    used = time.process_time()
+    for n in range(times):
+        await work(n)
+    return (time.process_time() - used) / times * 1e6
+
+
 def percentile(values: list[float], share: float) -> float:
     """The value below which `share` of all lie."""
     return statistics.quantiles(values, n=1000)[int(share * 1000) - 1] if len(values) > 1 else values[0]
@@ -151,6 +184,13 @@ async def run(arguments: argparse.Namespace) -> None:
             await store.close()
         if arguments.rows and arguments.store in (None, "sqlite"):
             took_to_start, grown = await start_with(Path(directory) / "many.db", arguments.rows)
+            print(f"\n{'open sessions':>13}{'1 caller':>10}{'64':>8}  logins/s", end="")
+            print(f"{'read':>8}{'room':>8}{'100 rows':>10}  µs")
+            for rows in sorted({min(n, arguments.rows) for n in AMONG}):
+                alone, many, *costs = await among(Path(directory) / f"{rows}.db", rows, arguments.seconds)
+                print(
+                    f"{rows:>13,}{alone:>10,.0f}{many:>8,.0f}{'':10}{costs[0]:>8.0f}{costs[1]:>8.0f}{costs[2]:>10.0f}"
+                )
             print(f"\nstart with {arguments.rows:,} open sessions: {took_to_start:.2f} s, {grown:.0f} MB more")
             few = Path(directory) / "few.db"
             await start_with(few, min(arguments.rows, 20 * DUE))

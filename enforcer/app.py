@@ -26,11 +26,12 @@ from enforcer.api import (
     stream,
     webhooks,
 )
-from enforcer.api.bodies import MAX_BODY
 from enforcer.api.connections import Connections
 from enforcer.api.context import CONTEXT, Context, edge_of
 from enforcer.api.describing import Describer
 from enforcer.api.guard import bounded_head, internal_port, known_host, no_credentials_in_url, no_encoded_bodies
+from enforcer.api.parsing import MAX_BODY
+from enforcer.configuration.describing import NEED_RESTART
 from enforcer.configuration.settings import Settings
 from enforcer.domain.errors import StartError, StoreUnavailable
 from enforcer.gateway.draining import drain
@@ -66,24 +67,6 @@ log = logging.getLogger(__name__)
 SYSTEM_CLOCK = Clock()
 OPEN_RETRY = 1.0
 """Seconds between tries to open a store that is away at the start."""
-NEED_RESTART = (
-    "port",
-    "ipaddr",
-    "internal_port",
-    "internal_ipaddr",
-    "store",
-    "workers",
-    "demo",
-    "join",
-    "alive_window",
-    "restart_grace",
-    "retention",
-    "max_message_size",
-    "max_header_size",
-    "cache_mb",
-    "log_format",
-)
-"""Settings that are read once, at the start; all others can be reloaded."""
 DEMO_BURST, DEMO_RATE = 100, 2.0
 """Logins of one address on the demo page, which anybody may use and which stay in the store."""
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from enforcer import protocol
-from enforcer.api import bodies
+from enforcer.api import bodies, parsing
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.guard import Handler, host_of
 from enforcer.api.sessions import json
@@ -137,8 +137,8 @@ async def login(request: web.Request) -> web.StreamResponse:
     for guesses in (context.guesses, context.authkeys):
         if (wait := guesses.refused(ip)) is not None:
             raise rate_limited(wait)
-    form = bodies.validated(bodies.AdminLoginForm, await bodies.read_form(request))
-    bodies.query(bodies.NoQuery, request)
+    form = parsing.validated(bodies.AdminLoginForm, await parsing.read_form(request))
+    parsing.query(bodies.NoQuery, request)
     caller = context.authkeys.caller(form.key)
     if caller is None:
         context.notices.warn("wrong-key", _WRONG_KEY, address=ip, origin=origin)
@@ -180,7 +180,7 @@ async def who_am_i(request: web.Request) -> web.StreamResponse:
     """`GET /admin/session`: which key has logged in, the token for changes, and for how long. Asking adds nothing."""
     context = _switched_on(request)
     session, caller = await _whose(request, context)
-    bodies.query(bodies.NoQuery, request)
+    parsing.query(bodies.NoQuery, request)
     return json(_told(context, session, caller))
 
 

@@ -5,20 +5,18 @@ Whoever logs in sees the rooms of the key, and may look at and end every session
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from aiohttp import web
 
 from enforcer import protocol
-from enforcer.api import bodies, webhooks
+from enforcer.api import bodies, parsing, webhooks
 from enforcer.api.admin import LOOK_AGAIN, console_call, lasts
 from enforcer.api.context import Context
 from enforcer.api.guard import judge_room
 from enforcer.api.logs import CSV, audit_log, session_log
 from enforcer.api.sessions import explained, json, show
 from enforcer.api.stream import event, stream
-from enforcer.configuration.settings import Settings
+from enforcer.configuration.describing import in_force
 from enforcer.domain.errors import SessionUnknown, StoreUnavailable
 from enforcer.domain.model import Actor, ActorKind, EndReason
 from enforcer.domain.permissions import Caller
@@ -39,13 +37,13 @@ class SearchQuery(bodies.Strict):
 
 async def overview(request: web.Request, context: Context, _: Caller) -> web.Response:
     """`GET /admin/api/overview`."""
-    bodies.query(bodies.NoQuery, request)
+    parsing.query(bodies.NoQuery, request)
     return json(await context.overview.told())
 
 
 async def search(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`GET /admin/api/search?q=`: the room of this name if anything is known of it, and the session with this id."""
-    text = bodies.query(SearchQuery, request).q.strip()
+    text = parsing.query(SearchQuery, request).q.strip()
     rooms: list[protocol.JSON] = []
     found: list[protocol.JSON] = []
     if protocol.valid_room(text) and caller.sees(text):
@@ -62,14 +60,14 @@ async def search(request: web.Request, context: Context, caller: Caller) -> web.
 
 async def user(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`GET /admin/api/user?room=`: the live sessions of a room."""
-    room = bodies.query(RoomQuery, request).room
+    room = parsing.query(RoomQuery, request).room
     judge_room(caller, room)
     return json({"room": room, "sessions": [show(context, s) for s in await context.registry.list_room(room)]})
 
 
 async def end(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /admin/api/end`: ends one session, or all of a room; always by kind `admin`, whatever the reason."""
-    body = bodies.validated(bodies.AdminEndBody, await bodies.read_json(request))
+    body = parsing.validated(bodies.AdminEndBody, await parsing.read_json(request))
     reason, by = body.reason or EndReason.ADMIN, Actor(ActorKind.ADMIN, key=caller.name)
     registry = context.registry
     if body.room is not None:
@@ -83,37 +81,14 @@ async def end(request: web.Request, context: Context, caller: Caller) -> web.Res
 
 async def explain(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /admin/api/explain`: what a login would do now, and why."""
-    body = bodies.validated(bodies.ClaimBody, await bodies.read_json(request))
+    body = parsing.validated(bodies.ClaimBody, await parsing.read_json(request))
     return json(await explained(context, body, caller))
 
 
 async def settings(request: web.Request, context: Context, _: Caller) -> web.Response:
     """`GET /admin/api/settings`: what is in force, and where it comes from; never a secret."""
-    bodies.query(bodies.NoQuery, request)
-    return json({"settings": settings_in_force(context.settings)})
-
-
-def settings_in_force(s: Settings) -> list[dict[str, Any]]:
-    """A row a setting; of secrets no more than that there are some."""
-    values = s.model_dump(mode="json")
-    values["store"] = without_password(s.store)
-    return [
-        {
-            "name": name,
-            "value": values[name],
-            "source": s.source_of(name),
-            "meaning": field.description,
-        }
-        for name, field in Settings.model_fields.items()
-    ]
-
-
-def without_password(url: str) -> str:
-    """An address as it may be shown."""
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}"))
+    parsing.query(bodies.NoQuery, request)
+    return json({"settings": in_force(context.settings)})
 
 
 async def sessions(request: web.Request, context: Context, caller: Caller) -> web.StreamResponse:

@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import Field
 
 from enforcer import protocol
-from enforcer.api import bodies
+from enforcer.api import bodies, parsing
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.sessions import json
 from enforcer.api.site import static_file
@@ -81,9 +81,9 @@ async def login(request: web.Request) -> web.Response:
     wait = context.demo_rates.wait(block_of(context.client_ip(request)), asyncio.get_running_loop().time())
     if wait is not None:
         raise rate_limited(wait, "too many logins from this address")
-    members = await bodies.read_json(request)
-    bodies.query(bodies.NoQuery, request)
-    body = bodies.validated(DemoLoginBody, members)
+    members = await parsing.read_json(request)
+    parsing.query(bodies.NoQuery, request)
+    body = parsing.validated(DemoLoginBody, members)
     # With an id of its own the login never waits for a page, as it would in `join: "open"`.
     session, room = new_session_id(), bodies.DEMO_ROOMS + body.name
     live = [s.session for s in await context.registry.list_room(room)]
@@ -140,7 +140,7 @@ def _choice(context: Context, session: Session) -> protocol.JSON:
 async def sessions(request: web.Request) -> web.Response:
     """`GET /demo/sessions?name=…`: the user's live sessions, newest first, and those that have ended of late."""
     context = request.app[CONTEXT]
-    query = bodies.query(DemoQuery, request)
+    query = parsing.query(DemoQuery, request)
     room, now = bodies.DEMO_ROOMS + query.name, context.registry.now()
     live = [s.session for s in await context.registry.list_room(room)]
     log = await context.registry.sessions(SessionQuery(room=room, open=False, since=now - LOOK_BACK, limit=500))

@@ -5,7 +5,7 @@ import functools
 from aiohttp import web
 
 from enforcer import protocol
-from enforcer.api import bodies
+from enforcer.api import bodies, parsing
 from enforcer.api.context import Context
 from enforcer.api.pages import page_call
 from enforcer.api.sessions import json
@@ -44,7 +44,7 @@ async def list_devices(request: web.Request, context: Context, ticket: Ticket) -
 @page_call
 async def end_devices(request: web.Request, context: Context, ticket: Ticket) -> web.Response:
     """`POST /session/devices/end`: ends another session of the user, or all others, as a log-out."""
-    body = bodies.validated(bodies.DeviceEndBody, await bodies.read_json(request))
+    body = parsing.validated(bodies.DeviceEndBody, await parsing.read_json(request))
     registry = context.registry
     own = (await registry.live(ticket.session, ticket.room)).session
     refusal = _why_not(context, ticket)
@@ -77,7 +77,7 @@ def _why_not(context: Context, ticket: Ticket) -> ElevationRequired | NotAllowed
 @functools.partial(page_call, ended=True)
 async def report(request: web.Request, context: Context, ticket: Ticket) -> web.Response:
     """`POST /session/report`: the user of an ended session says "it wasn't me". It ends nothing; once is enough."""
-    body = bodies.validated(bodies.ReportBody, await bodies.read_json(request, optional=True))
+    body = parsing.validated(bodies.ReportBody, await parsing.read_json(request, optional=True))
     note = None if body.note is None else devices.tidied(body.note, NOTE_LIMIT) or None
     try:
         await context.registry.report(ticket.session, ticket.room, note)

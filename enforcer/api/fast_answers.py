@@ -15,7 +15,7 @@ import orjson
 from pydantic import ValidationError
 
 from enforcer import protocol
-from enforcer.api import bodies, sessions
+from enforcer.api import bodies, parsing, sessions
 from enforcer.api.context import Context
 from enforcer.api.forward_auth import identity, proxy_ticket
 from enforcer.domain.errors import TicketInvalid
@@ -90,7 +90,7 @@ class FastAnswers:
     def _take_notify(
         self, headers: Headers, body: bytes, peer: str | None, began: float
     ) -> Coroutine[Any, Any, bytes] | None:
-        if headers.content_type != "application/json" or len(body) > bodies.MAX_BODY:
+        if headers.content_type != "application/json" or len(body) > parsing.MAX_BODY:
             return None
         try:
             members = orjson.loads(body)

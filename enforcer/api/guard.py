@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from enforcer.api import bodies
+from enforcer.api import parsing
 from enforcer.api.context import CONTEXT, Context
 from enforcer.domain.errors import NotAllowed
 from enforcer.domain.permissions import Caller, May, why_not, why_not_room
@@ -67,7 +67,7 @@ async def bounded_head(request: web.Request, handler: Handler) -> web.StreamResp
 async def no_encoded_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Where no key is judged first, a body that would have to be unpacked is refused at once, if it is wanted."""
     if not request.path.startswith((*KEYED, FORWARD_AUTH)):
-        bodies.refuse_encoded(request)
+        parsing.refuse_encoded(request)
     return await handler(request)
 
 
@@ -150,7 +150,7 @@ def app_call(*opening: May) -> Callable[[KeyedHandler], Handler]:
             if key is None:
                 raise unauthorized("give a key in the header Authorization: Bearer …")
             caller = judge_key(context, request, key, *opening)
-            bodies.refuse_encoded(request)
+            parsing.refuse_encoded(request)
             return await handler(request, context, caller)
 
         return guarded

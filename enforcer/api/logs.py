@@ -14,7 +14,7 @@ from aiohttp import web
 from pydantic import Field
 
 from enforcer import protocol
-from enforcer.api import bodies
+from enforcer.api import bodies, parsing
 from enforcer.api.context import Context
 from enforcer.api.guard import app_call, judge_room
 from enforcer.api.sessions import json, show
@@ -132,13 +132,13 @@ async def session_log(
 
     For the console the `newest` come first.
     """
-    asked = bodies.query(SessionLogQuery, request)
+    asked = parsing.query(SessionLogQuery, request)
     query = SessionQuery(
         room=asked.room,
         open=None if asked.open is None else asked.open == "true",
         reason=asked.reason,
-        since=bodies.moment("since", asked.since),
-        until=bodies.moment("until", asked.until),
+        since=parsing.moment("since", asked.since),
+        until=parsing.moment("until", asked.until),
         after=_session_cursor(asked.cursor),
         limit=asked.limit + 1,
         slot=asked.slot,
@@ -177,12 +177,12 @@ async def audit_log(
     request: web.Request, context: Context, caller: Caller, media_type: str | None = None, newest: bool = False
 ) -> web.StreamResponse:
     """`GET /v1/audit`: a row a transition, oldest first; `media_type` and `newest` as above."""
-    asked = bodies.query(AuditLogQuery, request)
+    asked = parsing.query(AuditLogQuery, request)
     query = AuditQuery(
         room=asked.room,
         session=asked.session,
-        since=bodies.moment("since", asked.since),
-        until=bodies.moment("until", asked.until),
+        since=parsing.moment("since", asked.since),
+        until=parsing.moment("until", asked.until),
         after=_audit_cursor(asked.cursor),
         limit=asked.limit + 1,
         rooms=caller.rooms,

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from enforcer.api import bodies
+from enforcer.api import bodies, parsing
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.guard import Handler, app_call
 from enforcer.api.sessions import NO_STORE
@@ -43,7 +43,7 @@ def _answered(request: web.Request, status: int, began: float) -> None:
 @app_call(May.METRICS)
 async def scrape(request: web.Request, context: Context, _: Caller) -> web.Response:
     """`GET /metrics`: everything that is counted, in Prometheus' text format."""
-    bodies.query(bodies.NoQuery, request)
+    parsing.query(bodies.NoQuery, request)
     try:
         await context.registry.ping()
         context.metrics.open_sessions.set(await context.overview.open_sessions())

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from enforcer.api import bodies
+from enforcer.api import bodies, parsing
 from enforcer.api.context import Context
 from enforcer.api.guard import app_call
 from enforcer.api.sessions import json
@@ -12,7 +12,7 @@ from enforcer.domain.permissions import Caller, May
 @app_call(May.READ)
 async def overview(request: web.Request, context: Context, _: Caller) -> web.Response:
     """Of the whole server, whatever rooms the caller sees."""
-    bodies.query(bodies.NoQuery, request)
+    parsing.query(bodies.NoQuery, request)
     return json(await context.overview.told())
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from enforcer import protocol
-from enforcer.api import bodies
+from enforcer.api import bodies, parsing
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.guard import Handler, bearer, host_of
 from enforcer.api.sessions import json
@@ -43,7 +43,7 @@ def page_call(handler: PageHandler, *, ended: bool = False) -> Handler:
         token = bearer(request)
         if token is None:
             raise unauthorized("give the page's ticket in the header Authorization: Bearer …")
-        bodies.query(bodies.NoQuery, request)
+        parsing.query(bodies.NoQuery, request)
         try:
             ticket = context.office.check(token, PAGE)
             call = request.path.removeprefix(PREFIX)
@@ -78,14 +78,14 @@ async def status(request: web.Request, context: Context, ticket: Ticket) -> web.
 @page_call
 async def activity(request: web.Request, context: Context, ticket: Ticket) -> web.Response:
     """`POST /session/activity`: the human did something."""
-    body = bodies.validated(bodies.PageActivityBody, await bodies.read_json(request, optional=True))
+    body = parsing.validated(bodies.PageActivityBody, await parsing.read_json(request, optional=True))
     return _answer(context, ticket, await context.pages.activity(ticket.session, ticket.room, body.idle_for_ms))
 
 
 @page_call
 async def logout(request: web.Request, context: Context, ticket: Ticket) -> web.Response:
     """`POST /session/logout`: the human logs out here, or everywhere. An ended session ends nobody."""
-    body = bodies.validated(bodies.PageLogoutBody, await bodies.read_json(request, optional=True))
+    body = parsing.validated(bodies.PageLogoutBody, await parsing.read_json(request, optional=True))
     session = (await context.pages.check(ticket.session, ticket.room)).session
     await context.pages.log_out(session, body.everywhere)
     return web.Response(status=204)

@@ -7,7 +7,7 @@ import time
 
 from aiohttp import web
 
-from enforcer.api import bodies
+from enforcer.api import bodies, parsing
 from enforcer.api.context import CONTEXT
 from enforcer.api.guard import bearer, host_of
 from enforcer.api.sessions import json
@@ -19,7 +19,7 @@ from enforcer.tickets import DOCTOR
 async def seen(request: web.Request) -> web.Response:
     """The host, the addresses, and both clocks: this machine's and the store's, in UTC seconds."""
     context = request.app[CONTEXT]
-    bodies.query(bodies.NoQuery, request)
+    parsing.query(bodies.NoQuery, request)
     try:
         context.office.check(bearer(request) or "", DOCTOR)
     except TicketInvalid as e:

@@ -6,7 +6,7 @@ import orjson
 from aiohttp import web
 
 from enforcer import protocol
-from enforcer.api import bodies
+from enforcer.api import bodies, parsing
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.guard import app_call, bearer, judge_key, judge_room
 from enforcer.configuration.reading import did_you_mean
@@ -38,23 +38,23 @@ async def notify(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     key = bearer(request)
     caller = None if key is None else judge_key(context, request, key, May.LOGIN)
-    members = await bodies.read_json(request)
+    members = await parsing.read_json(request)
     if caller is None:
         in_body = members.get("key")
         if not isinstance(in_body, str):
             raise unauthorized("give a key as `key` or in the header Authorization: Bearer …")
         caller = judge_key(context, request, in_body, May.LOGIN)
-    bodies.query(bodies.NoQuery, request)
-    body = bodies.validated(bodies.NotifyBody, members)
+    parsing.query(bodies.NoQuery, request)
+    body = parsing.validated(bodies.NotifyBody, members)
     return json(await log_in(context, body, caller))
 
 
 @app_call(May.LOGIN)
 async def create(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/sessions`: the same, with 201 and the new session's address."""
-    members = await bodies.read_json(request)
-    bodies.query(bodies.NoQuery, request)
-    body = bodies.validated(bodies.LoginBody, members)
+    members = await parsing.read_json(request)
+    parsing.query(bodies.NoQuery, request)
+    body = parsing.validated(bodies.LoginBody, members)
     answer = await log_in(context, body, caller)
     if not answer["created"] or answer["session"] is None:
         return json(answer)
@@ -106,9 +106,9 @@ async def _login_of(context: Context, body: bodies.ClaimBody, caller: Caller, re
 @app_call(May.LOGIN)
 async def explain(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/sessions/explain`: what a login would do now, and why; nothing is changed."""
-    members = await bodies.read_json(request)
-    bodies.query(bodies.NoQuery, request)
-    body = bodies.validated(bodies.ClaimBody, members)
+    members = await parsing.read_json(request)
+    parsing.query(bodies.NoQuery, request)
+    body = parsing.validated(bodies.ClaimBody, members)
     return json(await explained(context, body, caller))
 
 
@@ -153,7 +153,7 @@ def _tickets(context: Context, room: str, session: str | None, absolute_at: floa
 @app_call(May.VALIDATE)
 async def validate(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`GET /v1/sessions/{id}`: the record, active or ended; never extends."""
-    query = bodies.query(bodies.ValidateQuery, request)
+    query = parsing.query(bodies.ValidateQuery, request)
     return await _validated(request, context, caller, _session_id(request), query.room, query.require)
 
 
@@ -173,17 +173,17 @@ async def _validated(
 @app_call(May.VALIDATE)
 async def validate_by_body(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/sessions/validate`: the same for ids that a proxy would touch."""
-    members = await bodies.read_json(request)
-    body = bodies.with_query(bodies.ValidateBody, bodies.ValidateQuery, request, members)
+    members = await parsing.read_json(request)
+    body = parsing.with_query(bodies.ValidateBody, bodies.ValidateQuery, request, members)
     return await _validated(request, context, caller, body.session, body.room, body.require)
 
 
 @app_call(May.VALIDATE)
 async def activity(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/sessions/{id}/activity`: a human did something; the idle deadline moves."""
-    members = await bodies.read_json(request, optional=True)
-    bodies.query(bodies.NoQuery, request)
-    bodies.validated(bodies.NoBody, members)
+    members = await parsing.read_json(request, optional=True)
+    parsing.query(bodies.NoQuery, request)
+    parsing.validated(bodies.NoBody, members)
     return json(show(context, await context.registry.activity(_session_id(request), within=caller.rooms)))
 
 
@@ -191,9 +191,9 @@ async def activity(request: web.Request, context: Context, caller: Caller) -> we
 async def ticket(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/sessions/{id}/ticket`: new tickets for a live session, an elevated one if asked; never claims, never
     extends."""
-    members = await bodies.read_json(request, optional=True)
-    bodies.query(bodies.NoQuery, request)
-    body = bodies.validated(bodies.TicketBody, members)
+    members = await parsing.read_json(request, optional=True)
+    parsing.query(bodies.NoQuery, request)
+    body = parsing.validated(bodies.TicketBody, members)
     missing = why_not(caller, May.LOGIN if body.elevate_for is None else May.ELEVATE)
     if missing is not None:
         raise NotAllowed(missing)
@@ -216,10 +216,10 @@ def _elevated(context: Context, session: Session, seconds: float) -> protocol.JS
 @app_call(May.END)
 async def end_everybody(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/logout-all`: ends every live session, or those of before a time or of a slot, and then answers."""
-    members = await bodies.read_json(request, optional=True)
-    bodies.query(bodies.NoQuery, request)
-    body = bodies.validated(bodies.LogoutAllBody, members)
-    before = bodies.moment("before", body.before)
+    members = await parsing.read_json(request, optional=True)
+    parsing.query(bodies.NoQuery, request)
+    body = parsing.validated(bodies.LogoutAllBody, members)
+    before = parsing.moment("before", body.before)
     reason, by = body.reason or EndReason.ADMIN, Actor(ActorKind.ADMIN, key=caller.name)
     count = await context.registry.end_everybody(reason, by, before, body.slot, caller.rooms)
     return json({"ended": count}, 202)
@@ -228,7 +228,7 @@ async def end_everybody(request: web.Request, context: Context, caller: Caller) 
 @app_call(May.END)
 async def end(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`DELETE /v1/sessions/{id}`: ends it; ending an ended one is fine."""
-    reason = bodies.query(bodies.EndQuery, request).reason or EndReason.LOGOUT
+    reason = parsing.query(bodies.EndQuery, request).reason or EndReason.LOGOUT
     await context.registry.end(_session_id(request), reason, by_app(reason, caller.name), within=caller.rooms)
     return web.Response(status=204)
 
@@ -237,7 +237,7 @@ async def end(request: web.Request, context: Context, caller: Caller) -> web.Res
 async def list_user(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`GET /v1/users/{room}/sessions`: the live sessions, newest claim first."""
     room = _room(request, caller)
-    bodies.query(bodies.NoQuery, request)
+    parsing.query(bodies.NoQuery, request)
     sessions = await context.registry.list_room(room)
     return json({"room": room, "sessions": [show(context, s) for s in sessions]})
 
@@ -246,7 +246,7 @@ async def list_user(request: web.Request, context: Context, caller: Caller) -> w
 async def end_user(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`DELETE /v1/users/{room}/sessions`: log out everywhere, perhaps but here."""
     room = _room(request, caller)
-    query = bodies.query(bodies.EndAllQuery, request)
+    query = parsing.query(bodies.EndAllQuery, request)
     reason = query.reason or EndReason.LOGOUT
     gone = await context.registry.end_all(room, reason, by_app(reason, caller.name), query.except_)
     return json({"ended": list(gone)})
@@ -255,8 +255,8 @@ async def end_user(request: web.Request, context: Context, caller: Caller) -> we
 @app_call(May.END)
 async def end_user_by_body(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/users/logout`: the same for rooms that a proxy would touch."""
-    members = await bodies.read_json(request)
-    body = bodies.with_query(bodies.LogoutUserBody, bodies.EndAllQuery, request, members)
+    members = await parsing.read_json(request)
+    body = parsing.with_query(bodies.LogoutUserBody, bodies.EndAllQuery, request, members)
     judge_room(caller, body.room)
     reason = body.reason or EndReason.LOGOUT
     gone = await context.registry.end_all(body.room, reason, by_app(reason, caller.name), body.except_)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import orjson
 from aiohttp import web
 
-from enforcer.api import bodies
+from enforcer.api import parsing
 from enforcer.api.context import CONTEXT, Context
 from enforcer.api.guard import bearer
 from enforcer.domain.errors import KeysUnavailable, StoreUnavailable
@@ -120,7 +120,7 @@ async def _revocation(request: web.Request, context: Context, receiver: Receiver
     except NotAuthenticated as e:
         return _refused(request, context, receiver, e, unauthorized(str(e)).response())
     try:
-        bodies.refuse_encoded(request)
+        parsing.refuse_encoded(request)
         if request.content_type != "application/json":
             raise Unacceptable("send the body as application/json")
         signal = replace(receiver.revocation(_object(await _body(request, _problem)), now), once=once)
@@ -184,17 +184,17 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 async def _body(request: web.Request, problem: Problems) -> bytes:
     """The body. `Problem` says no to one that is encoded or slow, `_Answered` to one that is too large."""
-    bodies.refuse_encoded(request)
+    parsing.refuse_encoded(request)
     raw = bytearray()
     try:
-        async with asyncio.timeout(bodies.BODY_WITHIN):
+        async with asyncio.timeout(parsing.BODY_WITHIN):
             async for chunk in request.content.iter_any():
                 raw += chunk
                 if len(raw) > LARGEST:
                     raise _Answered(problem(413, "invalid_request", f"at most {LARGEST} bytes"))
     except TimeoutError:
-        raise Problem("too-slow", f"the body did not arrive within {bodies.BODY_WITHIN:g} s") from None
-    except bodies.BROKEN_OFF:
+        raise Problem("too-slow", f"the body did not arrive within {parsing.BODY_WITHIN:g} s") from None
+    except parsing.BROKEN_OFF:
         raise Problem("malformed-request", "the body broke off, or its chunks are not valid HTTP/1.1") from None
     return bytes(raw)
 

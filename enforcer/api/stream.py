@@ -6,7 +6,7 @@ import orjson
 from aiohttp import web
 
 from enforcer import protocol
-from enforcer.api import bodies
+from enforcer.api import bodies, parsing
 from enforcer.api.context import Context
 from enforcer.api.guard import app_call, bearer, judge_room
 from enforcer.domain.model import AuditRow
@@ -35,7 +35,7 @@ async def stream(
     request: web.Request, context: Context, caller: Caller, around: Around | None = None
 ) -> web.StreamResponse:
     """What is said goes on until the reader leaves, the server stops, or `around` ends."""
-    asked = bodies.query(StreamQuery, request)
+    asked = parsing.query(StreamQuery, request)
     events = _events(asked.events)
     given = request.headers.get("Last-Event-ID") or asked.after
     cursor = None if given is None else cursor_of(given)

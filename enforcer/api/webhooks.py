@@ -1,5 +1,6 @@
 """Webhooks for operators: how each stands, its dead letters, trying again, a test."""
 
+import logging
 from typing import Annotated
 
 import orjson
@@ -7,7 +8,7 @@ from aiohttp import web
 from pydantic import Field
 
 from enforcer import protocol
-from enforcer.api import bodies
+from enforcer.api import bodies, parsing
 from enforcer.api.context import Context
 from enforcer.api.guard import app_call
 from enforcer.api.sessions import json
@@ -18,6 +19,8 @@ from enforcer.domain.permissions import Caller, May
 from enforcer.http.problems import Problem
 from enforcer.usecases.registry import new_session_id
 from enforcer.webhooks.hooks import Standing
+
+log = logging.getLogger(__name__)
 
 HookName = Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,64}$")]
 MessageId = Annotated[str, Field(min_length=1, max_length=256)]
@@ -38,7 +41,7 @@ class RetryBody(bodies.Strict):
 
 async def listed(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`GET /v1/webhooks`: how each stands."""
-    bodies.query(bodies.NoQuery, request)
+    parsing.query(bodies.NoQuery, request)
     return json(await standings(context, caller))
 
 
@@ -49,7 +52,7 @@ async def standings(context: Context, caller: Caller) -> list[protocol.JSON]:
 
 async def dead(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`GET /v1/webhooks/{name}/dead`: events that no try was taken of, the oldest first."""
-    hook, query = _named(context, caller, request), bodies.query(DeadQuery, request)
+    hook, query = _named(context, caller, request), parsing.query(DeadQuery, request)
     found = await context.webhooks.dead(hook, query.after, query.limit)
     return json([_dead_letter(delivery) for delivery in found])
 
@@ -57,20 +60,23 @@ async def dead(request: web.Request, context: Context, caller: Caller) -> web.Re
 async def retry(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/webhooks/{name}/retry`: switches it on again, and tries now what has failed."""
     hook = _named(context, caller, request)
-    members = await bodies.read_json(request, optional=True)
-    bodies.query(bodies.NoQuery, request)
-    body = bodies.validated(RetryBody, members)
-    return json({"retried": await context.webhooks.retry(hook, body.ids)}, 202)
+    members = await parsing.read_json(request, optional=True)
+    parsing.query(bodies.NoQuery, request)
+    body = parsing.validated(RetryBody, members)
+    retried = await context.webhooks.retry(hook, body.ids)
+    log.info("webhook tried again", extra={"hook": hook.name, "events": retried, "key": caller.name or "authkey"})
+    return json({"retried": retried}, 202)
 
 
 async def test(request: web.Request, context: Context, caller: Caller) -> web.Response:
     """`POST /v1/webhooks/{name}/test`: sends a message of type `webhook.test` at once; what came of it."""
     hook = _named(context, caller, request)
-    members = await bodies.read_json(request, optional=True)
-    bodies.query(bodies.NoQuery, request)
-    bodies.validated(bodies.NoBody, members)
+    members = await parsing.read_json(request, optional=True)
+    parsing.query(bodies.NoQuery, request)
+    parsing.validated(bodies.NoBody, members)
     id_ = f"test_{new_session_id()}"
     answer = await context.webhooks.test(hook, id_)
+    log.info("webhook tested", extra={"hook": hook.name, "taken": answer.taken, "key": caller.name or "authkey"})
     return json({"id": id_, "delivered": answer.taken, "status": answer.status, "error": answer.error})
 
 

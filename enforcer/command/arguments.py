@@ -4,19 +4,21 @@ import argparse
 import difflib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args, get_origin
-
-from pydantic.fields import FieldInfo
+from typing import Any, NoReturn
 
 from enforcer import __version__, protocol
+from enforcer.configuration.describing import SECRET, spoken_default, takes
 from enforcer.configuration.settings import ENV_PREFIX, Settings
 from enforcer.domain.model import EndReason
 
 USAGE_ERROR = 2
-SECRET = frozenset({"authkey", "metrics_key", "keys", "webhooks", "signals"})
-"""Settings that are no options, because secrets stand in them: every user of a machine can read its command lines."""
+STATUSES = (
+    "exit status: 0, it is done; 1, the answer is no: doctor has found something to mend, nobody took a webhook's "
+    "test, or you were asked and said no; 2, it could not be done, and one line on stderr says why; 130, interrupted; "
+    "141, whoever reads the output has seen enough"
+)
 
 
 class UsageParser(argparse.ArgumentParser):
@@ -40,6 +42,12 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     commands = _Commands()
     _refuse_unknown_options(commands, sys.argv[1:] if argv is None else argv)
     return commands.parser.parse_args(argv)
+
+
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """The parsers of all commands by their names; "" is that of the whole."""
+    commands = _Commands()
+    return {"": commands.parser, **commands.of_commands}
 
 
 def _refuse_unknown_options(commands: "_Commands", argv: Sequence[str]) -> None:
@@ -73,20 +81,29 @@ class _Commands:
             prog="enforcer",
             usage="enforcer [COMMAND] [OPTION …]",
             description="Keeps one live session per user, in real time. Without a command it serves.",
+            epilog=STATUSES,
             parents=[everywhere, serving],
         )
         self._add(self.parser, "--version", action="version", version=f"enforcer {__version__}")
         self._commands = self.parser.add_subparsers(
             dest="command", metavar="COMMAND", parser_class=UsageParser, prog="enforcer"
         )
+        self.of_commands: Mapping[str, argparse.ArgumentParser] = self._commands.choices
+        printing = UsageParser(add_help=False)
+        self._add(printing, "--json", action="store_true", default=False, help="print JSON")
         self._command("serve", "start the server (the default)", [everywhere, serving])
-        check = self._command("check-config", "say everything that is wrong with a configuration", [everywhere])
+        check = self._command(
+            "check-config", "say everything that is wrong with a configuration", [everywhere, printing]
+        )
         check.add_argument("file", nargs="?", type=Path, metavar="FILE")
-        key = self._command("genkey", "print a new authkey", [everywhere])
+        key = self._command("genkey", "print a new authkey", [everywhere, printing])
         self._add(key, "--webhook", action="store_true", help="print a secret for a webhook instead")
-        start = self._command("init", "write a configuration with a fresh key", [everywhere])
+        start = self._command("init", "write a configuration with a fresh key", [everywhere, printing])
         self._add(start, "--demo", action="store_true", default=False, help="with the demo page switched on")
-        self._console(everywhere)
+        told = self._command("help", "say what a setting means, or a command takes", [everywhere, printing])
+        told.add_argument("name", nargs="?", metavar="NAME")
+        self._command("settings", "list what is in force, and where it comes from", [everywhere, printing])
+        self._console(everywhere, printing)
 
     def _add(self, where: Any, *names: str, **options: Any) -> None:
         self.options |= {*where.add_argument(*names, **options).option_strings}
@@ -109,16 +126,16 @@ class _Commands:
         for name, setting in Settings.model_fields.items():
             if name in SECRET:
                 continue
-            meaning = f"{setting.description} (default: {_default(setting)})".replace("%", "%%")
+            meaning = f"{setting.description} (default: {spoken_default(setting)})".replace("%", "%%")
             if setting.annotation is bool:
                 kind: dict[str, Any] = {"action": "store_true"}
             else:
-                kind = {"metavar": _metavar(setting)}
+                kind = {"metavar": takes(setting)}
             self._add(group, f"--{name.replace('_', '-')}", dest=name, help=meaning, **kind)
         self._add(serving, "--worker", type=int, help=argparse.SUPPRESS)  # one of several, started by `workers`
         return serving
 
-    def _console(self, everywhere: UsageParser) -> None:
+    def _console(self, everywhere: UsageParser, printing: UsageParser) -> None:
         """The commands that speak to a running server."""
         running = UsageParser(add_help=False)
         self._add(running, "--url", metavar="URL", help="the server's address (default: as the configuration says)")
@@ -128,7 +145,11 @@ class _Commands:
         self._add(filters, "--since", metavar="TIME", help=f"from this time on: {when}")
         self._add(filters, "--limit", type=int, metavar="N", help="rows (default: 1000; of csv and jsonl all)")
         self._add(filters, "--oldest", action="store_true", help="begin with the oldest row instead of the newest")
-        self._add(filters, "--format", choices=("table", "csv", "jsonl"), default="table", help="default: table")
+        form = filters.add_mutually_exclusive_group()
+        self._add(form, "--format", choices=("table", "csv", "jsonl"), default="table", help="default: table")
+        self._add(
+            form, "--json", dest="format", action="store_const", const="jsonl", default="table", help="JSON lines"
+        )
         common = [everywhere, running, filters]
 
         rows = self._command("sessions", "who is and was logged in", common)
@@ -147,25 +168,24 @@ class _Commands:
         self._add(trail, "--session", metavar="SESSION", help="of one session only")
         self._add(trail, "--until", metavar="TIME", help="before this time")
         self._add(trail, "-f", "--follow", action="store_true", help="go on with what happens from now on")
-        told = self._command("explain", "say what a login would do, and why", [everywhere, running])
+        told = self._command("explain", "say what a login would do, and why", [everywhere, running, printing])
         told.add_argument("room", metavar="ROOM")
         self._add(told, "--slot", metavar="SLOT", help="the slot that it names")
         self._add(told, "--session", metavar="SESSION", help="the session that logs in again")
         self._add(told, "--class", dest="device_class", metavar="CLASS", help="the class of its device, such as mobile")
-        hooks = self._command("webhooks", "how the webhooks stand; dead letters, retry, test", [everywhere, running])
+        meaning = "how the webhooks stand; dead letters, retry, test"
+        hooks = self._command("webhooks", meaning, [everywhere, running, printing])
         hooks.add_argument("action", nargs="?", choices=("list", "dead", "retry", "test"), default="list")
         hooks.add_argument("name", nargs="?", metavar="NAME", help="of which webhook")
         hooks.add_argument("ids", nargs="*", metavar="ID", help="with retry: these events only")
-        self._add(hooks, "--json", action="store_true", help="print what the server says as JSON")
         meaning = "look for what is to be mended: the server, its store, clocks, the proxy, issuers' keys"
-        look = self._command("doctor", meaning, [everywhere])
+        look = self._command("doctor", meaning, [everywhere, printing])
         self._add(look, "--url", metavar="URL", help="the server's own address (default: as the configuration says)")
         self._add(look, "--public", metavar="URL", help="the address that browsers use, through the proxy")
         self._add(
             look, "--app", metavar="URL", help="a page behind the proxy that shows the X-Enforcer- headers it got"
         )
-        self._add(look, "--json", action="store_true", default=False, help="print what was found as JSON")
-        stop = self._command("end", "end a session, all of a user, or all", [everywhere, running])
+        stop = self._command("end", "end a session, all of a user, or all", [everywhere, running, printing])
         stop.add_argument("session", nargs="?", metavar="SESSION")
         self._add(stop, "--room", metavar="ROOM", help="all sessions of this user")
         self._add(stop, "--except", dest="keep", metavar="SESSION", help="but this one")
@@ -175,32 +195,3 @@ class _Commands:
         self._add(stop, "--yes", action="store_true", help="do not ask first")
         reasons = [str(reason) for reason in protocol.ASKED_REASONS]
         self._add(stop, "--reason", choices=reasons, default="admin", help="default: admin")
-
-
-def _kinds(annotation: Any) -> set[Any]:
-    """The plain types that an annotation is made of."""
-    if get_origin(annotation) is Literal or not get_args(annotation):
-        return {annotation}
-    return {kind for part in get_args(annotation) for kind in _kinds(part)} | {get_origin(annotation)}
-
-
-def _metavar(setting: FieldInfo) -> str:
-    kinds = _kinds(setting.annotation)
-    if get_origin(setting.annotation) is Literal:
-        return "|".join(get_args(setting.annotation))
-    by_kind = {float: "DURATION", int: "N", Path: "FILE", tuple: "JSON", dict: "JSON"}
-    return next((name for kind, name in by_kind.items() if kind in kinds), "TEXT")
-
-
-def _default(setting: FieldInfo) -> str:
-    value = setting.get_default(call_default_factory=True)
-    if value is None or value in ((), {}):
-        return "none"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, float):
-        for unit, seconds in (("d", 86400), ("h", 3600), ("m", 60)):
-            if value % seconds == 0 and value > seconds:
-                return f"{value / seconds:g}{unit}"
-        return f"{value:g}s"
-    return str(value)

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from enforcer import __version__
-from enforcer.command import console, doctor, hooks
-from enforcer.command.arguments import USAGE_ERROR, parse
+from enforcer.command import doctor, ending, history, hooks, manual
+from enforcer.command.arguments import USAGE_ERROR, parse, parsers
 from enforcer.command.console import Console
+from enforcer.command.printing import print_json
 from enforcer.configuration import advice
 from enforcer.configuration.reading import load
 from enforcer.configuration.settings import Settings
@@ -201,6 +202,10 @@ def check_config(arguments: argparse.Namespace) -> int:
     else:
         errors, found = advice.preflight(config)
         found = [*advice.warnings(config), *found]
+    about = str(path or "the environment")
+    if arguments.json:
+        print_json({"configuration": about, "errors": list(errors), "warnings": found})
+        return USAGE_ERROR if errors else 0
     for problem in errors:
         print(f"error: {plain(problem)}")
     for warning in found:
@@ -209,13 +214,17 @@ def check_config(arguments: argparse.Namespace) -> int:
         return USAGE_ERROR
     for line in advice.who_may_what(config):
         print(plain(line))
-    print(f"{path or 'the environment'}: can be used")
+    print(f"{about}: can be used")
     return 0
 
 
 def genkey(arguments: argparse.Namespace) -> int:
     """Prints a new authkey, or a secret for a webhook: 256 random bits."""
-    print(secret_text(secrets.token_bytes(32)) if arguments.webhook else secrets.token_urlsafe(32))
+    key = secret_text(secrets.token_bytes(32)) if arguments.webhook else secrets.token_urlsafe(32)
+    if arguments.json:
+        print_json({"key": key})
+    else:
+        print(key)
     return 0
 
 
@@ -225,17 +234,27 @@ def init(arguments: argparse.Namespace) -> int:
     values: dict[str, Any] = {"port": 8080, "ipaddr": "127.0.0.1", "authkey": secrets.token_urlsafe(32)}
     if arguments.demo:
         values["demo"] = True
+    written = _written_anew(path, json.dumps(values, indent=2) + "\n")
+    if arguments.json:
+        print_json({"configuration": str(path), "written": written})
+    elif written:
+        print(f"{path} is written, with a fresh key; only you can read it")
+    else:
+        print(f"{path} is there already; it stays as it is")
+    return 0
+
+
+def _written_anew(path: Path, text: str) -> bool:
+    """Writes a file that only its owner can read; False if it is there already."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        print(f"{path} is there already; it stays as it is")
-        return 0
+        return False
     except OSError as error:
         raise EnforcerError(f"{path} cannot be written: {error.strerror}") from None
     with open(handle, "w", encoding="utf-8") as file:
-        file.write(json.dumps(values, indent=2) + "\n")
-    print(f"{path} is written, with a fresh key; only you can read it")
-    return 0
+        file.write(text)
+    return True
 
 
 def _on_server(command: Callable[[Console, argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
@@ -265,10 +284,12 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "check-config": check_config,
     "genkey": genkey,
     "init": init,
-    "sessions": _on_server(console.sessions),
-    "log": _on_server(console.audit),
-    "end": _on_server(console.end),
-    "explain": _on_server(console.explain),
+    "help": lambda arguments: manual.explain_name(arguments, parsers()),
+    "settings": lambda arguments: manual.settings(load(_config_path(arguments)), arguments),
+    "sessions": _on_server(history.sessions),
+    "log": _on_server(history.audit),
+    "end": _on_server(ending.end),
+    "explain": _on_server(ending.explain),
     "doctor": lambda arguments: doctor.diagnose(load(_config_path(arguments)), arguments),
     "webhooks": _on_server(hooks.webhooks),
 }

@@ -25,6 +25,7 @@ from enforcer.command.diagnosis import (
     of_outside,
     of_server,
 )
+from enforcer.command.printing import print_json
 from enforcer.configuration.settings import Settings
 from enforcer.domain.errors import EnforcerError, KeysUnavailable
 from enforcer.process.listening import local_url
@@ -47,9 +48,7 @@ def diagnose(settings: Settings, arguments: argparse.Namespace) -> int:
     """Looks at everything that was named, and prints what was found; the exit status."""
     findings = list(_findings(settings, arguments))
     if arguments.json:
-        print(
-            json.dumps([{k: getattr(f, k) for k in ("level", "about", "text", "remedy")} for f in findings], indent=2)
-        )
+        print_json([{k: getattr(f, k) for k in ("level", "about", "text", "remedy")} for f in findings])
     else:
         for f in findings:
             print(f"{SIGNS[f.level]}  {f.about}: {plain(f.text)}")

@@ -1,15 +1,13 @@
 """`enforcer webhooks`: how the webhooks of a running server stand, their dead letters, trying again, a test."""
 
 import argparse
-import json
-import sys
 import urllib.parse
 from collections.abc import Sequence
-from typing import Any
 
-from enforcer.command.console import Console, Row, table
+from enforcer.command.console import Console, Row
+from enforcer.command.printing import print_json, table
 from enforcer.domain.errors import EnforcerError
-from enforcer.process.terminal import plain, plain_json
+from enforcer.process.terminal import plain
 
 PAGE = 1000
 TEST_WITHIN = 30.0
@@ -26,7 +24,7 @@ def webhooks(console: Console, arguments: argparse.Namespace) -> int:
             raise EnforcerError("list takes no NAME")
         rows = console.call("GET", "/v1/webhooks", {})
         if arguments.json:
-            _print_json(rows)
+            print_json(rows)
         else:
             table(_STANDING, map(_standing_cells, rows))
         return 0
@@ -46,7 +44,7 @@ def _dead(console: Console, path: str, arguments: argparse.Namespace) -> int:
         rows += page
         more = len(page) == PAGE
     if arguments.json:
-        _print_json(rows)
+        print_json(rows)
     else:
         table(_DEAD, map(_dead_cells, rows))
     return 0
@@ -55,7 +53,7 @@ def _dead(console: Console, path: str, arguments: argparse.Namespace) -> int:
 def _retry(console: Console, path: str, arguments: argparse.Namespace) -> int:
     told = console.call("POST", path, {}, {"ids": arguments.ids} if arguments.ids else {})
     if arguments.json:
-        _print_json(told)
+        print_json(told)
     else:
         print(f"{told['retried']} event(s) are tried again now")
     return 0
@@ -64,16 +62,12 @@ def _retry(console: Console, path: str, arguments: argparse.Namespace) -> int:
 def _test(console: Console, path: str, arguments: argparse.Namespace) -> int:
     told = console.call("POST", path, {}, {}, TEST_WITHIN)
     if arguments.json:
-        _print_json(told)
+        print_json(told)
     elif told["delivered"]:
         print(f"the receiver has taken it (status {told['status']})")
     else:
         print(plain(f"the receiver has not taken it: {told['error']}"))
     return 0 if told["delivered"] else 1
-
-
-def _print_json(document: Any) -> None:
-    print(plain_json(json.dumps(document, ensure_ascii=False), sys.stdout.isatty()))
 
 
 def _standing_cells(row: Row) -> Sequence[str]:

@@ -25,7 +25,9 @@ from enforcer.api import (
     stream,
     webhooks,
 )
-from enforcer.configuration.settings import SAMPLE_AUTHKEY, Settings
+from enforcer.command.arguments import STATUSES, parsers
+from enforcer.configuration.describing import NEED_RESTART, description
+from enforcer.configuration.settings import SAMPLE_AUTHKEY, Settings, duration
 from enforcer.domain.model import AuditEvent, EndReason
 from enforcer.process.metrics import Metrics
 from tests.running import ROOT
@@ -59,6 +61,44 @@ def test_the_example_and_the_documentation_have_no_other_settings() -> None:
     assert example["authkey"] == SAMPLE_AUTHKEY, "a server refuses to start with the example's key"
 
 
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_each_default_is_the_settings_own(name: str) -> None:
+    """What docs/configuration.md says, `enforcer help` says, and holds."""
+    row = re.search(rf"^\| `{name}` \| (.*?) \|", CONFIGURATION, re.MULTILINE)
+    assert row is not None
+    told = description(name)
+    if told["default"] is None:
+        assert re.fullmatch("none(, needed)?|as `ipaddr`", row[1])
+        return
+    alike = duration if told["takes"] == "DURATION" else lambda value: value
+    assert alike(json.loads(row[1].strip("`"))) == alike(told["default"])
+
+
+def test_the_settings_that_need_a_restart_are_named() -> None:
+    """Those, and no others."""
+    manual = (ROOT / "docs/operations.md").read_text()
+    listed = re.search(r"These settings\s+need a restart.*?:(.*?)\.\n", manual, re.DOTALL)
+    assert listed is not None
+    assert set(re.findall(r"`(\w+)`", listed[1])) == set(NEED_RESTART)
+
+
+def test_each_command_has_an_entry() -> None:
+    """In docs/operations.md; and each but the server prints JSON if it is asked to."""
+    manual = (ROOT / "docs/operations.md").read_text()
+    for name, parser in parsers().items():
+        if name not in ("", "serve"):
+            assert re.search(rf"`enforcer {name}\b", manual), name
+            assert "--json" in parser.format_help(), name
+
+
+def test_each_exit_status_has_an_entry() -> None:
+    """Those that `enforcer --help` names."""
+    manual = (ROOT / "docs/operations.md").read_text()
+    named = set(re.findall(r"\b(\d+),", STATUSES))
+    assert named == {"0", "1", "2", "130", "141"}
+    assert set(re.findall(r"^\| (\d+) \|", manual, re.MULTILINE)) == named
+
+
 async def test_each_metric_has_an_entry() -> None:
     """A row in the table of metrics, with its labels; and what is described exists."""
     manual = (ROOT / "docs/operations.md").read_text()
@@ -69,6 +109,23 @@ async def test_each_metric_has_an_entry() -> None:
         for name in re.findall(r"`(\w+)`", names)
     }
     assert described == await _metrics()
+
+
+async def test_incidents_name_what_there_is() -> None:
+    """Metrics, lines of the log, words of the doctor, alerts and commands."""
+    manual = (ROOT / "docs/incidents.md").read_text()
+    assert len(re.findall(r"^## \d+\. ", manual, re.MULTILINE)) == 10
+    named = set(re.findall(r"`(enforcer_\w+)`", manual))
+    assert named
+    assert named <= set(await _metrics())
+    source = "".join(path.read_text() for path in (ROOT / "enforcer").rglob("*.py"))
+    source = re.sub(r'"\s*\n\s*f?"', "", source)
+    quoted = re.findall(r'`"([^`]+)"`', manual)
+    assert len(quoted) > 15
+    assert [words for words in quoted if words not in source] == []
+    alerts = (ROOT / "deploy/prometheus/alerts.yaml").read_text()
+    assert set(re.findall(r"`(Enforcer\w+)`", manual)) == set(re.findall(r"alert: (\w+)", alerts))
+    assert set(re.findall(r"`enforcer ([a-z-]+)", manual)) <= set(parsers())
 
 
 async def _metrics() -> dict[str, set[str]]:
@@ -179,6 +236,13 @@ def test_each_event_and_method_of_the_client_has_an_entry() -> None:
     assert guard is not None
     for method in re.findall(r"readonly (\w+): \(", guard.group(1)):
         assert f"`{method}(" in manual
+
+
+def test_the_site_has_every_page() -> None:
+    """Each page of docs/ is where a reader of the site finds it."""
+    site = (ROOT / "docs_site/mkdocs.yml").read_text()
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert set(re.findall(r"[\w/-]+\.md", site)) == pages | {"index.md"}
 
 
 def test_links_between_the_documents_lead_somewhere() -> None:

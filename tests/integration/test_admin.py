@@ -1,6 +1,7 @@
 """The console at `/admin`: logging in, the cookie, what keeps others out, and what is done there."""
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -327,6 +328,10 @@ def test_webhooks_are_looked_after(server: EnforcerProcess, console: Console) ->
     assert console.change("api/webhooks/own/retry").json() == {"retried": 0}
     assert console.get("api/webhooks/own/dead").json() == []
     assert console.change("api/webhooks/own/test", None, **{"X-CSRF-Token": "x"}).status_code == 403
+    log = server.read_log()
+    for line in ("webhook tested", "webhook tried again"):
+        (told,) = [text for text in log.splitlines() if line in text]
+        assert re.search(r"\bhook=.?own\b.*\bkey=.?ops\b", told), told
 
 
 def test_the_stream_has_rows_and_figures(server: EnforcerProcess, console: Console) -> None:

@@ -18,7 +18,9 @@ import httpx
 import pytest
 
 from enforcer import __version__
-from enforcer.command.arguments import SECRET
+from enforcer.command.arguments import parsers
+from enforcer.command.cli import main
+from enforcer.configuration.describing import SECRET
 from enforcer.configuration.settings import SAMPLE_AUTHKEY, Settings
 from tests.running import ROOT, EnforcerProcess, free_port
 
@@ -143,6 +145,45 @@ def test_the_version(tmp_path: Path) -> None:
 def test_an_unknown_command_is_an_error(tmp_path: Path) -> None:
     """Exit 2, as for all that the caller must mend."""
     assert run("dance", cwd=tmp_path).returncode == 2
+
+
+def in_process(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """The exit status of a command that needs no process of its own, and what it prints."""
+    status = main(arguments)
+    return status, "".join(capfd.readouterr())
+
+
+def test_help_of_a_setting(capfd: pytest.CaptureFixture[str]) -> None:
+    """By any of its names, from its own description; and of a command. Nothing needs a configuration."""
+    for name in ("warn_before", "warn-before", "ENFORCER_WARN_BEFORE"):
+        status, shown = in_process(capfd, "help", name)
+        assert status == 0
+        for part in (Settings.model_fields["warn_before"].description, '"2m"', "ENFORCER_WARN_BEFORE", "--warn-before"):
+            assert str(part) in shown
+    assert json.loads(in_process(capfd, "help", "authkey", "--json")[1])["flag"] is None
+    assert in_process(capfd, "help", "log") == (0, parsers()["log"].format_help())
+    assert in_process(capfd, "help") == (0, parsers()[""].format_help())
+    sentence = "enforcer: 'drain_widow' is neither a setting nor a command; did you mean 'drain_window'?\n"
+    assert in_process(capfd, "help", "drain_widow") == (2, sentence)
+    status, shown = in_process(capfd, "help", KEY)
+    assert status == 2
+    assert KEY[:12] not in shown
+
+
+def test_what_needs_no_server_prints_json(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """`init`, `genkey` and `check-config`."""
+
+    def told(*arguments: str) -> Any:
+        return json.loads(in_process(capfd, *arguments, "--json")[1])
+
+    path = str(tmp_path / "config.json")
+    assert told("init", "--config", path) == {"configuration": path, "written": True}
+    assert told("init", "--config", path)["written"] is False
+    assert len(told("genkey")["key"]) >= 32
+    assert told("settings", "--config", path)[0]["source"] == "file"
+    config = configured(tmp_path, max_sessions=0, port="eighty")
+    status, shown = in_process(capfd, "check-config", str(config), "--json")
+    assert (status, len(json.loads(shown)["errors"])) == (2, 2)
 
 
 # ---- starts that are refused ------------------------------------------------------------------------

@@ -12,13 +12,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import pytest
 
+from enforcer.command.cli import main
 from tests.integration.pages import Opener
 from tests.running import ROOT, EnforcerProcess, until
+
+MEDIA_TYPES = {"csv": "text/csv", "jsonl": "application/jsonl"}
 
 
 @pytest.fixture
@@ -43,6 +46,7 @@ def console(server: EnforcerProcess, *arguments: str, status: int = 0) -> str:
     )
     assert ran.returncode == status, ran.stderr
     assert server.authkey not in ran.stdout + ran.stderr
+    assert not (status == 0 and ran.stderr), "there is no bar without a terminal"
     return ran.stdout if status == 0 else ran.stderr
 
 
@@ -157,9 +161,43 @@ def test_end_everybody(server: EnforcerProcess) -> None:
     assert "End 2 session(s) of 2 user(s)? [y/N]" in on_a_terminal(server, "end", "--all", typed="no\n", status=1)
     assert server.record("a-2")["active"]
     shown = on_a_terminal(server, "end", "--all", "--reason", "security", typed="y\n")
-    assert f"[{'#' * 40}] 100% 2" in shown
+    assert f"[{'#' * 40}] 100% 2 sessions ended" in shown
     assert "2 session(s) have ended" in shown
     assert server.record("b-1")["end_reason"] == "security"
+
+
+def test_what_is_printed_is_json_if_wanted(server: EnforcerProcess, capfd: pytest.CaptureFixture[str]) -> None:
+    """Of every command that speaks to the server, with the names of the API."""
+
+    def told(*arguments: str) -> Any:
+        main([*arguments, "--json", "--config", str(server.config)])
+        documents = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+        return documents if arguments[0] in ("sessions", "log") else documents[0]
+
+    assert [row["session"] for row in told("sessions")] == ["a-1", "a-2", "b-1"]
+    assert [row["event"] for row in told("log")] == ["started", "started", "ended", "started"]
+    assert [row["session"] for row in told("explain", "alice")["would_end"]] == ["a-2"]
+    assert told("webhooks") == []
+    assert {row["about"] for row in told("doctor")} >= {"server", "proxy"}
+    assert told("end", "b-1") == {"ended": ["b-1"]}
+    assert told("end", "--room", "bob") == {"ended": []}
+    assert told("end", "--all", "--yes") == {"ended": 1}
+    ours = {row["name"]: (row["value"], row["source"]) for row in told("settings")}
+    assert ours["port"] == (server.port, "file")
+    assert ours["authkey"][0] == ["**********"]
+
+
+def test_an_export_shows_how_far_it_is(server: EnforcerProcess, tmp_path: Path) -> None:
+    """On a terminal, beside the rows in a file, which are to the byte what they are without one."""
+    server.login("carol", session="c-1")
+    file = tmp_path / "rows"
+    for form, rows in (("csv", 5), ("jsonl", 4)):
+        with file.open("wb") as out:
+            shown = on_a_terminal(server, "sessions", "--format", form, stdout=out, status=0)
+        assert shown.endswith(f"[{'#' * 40}] 100% {rows} rows\r\n")
+        with file.open(newline="") as written:
+            assert written.read() == server.call("GET", "/v1/sessions", headers={"Accept": MEDIA_TYPES[form]}).text
+    assert " rows" not in on_a_terminal(server, "sessions", "--format", "csv", status=0)
 
 
 def test_explain_says_what_would_happen(server: EnforcerProcess) -> None:
@@ -184,10 +222,10 @@ def test_a_reader_that_has_seen_enough(server: EnforcerProcess) -> None:
     """`| head -1` is no error that anybody reads about."""
     for n in range(300):
         server.login("many", session=f"m-{n}", device={"label": "x" * 100})
-    command = f"{sys.executable} -m enforcer log --format csv --config {server.config} | head -1"
-    ran = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
+    command = f"{sys.executable} -m enforcer log --format csv --config {server.config} | head -1; exit $PIPESTATUS"
+    ran = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert ran.stdout.startswith("seq,at,event")
-    assert ran.stderr == ""
+    assert (ran.stderr, ran.returncode) == ("", 141)
 
 
 # ---- SIGHUP -----------------------------------------------------------------------------------------
@@ -301,6 +339,7 @@ def test_the_log_is_followed(server: EnforcerProcess, form: str) -> None:
         if form == "table":
             assert following.stdout.readline().split() == ["AT", "EVENT", "ROOM", "SESSION", "REASON", "BY", "DEVICE"]
         assert told(4) == ["a-1", "a-2", "a-1", "b-1"]
+        assert "\nenforcer_streams 1.0\n" in server.call("GET", "/metrics").text
         server.login("carol", session="c-1")
         assert told(1) == ["c-1"]
         server.stop()
@@ -318,13 +357,18 @@ def test_the_log_is_followed(server: EnforcerProcess, form: str) -> None:
 
 
 def on_a_terminal(
-    server: EnforcerProcess, *arguments: str, typed: str = "", columns: int = 400, status: int | None = None
+    server: EnforcerProcess,
+    *arguments: str,
+    typed: str = "",
+    columns: int = 400,
+    status: int | None = None,
+    stdout: IO[bytes] | None = None,
 ) -> str:
-    """What the command writes to a terminal, at which somebody has typed this."""
+    """What the command writes to a terminal, at which somebody has typed this; `stdout` may be a file instead."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "enforcer", *arguments, "--config", str(server.config)],
-        cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "COLUMNS": str(columns)},
+        cwd=ROOT, stdin=theirs, stdout=stdout or theirs, stderr=theirs, env={**os.environ, "COLUMNS": str(columns)},
     ) as process:  # fmt: skip
         os.close(theirs)
         os.write(ours, typed.encode())
