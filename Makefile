@@ -62,17 +62,17 @@ examples/express/node_modules/.stamp: examples/express/package-lock.json server-
 	@touch $@
 
 # The examples with a front of their own take the browser client as it is published, and are built once.
-client-js/dist/.stamp: client-js/node_modules/.stamp $(shell find client-js/src client-js/scripts -type f)
+client-js/node_modules/.dist.stamp: client-js/node_modules/.stamp $(shell find client-js/src client-js/scripts -type f)
 	cd client-js && npm run --silent build
 	@touch $@
 
-examples/fastapi-react/node_modules/.stamp: examples/fastapi-react/package-lock.json $(wildcard examples/fastapi-react/web/*.jsx) client-js/dist/.stamp
+examples/fastapi-react/node_modules/.stamp: examples/fastapi-react/package-lock.json $(wildcard examples/fastapi-react/web/*.jsx) client-js/node_modules/.dist.stamp
 	cd examples/fastapi-react && $(NPM_CI) && npm run --silent build
 	@touch $@
 
 NEXTJS := $(addprefix examples/nextjs/,package-lock.json next.config.js $(addprefix app/,*.jsx */*) lib/*)
 
-examples/nextjs/node_modules/.stamp: $(wildcard $(NEXTJS) server-js/src/*) client-js/dist/.stamp
+examples/nextjs/node_modules/.stamp: $(wildcard $(NEXTJS) server-js/src/*) client-js/node_modules/.dist.stamp
 	cd examples/nextjs && $(NPM_CI) && NEXT_TELEMETRY_DISABLED=1 npm run --silent build
 	@touch $@
 
