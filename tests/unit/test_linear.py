@@ -130,6 +130,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
     "enforcer.configuration.settings:_DURATION": ("{1}", "{1}.{1}", "{1s}x", "{1.1}", "{1s1m}.x"),
     "enforcer.configuration.text:_TOKEN": ('"{a}', '"{\\\\}', '"{\\\\"}x', "{:"),
     "enforcer.configuration.text:_WORD": ("{a}1",),
+    "enforcer.command.history:_TIME": ("2026-11-21T{1}", "{2026-11-21T}", "{2}"),
     "enforcer.command.moments:_AGO": ("{1h}", "{1}", "{1.1h}x", "{1h}  ago"),
     "enforcer.command.moments:_UNIX": ("@{1}", "1.{1}"),
     "enforcer.store.redis.address:_HOST": ("[{:}", "{a.}!", "{a}:{1}", "[{a}]:{1}x"),
@@ -196,6 +197,7 @@ def test_every_pattern_is_known_here() -> None:
         "configuration.webhooks",
         "configuration.reading",
         "command.arguments",
+        "command.manual",
         "command.moments",
     }
     ours |= {"store.redis.address", "store.sqlite.statements"}
