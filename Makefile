@@ -8,7 +8,7 @@ NODE_MODULES := $(addsuffix /node_modules/.stamp,client-js server-js examples/ex
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check client docs soak bench bench-full lock tools clean
+.PHONY: help run install test check client docs pictures soak bench bench-full lock tools clean
 
 help:
 	@echo 'make run      start the server with a demo page; writes config.json if there is none'
@@ -17,6 +17,7 @@ help:
 	@echo 'make install  make .venv with the project in it'
 	@echo 'make client   build the browser client into enforcer/static/'
 	@echo 'make docs     build the site of docs/ into build/site; nothing in it is loaded from elsewhere'
+	@echo 'make pictures take those of the console and the demo anew, from the real thing'
 	@echo 'make soak     the tests that take long'
 	@echo 'make bench    the comparison with other servers, small; make bench-full: as in docs/benchmarks.md'
 	@echo 'make lock     pin the newest versions that pyproject.toml allows'
@@ -121,6 +122,9 @@ docs: build/venv/.stamp $(VENV)/run.stamp
 	$(BIN)/python -c 'import json; from enforcer.api import openapi; print(json.dumps(openapi.document()))' > build/openapi.json
 	NO_MKDOCS_2_WARNING=1 build/venv/bin/mkdocs build --quiet --clean -f docs_site/mkdocs.yml
 	@echo 'build/site/index.html'
+
+pictures: tools $(VENV)/test.stamp
+	$(BIN)/python -m docs_site.pictures
 
 build/venv/.stamp: docs_site/requirements.lock
 	$(PYTHON) -m venv build/venv

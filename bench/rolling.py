@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 NGINX = "daemon off; pid {d}/pid; error_log {d}/error.log; worker_rlimit_nofile 65536; worker_processes 1; user root;"
 EVENTS = "events {{ worker_connections 40000; }} http {{ {temp} {conf} }}"
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+LOST = ("logins failed for good", "kicks lost", "pages not back", "pages ended by mistake")
+"""Figures that must be 0."""
 QUIET = 10.0
 """Seconds of load before, between and after the restarts."""
 BACK_WITHIN = 60.0
@@ -90,7 +92,7 @@ def nginx(directory: Path, ports: list[int]) -> Iterator[str]:
         server.kill()
 
 
-async def roll(arguments: argparse.Namespace) -> None:
+async def roll(arguments: argparse.Namespace) -> Load:
     """Two nodes, one after the other."""
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rolling-", dir=RESULTS)))
@@ -115,16 +117,15 @@ async def roll(arguments: argparse.Namespace) -> None:
                     load.note("exit")
                     await asyncio.sleep(QUIET)
                 await load.settled(BACK_WITHIN)
-            told = load.figures()
-            print(json.dumps(told, indent=2))
             if arguments.charts is not None:
                 arguments.charts.mkdir(parents=True, exist_ok=True)
                 title = f"Pages that come back in each second, of {arguments.sockets:,} on two nodes"
                 marks = [(at, name) for at, name in load.notes]
                 (arguments.charts / "rolling-restart.svg").write_text(columns(title, load.returns_by_second(), marks))
+        return load
 
 
-async def again(arguments: argparse.Namespace) -> None:
+async def again(arguments: argparse.Namespace) -> Load:
     """One process on SQLite, started again as soon as it has ended."""
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rolling-", dir=RESULTS)))
@@ -147,11 +148,11 @@ async def again(arguments: argparse.Namespace) -> None:
                 await load.settled(BACK_WITHIN)
                 await asyncio.sleep(QUIET)
                 await load.settled(BACK_WITHIN)
-            print(json.dumps(load.figures(), indent=2))
+        return load
 
 
 def main() -> None:
-    """Runs it; the figures are printed as JSON."""
+    """Runs it; the figures are printed as JSON. The exit status is 1 if a login, a kick or a page was lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sockets", type=int, default=5000)
     parser.add_argument("--logins", type=float, default=200.0, help="a second")
@@ -163,7 +164,9 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     on_core(LOADER_CORE)()
     random.seed(1)
-    asyncio.run(again(arguments) if arguments.sqlite else roll(arguments))
+    told = asyncio.run(again(arguments) if arguments.sqlite else roll(arguments)).figures()
+    print(json.dumps(told, indent=2))
+    sys.exit(any(told[name] for name in LOST))
 
 
 if __name__ == "__main__":

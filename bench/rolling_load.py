@@ -239,6 +239,7 @@ class Load:
             "kicks lost": len(lost),
             "learnt": dict(Counter(p.over for p in self._ended)),
             "pages not back": sum(not p.joined for p in self._pages.values()),
+            "pages ended by mistake": self._count["pages ended by mistake"],
             "pages that came back": len(self._returns),
             "seconds away": _spread(self._away),
             "seconds of a login": _spread(self._took),

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.running import ROOT, require_command
 
 USERS = 400
@@ -59,3 +61,15 @@ def test_the_redis_store_is_measured() -> None:
     lines = [line.split() for line in printed.splitlines()]
     commands = {line[0]: line[1] for line in lines[-3:]}
     assert commands["0"] == commands["2"] == commands["8"], printed
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("one_process", [False, True], ids=["two nodes", "sqlite"])
+def test_a_restart_under_load_loses_nothing(one_process: bool) -> None:
+    """No login for good, no kick, no page; everybody is back."""
+    for command in ("nginx", "redis-server"):
+        require_command(command)
+    small = ("--sockets", "200", "--logins", "20", "--delay", "1", "--window", "3")
+    told = json.loads(run("bench.rolling", *small, *(["--sqlite"] if one_process else [])))
+    assert told["logins"] > 300
+    assert told["pages that came back"] > 50
