@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -331,6 +332,8 @@ def test_the_log_is_followed(server: EnforcerProcess, form: str) -> None:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:
         assert following.stdout is not None
         assert following.stderr is not None
+        giving_up = threading.Timer(60, following.kill)  # a row that does not come is waited for without an end
+        giving_up.start()
 
         def told(rows: int) -> list[str]:
             lines = [following.stdout.readline() for _ in range(rows)]  # type: ignore[union-attr]
@@ -349,6 +352,7 @@ def test_the_log_is_followed(server: EnforcerProcess, form: str) -> None:
         assert told(2) == ["c-2", "c-1"]
         following.send_signal(signal.SIGINT)
         assert following.wait(10) == 130
+        giving_up.cancel()
         assert following.stdout.read() == ""
         assert following.stderr.read() == ""
 
