@@ -70,14 +70,26 @@ async def validations(store: Store, seconds: float) -> float:
 
 
 def fill(path: Path, rows: int, now: float) -> None:
-    """Puts open sessions into a fresh database; the idle deadlines come one after the other, `DUE` in each second."""
+    """Puts open sessions into a fresh database. They began one after the other, `DUE` in each second, and that is how
+    their idle deadlines come."""
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA synchronous = OFF")
         database.executemany(
             "INSERT INTO sessions (id, room, claimed, epoch, started_at, last_seen_at, last_active_at, seen_until, "
             "idle_at, absolute_at, lost_at) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                (f"s{n}", f"r{n}", n, now, now, now, now + 60, now + 900 + n / DUE, now + 1e6, now + 1e7)
+                (
+                    f"s{n}",
+                    f"r{n}",
+                    n,
+                    now + n / DUE - rows / DUE,
+                    now,
+                    now,
+                    now + 60,
+                    now + 900 + n / DUE,
+                    now + 1e6,
+                    now + 1e7,
+                )
                 for n in range(rows)
             ),
         )
@@ -140,7 +152,7 @@ async def among(path: Path, rows: int, seconds: float) -> tuple[float, float, fl
     picked = random.Random(1).sample(range(rows), min(rows, 5_000))
     reads = await each(len(picked), lambda n: registry.look(f"s{picked[n]}"))
     lists = await each(len(picked), lambda n: registry.list_room(f"r{picked[n]}"))
-    pages = await each(200, lambda n: registry.sessions(SessionQuery(after=(now, f"s{picked[n]}"), limit=100)))
+    pages = await each(200, lambda n: registry.sessions(SessionQuery(since=now + (picked[n] - rows) / DUE, limit=100)))
     await store.close()
     return alone, many, reads, lists, pages
 
