@@ -77,6 +77,13 @@ examples/nextjs/node_modules/.stamp: $(wildcard $(NEXTJS) server-js/src/*) clien
 	cd examples/nextjs && $(NPM_CI) && NEXT_TELEMETRY_DISABLED=1 npm run --silent build
 	@touch $@
 
+# Maven's cache is filled here, so that the tests run without a network. One test runs, for Maven to fetch what runs tests.
+JAVA := server-java/pom.xml $(shell find server-java/src -type f)
+
+server-java/target/.stamp: $(JAVA)
+	@command -v mvn >/dev/null || { echo 'Maven is not installed: the tests of server-java will be skipped' >&2; exit 0; }; \
+	set -x; mvn -q -B -f server-java/pom.xml test -Dtest=FollowingTest && touch $@
+
 tools:
 	@sh tests/install-tools.sh
 
@@ -85,7 +92,7 @@ $(VENV)/promtool.stamp: tests/get-promtool.sh | $(VENV)/bin/python
 	@touch $@
 
 test: tools $(VENV)/test.stamp $(VENV)/promtool.stamp
-	$(MAKE) $(NODE_MODULES)
+	$(MAKE) $(NODE_MODULES) server-java/target/.stamp
 	cd client-js && npm test
 	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
@@ -138,5 +145,5 @@ lock: $(VENV)/bin/python
 	echo mkdocs-material | $(BIN)/uv pip compile -q --upgrade - --universal --no-header --python-version 3.11 -o docs_site/requirements.lock
 
 clean:
-	rm -rf $(VENV) build $(dir $(NODE_MODULES)) client-js/dist server-js/types examples/*/web/main.js examples/nextjs/.next test-artefacts
+	rm -rf $(VENV) build $(dir $(NODE_MODULES)) client-js/dist server-js/types server-java/target examples/*/web/main.js examples/nextjs/.next test-artefacts
 	find . -name __pycache__ -prune -exec rm -rf {} +

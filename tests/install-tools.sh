@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need besides Python packages: Node.js with npm, Chromium, Firefox, Redis, nginx, Caddy,
-# HAProxy, PHP, systemd and a C compiler.
+# HAProxy, PHP, Java with Maven, systemd and a C compiler.
 # As root on Debian it does so by itself; elsewhere it says what is missing and goes on: those tests are skipped on a
 # laptop and fail in CI.
 set -eu
@@ -17,6 +17,8 @@ command -v systemd-analyze >/dev/null 2>&1 || packages="$packages systemd"
 command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || packages="$packages nginx-light"
 command -v caddy >/dev/null 2>&1 || packages="$packages caddy"
 php -m 2>/dev/null | grep -q curl || packages="$packages php-cli php-curl"
+command -v javac >/dev/null 2>&1 || packages="$packages default-jdk-headless"
+command -v mvn >/dev/null 2>&1 || packages="$packages maven"
 command -v haproxy >/dev/null 2>&1 || [ -x /usr/sbin/haproxy ] || packages="$packages haproxy"
 
 [ -n "$packages" ] || exit 0

@@ -1,0 +1,105 @@
+package io.sessionenforcer;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+
+/** What the events of the stream mean to a cache: one reader over all its connections. Pure. Not safe for threads. */
+final class Following {
+
+    static final String PATH = "/v1/stream?events=session.started,session.claimed,session.ended";
+
+    private static final int CURSOR_REFUSED = 422;
+    /** Milliseconds before the stream is opened again, doubled each time. */
+    private static final long FIRST_WAIT = 100;
+    private static final long LONGEST_WAIT = 5_000;
+
+    private final SessionCache cache;
+    private ServerSentEvents parser = new ServerSentEvents();
+    private boolean openedBefore;
+    private boolean resumes;
+    private String lastId;
+    private long wait = FIRST_WAIT;
+
+    Following(SessionCache cache) {
+        this.cache = cache;
+    }
+
+    /** The stream is about to be opened: behind this id, or, for null, from now. */
+    String opening() {
+        parser = new ServerSentEvents();
+        resumes = lastId != null;
+        return lastId;
+    }
+
+    /** It was not opened. A cursor that is not taken is dropped, and with it what was missed. */
+    void refused(int status) {
+        if (status == CURSOR_REFUSED) {
+            lastId = null;
+        }
+    }
+
+    /** It is closed; the milliseconds until it is opened again, before they are spread by chance. */
+    long cut() {
+        cache.cut();
+        long now = wait;
+        wait = Math.min(LONGEST_WAIT, 2 * wait);
+        return now;
+    }
+
+    /** Bytes of the stream; the ends that they are the first to tell of. */
+    List<Ended> take(ByteBuffer part, long now) throws IOException {
+        List<Ended> ends = new ArrayList<>();
+        for (ServerSentEvents.Event event : parser.feed(part)) {
+            if (!event.data().isEmpty()) {
+                understand(event.name(), parsed(event.data()), now, ends);
+            }
+            lastId = event.id() == null ? lastId : event.id();
+        }
+        return ends;
+    }
+
+    private void understand(String name, JsonNode data, long now, List<Ended> ends) {
+        switch (name) {
+            case "ready" -> ready(data.path("cursor").asText(), now);
+            case "reset" -> cache.reset(now);
+            case "unavailable" -> cache.cut();
+            case "session.ended" -> {
+                Ended end = new Ended(text(data, "session"), text(data, "room"), text(data, "reason"), text(data, "at"));
+                if (cache.ended(end.session(), millis(end.at()), now)) {
+                    ends.add(end);
+                }
+            }
+            case "session.started", "session.claimed" -> cache.began(text(data, "session"), millis(text(data, "at")), now);
+            default -> { } // what later versions may say
+        }
+    }
+
+    private void ready(String cursor, long now) {
+        wait = FIRST_WAIT;
+        if (!resumes) {
+            if (openedBefore) {
+                cache.reset(now); // what was meanwhile is not known
+            }
+            lastId = cursor;
+        }
+        openedBefore = true;
+        cache.opened(now, resumes);
+    }
+
+    private static JsonNode parsed(String data) throws JsonProcessingException {
+        return Transport.JSON.readTree(data);
+    }
+
+    private static String text(JsonNode row, String member) {
+        return row.path(member).asText();
+    }
+
+    private static long millis(String at) {
+        return Instant.parse(at).toEpochMilli();
+    }
+}

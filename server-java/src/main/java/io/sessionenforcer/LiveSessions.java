@@ -1,0 +1,211 @@
+package io.sessionenforcer;
+
+import java.io.IOException;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.Flow;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * "Is this session live?" from memory, no older than the push. Safe for threads; one daemon thread follows the stream.
+ *
+ * <p>What is not known is asked once and kept. While the stream is cut, or silent for longer than {@code maxStaleness},
+ * Enforcer is asked. An end is refused from the moment in which it comes.
+ */
+public final class LiveSessions implements AutoCloseable {
+
+    /** How long an end may go unnoticed while the stream is silent, unless given. */
+    public static final Duration MAX_STALENESS = Duration.ofSeconds(5);
+    /** Sessions that are remembered, unless given. */
+    public static final int SIZE = 100_000;
+
+    private static final Logger log = LoggerFactory.getLogger(LiveSessions.class);
+    /** A stream in which nothing is heard for so long is given up: there is a comment every fifteen seconds. */
+    private static final Duration HEARD_WITHIN = Duration.ofSeconds(40);
+
+    private final Enforcer enforcer;
+    private final Object lock = new Object();
+    private final SessionCache cache; // guarded by lock, as following and flights
+    private final Following following;
+    private final Map<String, CompletableFuture<Optional<String>>> flights = new HashMap<>();
+    private final List<Consumer<Ended>> listeners = new CopyOnWriteArrayList<>();
+    private final Thread thread;
+    private volatile boolean closed;
+
+    /** @param enforcer with a key that may {@code validate} and {@code stream} */
+    public LiveSessions(Enforcer enforcer, Duration maxStaleness, int size) {
+        this.enforcer = enforcer;
+        this.cache = new SessionCache(size, maxStaleness.toMillis());
+        this.following = new Following(cache);
+        this.thread = new Thread(this::follow, "enforcer-stream");
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    public LiveSessions(Enforcer enforcer) {
+        this(enforcer, MAX_STALENESS, SIZE);
+    }
+
+    /**
+     * Whether the session is live and this room's. From memory where it is known, else Enforcer is asked, once.
+     *
+     * @throws Unavailable when nobody can say
+     */
+    public boolean isLive(String session, String room) {
+        CompletableFuture<Optional<String>> flight;
+        boolean mine;
+        synchronized (lock) {
+            SessionCache.Answer known = cache.known(session, room, now());
+            if (known != SessionCache.Answer.ASK) {
+                return known == SessionCache.Answer.LIVE;
+            }
+            flight = flights.get(session);
+            mine = flight == null;
+            if (mine) {
+                flight = new CompletableFuture<>();
+                flights.put(session, flight);
+                cache.asks(session);
+            }
+        }
+        if (mine) {
+            ask(session, flight);
+        }
+        try {
+            return flight.join().filter(room::equals).isPresent();
+        } catch (CompletionException error) {
+            throw error.getCause() instanceof EnforcerException ours ? ours : error;
+        }
+    }
+
+    /** Whether the stream is open. */
+    public boolean isFollowing() {
+        synchronized (lock) {
+            return cache.isOpen();
+        }
+    }
+
+    /** Is told of each end, once, on the thread that follows the stream: close the sockets and streams of that session. */
+    public void onEnd(Consumer<Ended> listener) {
+        listeners.add(listener);
+    }
+
+    /** Ends the thread. */
+    @Override
+    public void close() {
+        closed = true;
+        thread.interrupt();
+    }
+
+    /** Whoever asks meanwhile waits for the same answer. What the stream says meanwhile is newer than it. */
+    private void ask(String session, CompletableFuture<Optional<String>> flight) {
+        long askedAt = now();
+        try {
+            SessionRecord found = enforcer.validate(session).orElse(null);
+            Optional<String> room;
+            synchronized (lock) {
+                room = answered(session, found, askedAt);
+                flights.remove(session);
+            }
+            flight.complete(room);
+        } catch (RuntimeException | Error error) { // whoever waits must be told, whatever it is
+            synchronized (lock) {
+                cache.answeredNothing(session);
+                flights.remove(session);
+            }
+            flight.completeExceptionally(error);
+        }
+    }
+
+    private Optional<String> answered(String session, SessionRecord found, long askedAt) {
+        if (found == null) {
+            cache.answeredNothing(session);
+        } else if (!found.active()) {
+            cache.answeredEnded(session);
+        } else if (cache.answeredLive(session, found.room(), askedAt)) {
+            return Optional.of(found.room());
+        }
+        return Optional.empty();
+    }
+
+    private void follow() {
+        boolean warned = false;
+        while (!closed) {
+            try {
+                read();
+            } catch (InterruptedException error) {
+                return;
+            } catch (IOException | RuntimeException error) {
+                if (!warned && !closed) {
+                    log.warn("The stream of Enforcer is cut ({}); sessions are asked for one by one until it is back", error.getMessage());
+                }
+                warned = !isFollowing();
+            }
+            long wait;
+            synchronized (lock) {
+                wait = following.cut();
+            }
+            try {
+                Thread.sleep(wait / 2 + ThreadLocalRandom.current().nextLong(wait / 2));
+            } catch (InterruptedException error) {
+                return;
+            }
+        }
+    }
+
+    /** Reads one stream to its end, which is always an error. */
+    private void read() throws IOException, InterruptedException {
+        String lastId;
+        synchronized (lock) {
+            lastId = following.opening();
+        }
+        HttpResponse<Flow.Publisher<List<ByteBuffer>>> answer =
+                enforcer.transport().open(Following.PATH, lastId, BodyHandlers.ofPublisher());
+        try (Parts parts = new Parts(answer.body())) {
+            if (answer.statusCode() != 200) {
+                synchronized (lock) {
+                    following.refused(answer.statusCode());
+                }
+                throw new IOException("status " + answer.statusCode());
+            }
+            while (!closed) {
+                for (ByteBuffer part : parts.next(HEARD_WITHIN)) {
+                    take(part);
+                }
+            }
+        }
+    }
+
+    private void take(ByteBuffer part) throws IOException {
+        List<Ended> ends;
+        synchronized (lock) {
+            ends = following.take(part, now());
+        }
+        ends.forEach(this::tell);
+    }
+
+    private void tell(Ended end) {
+        for (Consumer<Ended> listener : listeners) {
+            try {
+                listener.accept(end);
+            } catch (RuntimeException error) {
+                log.error("A listener of ended sessions has failed", error);
+            }
+        }
+    }
+
+    private static long now() {
+        return System.nanoTime() / 1_000_000;
+    }
+}
