@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -329,7 +330,16 @@ def test_the_log_since_and_until(server: EnforcerProcess, since: str) -> None:
 def test_the_log_is_followed(server: EnforcerProcess, form: str) -> None:
     """What was there, then each row once as it happens, over a restart of the server too."""
     command = [sys.executable, "-m", "enforcer", "log", "--follow", "--format", form, "--config", str(server.config)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(
+            signal.signal, signal.SIGINT, signal.SIG_DFL
+        ),  # ignored where the tests run in the background
+    ) as following:
         assert following.stdout is not None
         assert following.stderr is not None
         giving_up = threading.Timer(60, following.kill)  # a row that does not come is waited for without an end
