@@ -43,8 +43,8 @@ def follow(console: Console, wanted: Parameters, limit: int, show: Callable[[Row
             if row["seq"] not in seen and wanted["session"] in (None, row["session"]):
                 seen[row["seq"]] = None
                 show(row)
-        for old in list(seen)[:-REMEMBERED]:
-            del seen[old]
+        while len(seen) > REMEMBERED:
+            del seen[next(iter(seen))]
         sys.stdout.flush()
 
     while True:
