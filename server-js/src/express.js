@@ -2,7 +2,7 @@
 
 import { promisify } from "node:util";
 import { Unavailable } from "./errors.js";
-import { CANNOT_SAY, claim, isLive, isNamed, RETRY_AFTER } from "./held.js";
+import { CANNOT_SAY, claim, isLive, isNamed, namedBy, RETRY_AFTER } from "./held.js";
 
 /** @typedef {import("./client.js").Enforcer} Enforcer */
 /** @typedef {import("./held.js").Held} Held */
@@ -46,7 +46,7 @@ export function singleSession(enforcer, { live, loginPath = "/login" } = {}) {
     async logout(request) {
       /** @type {Held | undefined} */
       const held = request.session.enforcer;
-      if (!isNamed(request, held)) return false;
+      if (!isNamed(namedBy(request), held)) return false;
       await destroyed(request);
       await enforcer.end(held.session);
       return true;

@@ -1,7 +1,7 @@
 /** A plugin for Fastify 5. Needs `@fastify/session` before it. */
 
 import { Unavailable } from "./errors.js";
-import { CANNOT_SAY, claim, isLive, isNamed, RETRY_AFTER } from "./held.js";
+import { CANNOT_SAY, claim, isLive, isNamed, namedBy, RETRY_AFTER } from "./held.js";
 
 /** @typedef {import("./client.js").Enforcer} Enforcer */
 /** @typedef {import("./held.js").Held} Held */
@@ -38,7 +38,7 @@ export default async function singleSession(app, { enforcer, live, loginPath = "
   async function released() {
     /** @type {Held | undefined} */
     const held = this.session.enforcer;
-    if (!isNamed(this, held)) return false;
+    if (!isNamed(namedBy(this), held)) return false;
     await this.session.destroy();
     await enforcer.end(held.session);
     return true;

@@ -27,15 +27,23 @@ export async function claim(enforcer, request, before, room, more) {
 }
 
 /**
- * Whether a log-out is about the session that the browser holds: the page says whose it is (the script by a header, a form by
- * its field `session`), and the browser may have logged in again since.
+ * Which session a log-out is about: the script says so by a header, a form by its field `session`.
  *
  * @param {{headers: Record<string, string | string[] | undefined>, body?: any}} request
+ * @returns {unknown}
+ */
+export function namedBy(request) {
+  return request.headers["x-enforcer-session"] ?? request.body?.session;
+}
+
+/**
+ * Whether a log-out is about the session that the browser holds, which may have logged in again since.
+ *
+ * @param {unknown} named the session that it is about; undefined: the one that is held
  * @param {Held | undefined} held
  * @returns {held is Held}
  */
-export function isNamed(request, held) {
-  const named = request.headers["x-enforcer-session"] ?? request.body?.session;
+export function isNamed(named, held) {
   return held !== undefined && (named === undefined || named === held.session);
 }
 

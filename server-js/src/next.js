@@ -3,7 +3,7 @@
  * each picture.
  */
 
-import { claim, isLive } from "./held.js";
+import { claim, isLive, isNamed } from "./held.js";
 import { LiveSessions } from "./live-sessions.js";
 
 /** @typedef {import("./client.js").Enforcer} Enforcer */
@@ -61,7 +61,7 @@ export function singleSession({ enforcer, session, headers, cache }) {
       const own = await session();
       /** @type {Held | undefined} */
       const held = own.enforcer;
-      if (held === undefined || (named ?? held.session) !== held.session) return false;
+      if (!isNamed(named ?? undefined, held)) return false;
       await own.destroy();
       await ofThisProcess(enforcer).client.end(held.session);
       return true;
