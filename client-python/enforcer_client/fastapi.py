@@ -26,7 +26,7 @@ from starlette.requests import HTTPConnection
 from .aclient import AsyncEnforcer
 from .alive import AsyncLiveSessions
 from .errors import EnforcerError, Unavailable
-from .records import Login
+from .records import Login, to_keep
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class FastAPIEnforcer:
             told = await self.client.login(room, replaces=replaces, device=agent, **terms)  # type: ignore[arg-type]
         except Unavailable:
             raise _unavailable("nobody can log in at the moment") from None
-        connection.session[KEPT] = {"room": str(room), "session": told["session"], "ticket": told["ticket"]}
+        connection.session[KEPT] = to_keep(told)
         return told
 
     async def logout(self, connection: HTTPConnection, reason: str = "logout") -> bool:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from .client import Enforcer
 from .errors import EnforcerError, Unavailable
 from .live import LiveSessions
-from .records import Login
+from .records import Login, to_keep
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class FlaskEnforcer:
         agent = {"user_agent": str(request.user_agent), "ip": request.remote_addr or ""}
         replaces = before["session"] if before else None
         told = self.client.login(room, replaces=replaces, device=agent, **terms)  # type: ignore[arg-type]
-        session[KEPT] = {"room": str(room), "session": told["session"], "ticket": told["ticket"]}
+        session[KEPT] = to_keep(told)
         return told
 
     def logout(self, reason: str = "logout") -> bool:

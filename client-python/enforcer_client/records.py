@@ -25,6 +25,11 @@ class Login(TypedDict):
     displaced: list[str]
 
 
+def to_keep(login: Login) -> dict[str, str]:
+    """What an application's own session keeps of a login."""
+    return {"room": login["room"], "session": login["session"], "ticket": login["ticket"]}
+
+
 class Session(TypedDict):
     """A session. Times are ISO 8601 UTC, durations seconds."""
 

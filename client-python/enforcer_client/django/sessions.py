@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 from ..client import Enforcer
 from ..errors import EnforcerError
 from ..live import LiveSessions
+from ..records import to_keep
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def claim(request: Any, user: Any, terms: dict[str, Any]) -> None:
     }
     replaces = before["session"] if before else None
     told = client().login(room_of(user), replaces=replaces, device=device, **terms)  # type: ignore[arg-type]
-    request.session[KEPT] = {"room": told["room"], "session": told["session"], "ticket": told["ticket"]}
+    request.session[KEPT] = to_keep(told)
 
 
 def logged_out(request: Any, **_: Any) -> None:
