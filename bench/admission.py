@@ -10,17 +10,15 @@ import argparse
 import asyncio
 import logging
 import secrets
-import sqlite3
 import statistics
 import tempfile
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import orjson
 import uvloop
 
+from bench.logins import Caller
 from bench.processes import free_port
 from bench.store import fill, percentile
 from enforcer.app import Server
@@ -36,33 +34,6 @@ SLOTS = {"mobile": {"max_sessions": 1}, "desktop": {"max_sessions": 2}}
 OWN = {"slot": "mobile", "max_sessions": 1, "idle_timeout": 900, "warn_before": 60}
 ROOM = 100
 """Live sessions of the full room."""
-
-
-class Caller:
-    """One connection to the server, over which logins follow one another."""
-
-    def __init__(self, port: int, key: str) -> None:
-        self._port = port
-        self._head = (
-            f"POST /notify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
-        )
-
-    async def open(self) -> None:
-        """Connects."""
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
-
-    async def login(self, **body: Any) -> bytes:
-        """A login, which must be taken; the answer."""
-        text = orjson.dumps(body)
-        self._writer.write(f"{self._head}Content-Length: {len(text)}\r\n\r\n".encode() + text)
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200 "), head
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        return await self._reader.readexactly(length)
-
-    def close(self) -> None:
-        """Leaves."""
-        self._writer.close()
 
 
 async def kinds_of_login(directory: Path, rounds: int, logins: int) -> dict[str, list[float]]:
@@ -102,9 +73,6 @@ async def logins_while_all_end(directory: Path, sessions: int) -> tuple[int, flo
     await store.open()
     await store.close()
     fill(path, sessions, time.time())
-    with closing(sqlite3.connect(path)) as database:  # one after the other, as they come
-        database.execute("UPDATE sessions SET started_at = started_at - 1e-3 * rowid")
-        database.commit()
     await store.open()
     registry = Registry(store, Rules(), time.monotonic)
     await registry.resume(0)

@@ -9,21 +9,15 @@ the server up for each of them. Who logs in has a process of its own too, and al
 import argparse
 import asyncio
 import json
-import os
-import secrets
 import tempfile
 import time
 from pathlib import Path
-from subprocess import PIPE, Popen
-from sys import executable, stdin
 
 import uvloop
 
-from bench.admission import Caller
-from bench.processes import free_port
+from bench.logins import Caller, logged_in
+from bench.processes import Served, enforcer, processor_seconds
 from bench.store import percentile
-
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Proxy:
@@ -48,42 +42,12 @@ class Proxy:
             raise RuntimeError(f"the question was answered {head[:60]!r}")
 
 
-def processor_seconds(pid: int) -> float:
-    """What a process has used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-async def log_in(caller: Caller, rate: float, seconds: float) -> int:
-    """Logs in at a rate for so long; how often."""
-    begin, count = time.perf_counter(), 0
-    while (now := time.perf_counter()) < begin + seconds:
-        due = int((now - begin) * rate)
-        while count < due:
-            await caller.login(room=f"user-{count % 2000}")
-            count += 1
-        await asyncio.sleep(0.001)
-    return count
-
-
-async def log_everybody_in(port: int, key: str, rate: float, seconds: float) -> None:
-    """The process that logs in, over four connections that take turns: prints how often it did."""
-    callers = [Caller(port, key) for _ in range(4)]
-    for caller in callers:
-        await caller.open()
-    made = []
-    for caller in callers:
-        made.append(asyncio.create_task(log_in(caller, rate / len(callers), seconds)))
-        await asyncio.sleep(1 / rate)
-    print(sum(await asyncio.gather(*made)))
-
-
-async def measure(server: Popen[bytes], port: int, key: str, arguments: argparse.Namespace) -> None:
+async def measure(server: Served, arguments: argparse.Namespace) -> None:
     """Prints the figures."""
-    caller = Caller(port, key)
+    caller = Caller(server.port, server.key)
     await caller.open()
     ticket = json.loads(await caller.login(room="alice"))["proxy_ticket"]
-    proxy = Proxy(port, ticket)
+    proxy = Proxy(server.port, ticket)
     await proxy.open()
     for _ in range(arguments.questions // 10):  # warms up
         await proxy.ask()
@@ -94,20 +58,15 @@ async def measure(server: Popen[bytes], port: int, key: str, arguments: argparse
     print(f"{used / arguments.questions * 1e6:.0f} µs of the server's processor time a question")
 
     took: list[float] = []
-    sent = ["--port", str(port), "--rate", str(arguments.rate), "--seconds", str(arguments.seconds)]
-    logins = await asyncio.create_subprocess_exec(
-        executable, "-m", "bench.forward_auth", *sent, stdin=PIPE, stdout=PIPE
-    )
-    answer = asyncio.create_task(logins.communicate(key.encode()))
-    while not answer.done():
+    logins = asyncio.create_task(logged_in(server.port, server.key, arguments.rate, arguments.seconds))
+    while not logins.done():
         began = time.perf_counter()
         await proxy.ask()
         took.append(time.perf_counter() - began)
         await asyncio.sleep(0.001)
-    made, _ = await answer
     p50, p99 = percentile(took, 0.5) * 1000, percentile(took, 0.99) * 1000
     print(
-        f"beside {int(made) / arguments.seconds:.0f} logins/s: p50 {p50:.2f} ms, p99 {p99:.2f} ms of {len(took):,} "
+        f"beside {await logins / arguments.seconds:.0f} logins/s: p50 {p50:.2f} ms, p99 {p99:.2f} ms of {len(took):,} "
         "questions"
     )
 
@@ -118,25 +77,12 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=20_000)
     parser.add_argument("--rate", type=float, default=500, help="logins a second")
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)  # for the process that logs in; the key by stdin
     arguments = parser.parse_args()
-    if arguments.port:
-        uvloop.run(log_everybody_in(arguments.port, stdin.readline().strip(), arguments.rate, arguments.seconds))
-        return
-    with tempfile.TemporaryDirectory(prefix="enforcer-bench-") as name:
-        key, port, config = secrets.token_urlsafe(32), free_port(), Path(name) / "config.json"
-        config.touch(mode=0o600)
-        members = {"port": port, "ipaddr": "127.0.0.1", "authkey": key, "forward_auth": {}}
-        config.write_text(json.dumps({**members, "store": f"sqlite:///{name}/enforcer.db"}))
-        with (Path(name) / "log").open("wb") as log:
-            server = Popen([executable, "-m", "enforcer", "--config", str(config)], stdout=PIPE, stderr=log)
-            try:
-                if server.stdout is not None:
-                    server.stdout.readline()
-                uvloop.run(measure(server, port, key, arguments))
-            finally:
-                server.terminate()
-                server.wait(20)
+    with (
+        tempfile.TemporaryDirectory(prefix="enforcer-bench-") as name,
+        enforcer(Path(name), forward_auth={}) as server,
+    ):
+        uvloop.run(measure(server, arguments))
 
 
 if __name__ == "__main__":

@@ -10,48 +10,24 @@ to a login until the application refuses the session that it displaced.
 
 import argparse
 import json
-import os
 import secrets
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "client-python"))
+import jwt
+import redis
 
-import jwt  # noqa: E402
-import redis  # noqa: E402
-from enforcer_client import Ended, Enforcer, LiveSessions  # noqa: E402
+from bench.processes import enforcer
+from bench.rivals import RESULTS, redis_server
 
-from bench.rivals import RESULTS, redis_server  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "client-python"))
 
-
-@contextmanager
-def server() -> Iterator[Enforcer]:
-    """A server on SQLite, and a client of it."""
-    key = secrets.token_urlsafe(32)
-    with tempfile.TemporaryDirectory() as directory:
-        config = Path(directory) / "config.json"
-        config.touch(mode=0o600)
-        store = f"sqlite:///{directory}/enforcer.db"
-        config.write_text(json.dumps({"port": 0, "ipaddr": "127.0.0.1", "authkey": key, "store": store}))
-        command = [sys.executable, "-m", "enforcer", "--config", str(config)]
-        with subprocess.Popen(
-            command, cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        ) as process:
-            try:
-                assert process.stdout is not None
-                url = process.stdout.readline().decode().split()[-1]
-                with Enforcer(url, key) as client:
-                    yield client
-            finally:
-                process.terminate()
+from enforcer_client import Ended, Enforcer, LiveSessions
 
 
 def measured(check: Callable[[], object], times: int) -> tuple[float, float]:
@@ -96,7 +72,14 @@ def main() -> None:
     arguments = parser.parse_args()
     secret = secrets.token_urlsafe(32)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    with server() as client, LiveSessions(client) as live, redis_server() as url, redis.Redis.from_url(url) as kept:
+    with (
+        tempfile.TemporaryDirectory(prefix="enforcer-bench-") as directory,
+        enforcer(Path(directory)) as served,
+        Enforcer(served.url, served.key) as client,
+        LiveSessions(client) as live,
+        redis_server() as url,
+        redis.Redis.from_url(url) as kept,
+    ):
         session = client.login("alice")["session"]
         token = jwt.encode({"sub": "alice", "sid": session, "exp": int(time.time()) + 3600}, secret, "HS256")
         kept.set(session, json.dumps(client.validate(session, "alice")))

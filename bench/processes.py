@@ -1,13 +1,16 @@
 """Processes that are measured: each in a group of its own, pinned to a core, with its output in a file."""
 
 import contextlib
+import json
 import os
 import random
 import resource
+import secrets
 import shlex
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -128,6 +131,45 @@ class Measured:
             ticks += int(fields[11]) + int(fields[12])
             pages += int(fields[21])
         return Sample(time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE") // 1024)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server of ours that runs."""
+
+    pid: int
+    port: int
+    key: str
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextlib.contextmanager
+def enforcer(directory: Path, **settings: object) -> Iterator[Served]:
+    """A server of ours in a process of its own, from when it listens; on SQLite, unless the settings say else."""
+    served = {"port": free_port(), "ipaddr": "127.0.0.1", "authkey": secrets.token_urlsafe(32)}
+    served |= {"store": f"sqlite:///{directory}/enforcer.db", **settings}
+    name = f"enforcer-{served['port']}"
+    config, log = directory / f"{name}.json", directory / f"{name}.log"
+    config.touch(mode=0o600)
+    config.write_text(json.dumps(served))
+    command = [sys.executable, "-m", "enforcer", "--config", str(config)]
+    with log.open("wb") as said, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said) as process:
+        try:
+            if process.stdout is None or not process.stdout.readline():
+                raise Failed(f"the server did not start\n{log.read_text()}")
+            yield Served(process.pid, int(str(served["port"])), str(served["authkey"]))
+        finally:
+            process.terminate()
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _family(root: int) -> Iterator[list[str]]:

@@ -17,10 +17,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import PIPE
 from sys import executable
 from typing import Any
 
@@ -30,45 +30,13 @@ import uvloop
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bench.processes import free_port
+from bench.processes import enforcer, free_port
 from bench.rivals import RESULTS, redis_server
 from bench.store import percentile
 
 KEY, ISSUER_KEY = "k" * 31 + "1", ec.generate_private_key(ec.SECP256R1())
-STARTS_WITHIN = 20.0
 LOGIN_EVERY = 0.01
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
-
-
-@contextmanager
-def node(directory: Path, store: str, authkey: str, signals: dict[str, Any]) -> Iterator[str]:
-    """A node; its address."""
-    port = free_port()
-    members = {"port": port, "ipaddr": "127.0.0.1", "authkey": authkey, "store": store, "signals": signals}
-    config = directory / f"config-{port}.json"
-    config.touch(mode=0o600)
-    config.write_text(json.dumps({**members, "max_sessions": 1000, "max_connections_per_room": 1000}))
-    with (directory / f"node-{port}.log").open("wb") as log:
-        process = Popen([executable, "-m", "enforcer", "--config", str(config)], stdout=log, stderr=log)
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
-async def ready(http: aiohttp.ClientSession, *nodes: str) -> None:
-    """Returns when all of them take logins."""
-    async with asyncio.timeout(STARTS_WITHIN):
-        for url in nodes:
-            while True:
-                try:
-                    async with http.get(f"{url}/readyz") as answer:
-                        if answer.status == 200:
-                            break
-                except aiohttp.ClientConnectionError:
-                    pass
-                await asyncio.sleep(0.05)
 
 
 class Page:
@@ -227,10 +195,15 @@ async def issuer() -> tuple[web.AppRunner, str]:
 
 async def run(arguments: argparse.Namespace) -> None:
     """Prints the figures."""
-    authkey = secrets.token_urlsafe(32)
+    settings: dict[str, Any] = {
+        "max_sessions": 1000,
+        "max_connections_per_room": 1000,
+        "authkey": secrets.token_urlsafe(32),
+    }
+    headers = {"Authorization": f"Bearer {settings['authkey']}"}
     RESULTS.mkdir(exist_ok=True)
     runner, its = await issuer()
-    signals = {
+    settings["signals"] = {
         "incidents": {"kind": "token-revocation", "key": KEY},
         "oidc": {"kind": "backchannel-logout", "issuer": its, "client_id": "app", "allow_http": True},
     }
@@ -238,16 +211,14 @@ async def run(arguments: argparse.Namespace) -> None:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="enforcer-bench-")))
         redis = stack.enter_context(redis_server())
-        both = [stack.enter_context(node(directory, redis, authkey, signals)) for _ in range(2)]
-        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {authkey}"}, connector=connector) as http:
-            await ready(http, *both)
+        both = [stack.enter_context(enforcer(directory, store=redis, **settings)).url for _ in range(2)]
+        async with aiohttp.ClientSession(headers=headers, connector=connector) as http:
             await everybody_is_told(http, both, arguments.sessions, arguments.rounds)
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="enforcer-bench-")))
-        alone = stack.enter_context(node(directory, f"sqlite:///{directory}/enforcer.db", authkey, signals))
+        alone = stack.enter_context(enforcer(directory, **settings)).url
         sent = tokens(its, int(arguments.rate * arguments.seconds))
-        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {authkey}"}) as http:
-            await ready(http, alone)
+        async with aiohttp.ClientSession(headers=headers) as http:
             await logins_beside(http, alone, sent, arguments.rate, arguments.seconds)
     await runner.cleanup()
 

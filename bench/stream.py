@@ -10,7 +10,6 @@ arrived; so the commit is in it. Each reader looks at the first event of what it
 import argparse
 import asyncio
 import json
-import secrets
 import socket
 import tempfile
 import time
@@ -18,15 +17,13 @@ from collections.abc import Awaitable
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from subprocess import PIPE, Popen
-from sys import executable
 from typing import cast
 from urllib.request import Request, urlopen
 
 import uvloop
 
-from bench.forward_auth import processor_seconds
-from bench.processes import free_port
+from bench.logins import logged_in
+from bench.processes import Served, enforcer, processor_seconds
 from bench.store import percentile
 
 STAMP = b'"at":"'
@@ -146,29 +143,23 @@ def streams(port: int, key: str) -> int:
         return int(float(answer.read().decode().partition("\nenforcer_streams ")[2].split()[0]))
 
 
-async def log_in(port: int, key: str, rate: float, seconds: float) -> int:
-    """Logs in, in a process of its own; how often."""
-    sent = ["--port", str(port), "--rate", str(rate), "--seconds", str(seconds)]
-    made = await asyncio.create_subprocess_exec(executable, "-m", "bench.forward_auth", *sent, stdin=PIPE, stdout=PIPE)
-    return int((await made.communicate(key.encode()))[0])
-
-
-async def measure(pid: int, port: int, key: str, arguments: argparse.Namespace) -> None:
+async def measure(server: Served, arguments: argparse.Namespace) -> None:
     """Prints the figures."""
-    alone = growth(await weighed(pid, log_in(port, key, arguments.rate / 2, arguments.seconds)), arguments.seconds)
-    loop, readers = asyncio.get_running_loop(), [Reader(request(key)) for _ in range(arguments.readers)]
-    for reader in readers:
-        await loop.create_connection(lambda r=reader: r, "127.0.0.1", port)  # type: ignore[misc]
+    pid, port, key = server.pid, server.port, server.key
+    alone = growth(await weighed(pid, logged_in(port, key, arguments.rate / 2, arguments.seconds)), arguments.seconds)
+    loop, asked = asyncio.get_running_loop(), request(key)
+    opened = [await loop.create_connection(lambda: Reader(asked), "127.0.0.1", port) for _ in range(arguments.readers)]
+    readers = [reader for _, reader in opened]
     slow = await asyncio.to_thread(Follower, port, key)
     await asyncio.to_thread(slow.ready)
     slow.first = await asyncio.to_thread(newest, port, key)
-    await log_in(port, key, arguments.rate / 2, WARM)
+    await logged_in(port, key, arguments.rate / 2, WARM)
     await asyncio.sleep(1)
     for reader in readers:
         reader.late.clear()
         reader.events = 0
     used = processor_seconds(pid)
-    weights = await weighed(pid, log_in(port, key, arguments.rate / 2, arguments.seconds))
+    weights = await weighed(pid, logged_in(port, key, arguments.rate / 2, arguments.seconds))
     used = processor_seconds(pid) - used
     await asyncio.sleep(2)
     if any(reader.cut for reader in readers):
@@ -186,7 +177,7 @@ async def measure(pid: int, port: int, key: str, arguments: argparse.Namespace) 
     for reader in readers:
         reader.close()
     while await asyncio.to_thread(streams, port, key):
-        await log_in(port, key, FAST, 2)
+        await logged_in(port, key, FAST, 2)
     print(await asyncio.to_thread(catch_up, slow, port, key))
 
 
@@ -238,21 +229,10 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1000, help="events a second, two for each login")
     parser.add_argument("--seconds", type=float, default=20)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="enforcer-bench-") as name:
-        key, port, config = secrets.token_urlsafe(32), free_port(), Path(name) / "config.json"
-        config.touch(mode=0o600)
-        members = {"port": port, "ipaddr": "127.0.0.1", "authkey": key, "max_streams": arguments.readers + 2}
-        members["cache_mb"] = 1  # sessions at hand grow to that in their time; here the stream's memory is looked at
-        config.write_text(json.dumps({**members, "store": f"sqlite:///{name}/enforcer.db"}))
-        with (Path(name) / "log").open("wb") as log:
-            server = Popen([executable, "-m", "enforcer", "--config", str(config)], stdout=PIPE, stderr=log)
-            try:
-                if server.stdout is not None:
-                    server.stdout.readline()
-                uvloop.run(measure(server.pid, port, key, arguments))
-            finally:
-                server.terminate()
-                server.wait()
+    settings = {"max_streams": arguments.readers + 2}
+    settings["cache_mb"] = 1  # sessions at hand grow to that in their time; here the stream's memory is looked at
+    with tempfile.TemporaryDirectory(prefix="enforcer-bench-") as name, enforcer(Path(name), **settings) as server:
+        uvloop.run(measure(server, arguments))
 
 
 if __name__ == "__main__":
