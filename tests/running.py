@@ -81,10 +81,14 @@ def answers(address: str) -> bool:
 
 @contextlib.contextmanager
 def running_program(command: Sequence[str], log: Path, address: str, **environment: str) -> Iterator[None]:
-    """Another program, in the project's folder, from when it answers at `address`. What it says is in `log`."""
+    """Another program, in the project's folder, from when it answers at `address`. What it says is in `log`.
+
+    At the end all that it has started goes with it.
+    """
+    own = {**os.environ, **environment}
     with (
         log.open("wb") as output,
-        subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=output, stderr=output) as program,
+        subprocess.Popen(command, cwd=ROOT, env=own, stdout=output, stderr=output, start_new_session=True) as program,
     ):
         try:
             deadline = time.monotonic() + START_WITHIN
@@ -94,11 +98,12 @@ def running_program(command: Sequence[str], log: Path, address: str, **environme
                 time.sleep(0.05)
             yield
         finally:
-            program.terminate()
-            try:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 program.wait(5)
-            except subprocess.TimeoutExpired:
-                program.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
 
 
 class EnforcerProcess:

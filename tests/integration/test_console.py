@@ -336,9 +336,7 @@ def test_the_log_is_followed(server: EnforcerProcess, form: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=partial(
-            signal.signal, signal.SIGINT, signal.SIG_DFL
-        ),  # ignored where the tests run in the background
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # background jobs of a shell ignore it
     ) as following:
         assert following.stdout is not None
         assert following.stderr is not None
