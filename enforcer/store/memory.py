@@ -209,7 +209,7 @@ class MemoryStore:
             return None
         first = bisect_right(self._audit, cursor.places[0], key=lambda row: row.seq)
         rows = tuple((row, Cursor(self._log, (row.seq,))) for row in self._audit[first : first + limit])
-        return AuditPart(rows, rows[-1][1] if rows else cursor)
+        return AuditPart(rows, rows[-1][1] if rows else cursor, more=len(rows) >= limit)
 
     async def forget(self, room: str, sessions: Collection[str]) -> None:
         for session_id in sessions:

@@ -63,10 +63,14 @@ class AuditQuery:
 
 @dataclass(frozen=True, slots=True)
 class AuditPart:
-    """Some rows of the audit log, each with the cursor behind it, and the cursor behind them all."""
+    """Some rows of the audit log, each with the cursor behind it, and the cursor behind them all.
+
+    `more`: there may be others that were committed before this was asked for.
+    """
 
     rows: tuple[tuple[AuditRow, Cursor], ...]
     cursor: Cursor
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

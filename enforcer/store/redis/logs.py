@@ -188,7 +188,8 @@ class RedisLogs:
             stamp, b = place_of(number)
             places[b] = stamp
             behind.append((rows.audit_of((number, *orjson.loads(text))), Cursor(log, tuple(places))))
-        return AuditPart(tuple(behind), Cursor(log, tuple(places)))
+        more = len(found) > limit or any(len(part) >= count for *_, part in buckets)
+        return AuditPart(tuple(behind), Cursor(log, tuple(places)), more)
 
     def _tail(self, bucket: int, after: int, count: int) -> Command:
         keys = [self._keys.of_bucket(bucket, name) for name in ("audit", "stamp", "trimmed")]

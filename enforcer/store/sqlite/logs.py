@@ -117,4 +117,4 @@ class SQLiteLogs:
         if cursor.log != log or not (trimmed or 0) <= after <= (last or 0):
             return None
         behind = tuple((rows.audit_of(row), Cursor(log, (row[0],))) for row in found)
-        return AuditPart(behind, behind[-1][1] if behind else cursor)
+        return AuditPart(behind, behind[-1][1] if behind else cursor, more=len(behind) >= limit)
