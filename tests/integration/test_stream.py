@@ -246,7 +246,10 @@ def test_it_says_how_far_it_has_come(shared: EnforcerProcess, room: str) -> None
     """To who prefers that: what was committed before is said before, and a quiet stream goes on saying it."""
     prefer = {"Prefer": 'respond-async, Level; x="y"'}
     began = time.monotonic()
-    with reading(shared, f"/v1/stream?room={room}", **prefer) as reader, reading(shared, f"/v1/stream?room={room}") as other:
+    with (
+        reading(shared, f"/v1/stream?room={room}", **prefer) as reader,
+        reading(shared, f"/v1/stream?room={room}") as other,
+    ):
         shared.login(room)
         answered = (time.monotonic() - began) * 1000
         until(lambda: [e for e in reader.events if e.name == "level" and e.data["elapsed_ms"] >= answered])
