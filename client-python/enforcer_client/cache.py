@@ -4,13 +4,12 @@ While the stream of endings is open, an answer of the server is good for `max_st
 as long as the stream says how far it has come: all that was committed before some moment was told. That rows come shows
 nothing, for they may be late. While the stream is not open, everything is asked for. What it says has ended, has.
 
-All moments are those of one steady clock, this machine's: when a question was sent, and, for the stream, when its request
-was sent plus the time that has passed at the server since it came (`following`).
+All moments are those of one steady clock, this machine's: when a question was sent, and, for the stream, when its
+request was sent plus the time that has passed at the server since it came (`following`).
 """
 
 import math
 from typing import NamedTuple, TypeVar
-
 
 T = TypeVar("T")
 

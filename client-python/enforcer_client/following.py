@@ -13,8 +13,8 @@ READ_WITHIN = 40.0
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 """Seconds before the stream is opened again, doubled each time."""
 DRIFT = 0.001
-"""By which part the steady clocks of two machines may go faster or slower than each other, at most: NTP slews by half of
-that, and quartz is off by a tenth."""
+"""By which part the steady clocks of two machines may go faster or slower than each other, at most: NTP slews by half
+of that, and quartz is off by a tenth."""
 RENEWED_AT = 0.1
 """The part of `max_staleness` that drift may take away before the stream is opened anew, so that it counts anew."""
 AHEAD = 0.1

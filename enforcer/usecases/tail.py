@@ -101,7 +101,7 @@ class Tail:
         self.cursor: Cursor | None = None
         """Behind the newest entry; None before the first look."""
         self.level_at = -math.inf
-        """When the last look began, of those that left nothing unread: all that was committed before is in `entries`."""
+        """When the last look began that left nothing unread: all that was committed before was read."""
         self.resets = 0
         self.quiet = 0
         self.away = False
@@ -125,7 +125,7 @@ class Tail:
             self._followers -= 1
 
     async def after(self, cursor: Cursor) -> tuple[tuple[Entry, ...], Cursor, bool] | None:
-        """Some entries behind a cursor, the cursor behind them, and whether there are more; None if they are not kept."""
+        """Some entries behind a cursor, the cursor behind them, whether there are more; None if they are not kept."""
         part = await self._logs.audit_after(cursor, PAGE)
         if part is None:
             return None
