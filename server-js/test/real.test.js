@@ -14,7 +14,8 @@ import { singleSession } from "../src/express.js";
 import fastifySingleSession from "../src/fastify.js";
 import { singleSession as nextSingleSession } from "../src/next.js";
 
-const { ENFORCER_URL, ENFORCER_AUTHKEY } = process.env;
+/** `ENFORCER_LATE_URL`: the same server, but its stream takes 1.5 s more. */
+const { ENFORCER_URL, ENFORCER_AUTHKEY, ENFORCER_LATE_URL } = process.env;
 const SECRET = "s".repeat(32);
 
 describe("on a real server", { skip: ENFORCER_URL === undefined && "no ENFORCER_URL" }, () => {
@@ -68,6 +69,38 @@ describe("on a real server", { skip: ENFORCER_URL === undefined && "no ENFORCER_
     }
     assert.equal(live.isLive(login.session, "carol"), false);
     live.close();
+  });
+
+  it("does not believe a stream that is late, though rows come all the time", async (test) => {
+    const late = new Enforcer({ url: ENFORCER_LATE_URL ?? "", key: ENFORCER_AUTHKEY ?? "" });
+    /** @type {string[]} */
+    const ended = [];
+    const live = new LiveSessions(late, { maxStaleness: 1_000, onEnd: (id) => ended.push(id) });
+    test.after(() => live.close());
+    const said = async (/** @type {string} */ id) => {
+      try {
+        return await live.isLive(id, "late");
+      } catch (error) {
+        if (error instanceof Unavailable) return undefined; // the machine is busy
+        throw error;
+      }
+    };
+    const deadline = performance.now() + 30_000;
+    while (ended.length === 0) {
+      assert.ok(performance.now() < deadline, "no row comes");
+      await late.login("somebody else");
+    }
+    const { session: id } = await late.login("late");
+    while (!(await said(id))) assert.ok(performance.now() < deadline, "it is not called live");
+    await late.end(id);
+    const at = performance.now();
+    for (;;) {
+      await late.login("somebody else");
+      const asked = performance.now();
+      const answer = await said(id);
+      if (answer === false) break;
+      assert.ok(answer === undefined || asked - at <= 1_000, "called live for too long");
+    }
   });
 
   for (const [framework, start] of [["Express", expressApp], ["Fastify", fastifyApp]]) {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.late_stream import LateStream
 from tests.running import ROOT, EnforcerProcess, require_command
 
 
@@ -21,9 +22,12 @@ def server(tmp_path: Path) -> Iterator[EnforcerProcess]:
 def test_the_package_on_a_real_server(server: EnforcerProcess) -> None:
     """Client, cache, Express and Fastify."""
     node = require_command("node")
-    environment = os.environ | {"ENFORCER_URL": server.url, "ENFORCER_AUTHKEY": server.authkey}
-    done = subprocess.run(
-        [node, "--test", "test/"], cwd=ROOT / "server-js", env=environment, capture_output=True, text=True, timeout=120
-    )
+    own = {"ENFORCER_URL": server.url, "ENFORCER_AUTHKEY": server.authkey}
+    with LateStream(server.port, lag=1.5) as link:
+        environment = os.environ | own | {"ENFORCER_LATE_URL": link.url}
+        command = [node, "--test", "test/"]
+        done = subprocess.run(
+            command, cwd=ROOT / "server-js", env=environment, capture_output=True, text=True, timeout=120
+        )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "skipped 0" in done.stdout

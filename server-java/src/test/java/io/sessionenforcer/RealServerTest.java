@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
@@ -37,6 +38,36 @@ class RealServerTest {
         enforcer.end(third.session());
         enforcer.end("never-was");
         assertThat(enforcer.validate(third.session())).get().extracting(SessionRecord::endReason).isEqualTo("security");
+    }
+
+    /** The same server by a link on which its stream takes 1.5 s more. */
+    @Test
+    void aStreamThatIsLateIsNotBelieved() {
+        Enforcer late = new Enforcer(System.getenv("ENFORCER_LATE_URL"), System.getenv("ENFORCER_AUTHKEY"), Duration.ofSeconds(30));
+        List<Ended> ends = new CopyOnWriteArrayList<>();
+        try (LiveSessions live = new LiveSessions(late, Duration.ofSeconds(1), 1_000)) {
+            live.onEnd(ends::add);
+            await().atMost(Duration.ofSeconds(30)).until(() -> late.login("somebody else").created() && !ends.isEmpty());
+            String session = late.login("late").session();
+            await().atMost(Duration.ofSeconds(30)).until(() -> said(live, session).orElse(false));
+            late.end(session);
+            long ended = System.nanoTime();
+            for (Optional<Boolean> answer = Optional.empty(); !answer.equals(Optional.of(false)); ) {
+                late.login("somebody else");
+                long asked = System.nanoTime();
+                answer = said(live, session);
+                assertThat(answer.orElse(false) && asked - ended > 1_000_000_000L).as("called live for too long").isFalse();
+            }
+        }
+    }
+
+    /** Empty if nobody can say, as on a machine that is busy. */
+    private static Optional<Boolean> said(LiveSessions live, String session) {
+        try {
+            return Optional.of(live.isLive(session, "late"));
+        } catch (Unavailable error) {
+            return Optional.empty();
+        }
     }
 
     @Test
