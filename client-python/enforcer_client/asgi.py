@@ -13,7 +13,7 @@ from typing import Any
 
 from .alive import AsyncLiveSessions
 from .cache import Ended
-from .errors import Unavailable
+from .errors import EnforcerError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class EnforcerMiddleware:
                     try:
                         if not await self._live.is_live(session, room):
                             return
-                    except Unavailable:
+                    except EnforcerError:  # nobody can say, or the key is refused: it has not ended for that
                         doubtful.set()
                         await asyncio.sleep(1.0)
 
@@ -117,9 +117,8 @@ class EnforcerMiddleware:
             await sent({"type": "websocket.close", "code": SESSION_ENDED, "reason": "session ended"})
             return {"type": "websocket.disconnect", "code": SESSION_ENDED}
 
+        doubtful.set()  # it may have ended before somebody listened
         try:
-            if not await self._live.is_live(session, room):  # it may have ended before somebody listened
-                ended.set()
             await self._app(scope, received, sent)
         finally:
             watching.cancel()

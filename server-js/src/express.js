@@ -2,7 +2,7 @@
 
 import { promisify } from "node:util";
 import { Unavailable } from "./errors.js";
-import { CANNOT_SAY, claim, isLive, isNamed, namedBy, RETRY_AFTER } from "./held.js";
+import { CANNOT_SAY, claim, ended, isLive, isNamed, namedBy, RETRY_AFTER } from "./held.js";
 
 /** @typedef {import("./client.js").Enforcer} Enforcer */
 /** @typedef {import("./held.js").Held} Held */
@@ -48,7 +48,7 @@ export function singleSession(enforcer, { live, loginPath = "/login" } = {}) {
       const held = request.session.enforcer;
       if (!isNamed(namedBy(request), held)) return false;
       await destroyed(request);
-      await enforcer.end(held.session);
+      await ended(enforcer, held.session);
       return true;
     },
 

@@ -1,7 +1,7 @@
 /** A plugin for Fastify 5. Needs `@fastify/session` before it. */
 
 import { Unavailable } from "./errors.js";
-import { CANNOT_SAY, claim, isLive, isNamed, namedBy, RETRY_AFTER } from "./held.js";
+import { CANNOT_SAY, claim, ended, isLive, isNamed, namedBy, RETRY_AFTER } from "./held.js";
 
 /** @typedef {import("./client.js").Enforcer} Enforcer */
 /** @typedef {import("./held.js").Held} Held */
@@ -40,7 +40,7 @@ export default async function singleSession(app, { enforcer, live, loginPath = "
     const held = this.session.enforcer;
     if (!isNamed(namedBy(this), held)) return false;
     await this.session.destroy();
-    await enforcer.end(held.session);
+    await ended(enforcer, held.session);
     return true;
   }
 

@@ -1,5 +1,7 @@
 /** What every framework does the same: what the application's session keeps, and how a login is claimed. */
 
+import { EnforcerError } from "./errors.js";
+
 /** @typedef {import("./client.js").Enforcer} Enforcer */
 /** @typedef {import("./live-sessions.js").LiveSessions} LiveSessions */
 /** @typedef {{session: string, room: string, ticket: string}} Held in the application's session, as `enforcer` */
@@ -45,6 +47,22 @@ export function namedBy(request) {
  */
 export function isNamed(named, held) {
   return held !== undefined && (named === undefined || named === held.session);
+}
+
+/**
+ * Ends the session of who has just logged out here, and who has so whether Enforcer can be told or not: then it is a warning of the
+ * process.
+ *
+ * @param {Enforcer} enforcer
+ * @param {string} session
+ */
+export async function ended(enforcer, session) {
+  try {
+    await enforcer.end(session);
+  } catch (error) {
+    if (!(error instanceof EnforcerError)) throw error;
+    process.emitWarning(`a session that has logged out is still open: ${error.message}`);
+  }
 }
 
 /**

@@ -3,7 +3,7 @@
  * each picture.
  */
 
-import { claim, isLive, isNamed } from "./held.js";
+import { claim, ended, isLive, isNamed } from "./held.js";
 import { LiveSessions } from "./live-sessions.js";
 
 /** @typedef {import("./client.js").Enforcer} Enforcer */
@@ -63,7 +63,7 @@ export function singleSession({ enforcer, session, headers, cache }) {
       const held = own.enforcer;
       if (!isNamed(named ?? undefined, held)) return false;
       await own.destroy();
-      await ofThisProcess(enforcer).client.end(held.session);
+      await ended(ofThisProcess(enforcer).client, held.session);
       return true;
     },
   };

@@ -1,6 +1,7 @@
 /** The client, the cache and the plugins on a real server, whose address and key are in the environment. */
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -153,6 +154,12 @@ describe("on a real server", { skip: ENFORCER_URL === undefined && "no ENFORCER_
       assert.deepEqual([answer.status, answer.headers.get("retry-after")], [503, "2"]);
       line.cut(false);
       assert.equal((await browser.get("/")).status, 200);
+      line.cut(true);
+      const warned = once(process, "warning");
+      assert.equal((await browser.post("/logout")).status, 204, "who logs out is logged out here");
+      assert.match((await warned)[0].message, /still open/);
+      line.cut(false);
+      assert.equal((await browser.get("/")).headers.get("location"), "/login");
       line.close();
       await site.close();
     });
@@ -207,6 +214,10 @@ describe("Next.js", { skip: ENFORCER_URL === undefined && "no ENFORCER_URL" }, (
     visitor.own.enforcer = { session: "s", room: "r", ticket: "t" };
     await assert.rejects(visitor.current(), Unavailable);
     assert.equal(visitor.own.enforcer.session, "s");
+    const warned = once(process, "warning");
+    assert.equal(await visitor.logout(null), true);
+    assert.match((await warned)[0].message, /still open/);
+    assert.equal(visitor.own.enforcer, undefined);
     globalThis[shared] = kept;
   });
 });

@@ -16,6 +16,7 @@ from enforcer_client import (
     AsyncLiveSessions,
     Ended,
     Enforcer,
+    EnforcerError,
     LiveSessions,
     NotAllowed,
     SessionEnded,
@@ -270,6 +271,39 @@ async def test_asgi(server: EnforcerProcess, room: str) -> None:
                 answer = await browser.get("/", headers=mine)
                 assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
             await away._live.close()
+
+
+async def test_a_socket_stays_open_while_nobody_can_say(server: EnforcerProcess) -> None:
+    """A refused key and an outage end no session: the socket is closed when it is known to be over."""
+    answers: list[bool | EnforcerError] = [True, Unavailable("away"), Unauthorized("unauthorized", 401, "", {}), False]
+
+    class Doubtful(AsyncLiveSessions):
+        async def is_live(self, session: str, room: str | int) -> bool:
+            answer = answers.pop(0)
+            if isinstance(answer, EnforcerError):
+                raise answer
+            return answer
+
+    sent: list[MutableMapping[str, Any]] = []
+    connects: list[dict[str, Any]] = [{"type": "websocket.connect"}]
+
+    async def receive() -> dict[str, Any]:
+        if connects:
+            return connects.pop()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    async with AsyncEnforcer(server.url, KEY) as client:
+        app = asgi.EnforcerMiddleware(hello, Doubtful(client), identify)
+        headers = [(b"session", b"s"), (b"room", b"r")]
+        scope: dict[str, Any] = {"type": "websocket", "headers": headers, "closed": []}
+        async with asyncio.timeout(30):
+            await app(scope, receive, send)
+    assert answers == []
+    assert [(m["type"], m.get("code")) for m in sent] == [("websocket.accept", None), ("websocket.close", 4401)]
 
 
 def test_wsgi(client: Enforcer, room: str) -> None:
