@@ -16,7 +16,7 @@ from flask import Flask, Response, g, redirect, request, session
 from markupsafe import Markup
 
 from .client import Enforcer
-from .errors import EnforcerError, Unavailable
+from .errors import EnforcerError, SessionEnded, Unavailable
 from .live import LiveSessions
 from .records import Login, to_keep
 
@@ -47,6 +47,7 @@ class FlaskEnforcer:
         self.live = LiveSessions(self.client)
         app.extensions["enforcer"] = self
         app.before_request(self._check)
+        app.register_error_handler(Unavailable, _unavailable)
         app.jinja_env.globals["enforcer_script"] = self.script
 
     def login(self, room: str | int, **terms: Any) -> Login:
@@ -77,7 +78,10 @@ class FlaskEnforcer:
         return True
 
     def refused(self, handler: Callable[[], Any]) -> Callable[[], Any]:
-        """Decorates what answers requests of ended sessions, in place of the way to the log-in page."""
+        """Decorates what answers requests of ended sessions, in place of the way to the log-in page.
+
+        `g.enforcer_end_reason` says why it has ended, such as `displaced`; None if that is not known any more.
+        """
         self._refused = handler
         return handler
 
@@ -95,14 +99,28 @@ class FlaskEnforcer:
         kept = session.get(KEPT)
         if kept is None or request.endpoint in self._config["ENFORCER_EXEMPT"]:
             return None
-        try:
-            if self.live.is_live(kept["session"], kept["room"]):
-                g.enforcer_session = kept["session"]
-                return None
-        except Unavailable as error:
-            log.warning("a request is refused: %s", error)
-            return Response("Please try again in a moment.", 503, {"Retry-After": "1"})
+        if self.live.is_live(kept["session"], kept["room"]):
+            g.enforcer_session = kept["session"]
+            return None
+        g.enforcer_end_reason = reason = self._why(kept["session"])
+        if reason == "replaced":  # this browser has logged in anew, and its cookie may be on the way
+            return redirect(self._config["ENFORCER_LOGIN_URL"])
         session.clear()
         if self._refused is not None:
             return self._refused()
         return redirect(self._config["ENFORCER_LOGIN_URL"])
+
+    def _why(self, ended: str) -> str | None:
+        try:
+            self.client.validate(ended)
+        except SessionEnded as told:
+            return told.reason
+        except EnforcerError as error:
+            log.warning("why a session has ended is not known: %s", error)
+        return None
+
+
+def _unavailable(error: Unavailable) -> Response:
+    """What a request gets that nobody can answer for, unless the application has a handler of its own."""
+    log.warning("a request is refused: %s", error)
+    return Response("Please try again in a moment.", 503, {"Retry-After": "1"})

@@ -358,10 +358,18 @@ def test_flask(server: EnforcerProcess, room: str) -> None:
         until(lambda: first.get("/").location == "/login")
         assert second.get("/").status_code == 200
         assert first.get("/").text == "", "the old browser's session was cleared"
+        cookie = second.get_cookie("session")
+        assert cookie is not None
+        second.post("/login")
+        first.set_cookie("session", cookie.value)
+        until(lambda: (answer := first.get("/")).location == "/login" and "Set-Cookie" not in answer.headers)
         assert second.post("/logout", headers={"X-Enforcer-Session": old}).text == "False"
         assert second.get("/").text != ""
         assert second.post("/logout").text == "True"
         assert enforcer.client.sessions(room) == []
+        enforcer.client = Enforcer(f"http://127.0.0.1:{free_port()}", KEY, timeout=0.1)
+        answer = first.post("/login")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
 
 
 def test_a_restart_of_the_server(tmp_path: Path) -> None:
