@@ -16,7 +16,7 @@ import org.springframework.security.web.SecurityFilterChain;
 class Security {
 
     @Bean
-    SecurityFilterChain pages(HttpSecurity http) throws Exception {
+    SecurityFilterChain filters(HttpSecurity http) throws Exception {
         return http.authorizeHttpRequests(requests -> requests
                         .requestMatchers("/goodbye", "/css/**", "/images/**").permitAll()
                         .anyRequest().authenticated())
