@@ -7,6 +7,8 @@ TEST_JOBS ?= 2
 NODE_MODULES := $(addsuffix /node_modules/.stamp,client-js server-js examples/express examples/fastapi-react examples/nextjs tests/integration)
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
+RIVALS ?= enforcer,node-lean,node-express,centrifugo,python-naive
+
 .DEFAULT_GOAL := help
 .PHONY: help run install test check client docs pictures soak bench bench-full lock tools anew clean
 
@@ -109,7 +111,7 @@ bench: tools $(VENV)/run.stamp
 	$(BIN)/python -m bench --quick
 
 bench-full: tools $(VENV)/test.stamp
-	$(BIN)/python -m bench --rounds 5 --json bench/results/full.json --charts docs/images/benchmarks
+	$(BIN)/python -m bench --rounds 5 --servers $(RIVALS) --json bench/results/full.json --charts docs/images/benchmarks
 	$(BIN)/python -m bench.store
 	$(BIN)/python -m bench.redis_store
 	$(BIN)/python -m bench.live_sessions

@@ -9,6 +9,8 @@
     env         more environment
     config      written as JSON to the file {config} before the start
     max_rounds  for a slow one: no more rounds than this
+    protocol    "centrifugo", if it does not speak as README.md asks for
+    workloads   those that it can do, if not all
     cluster     `env` and `config` that differ when two nodes run over one Redis; without it, not in --cluster
 
 {project} {python} {port} {key} {tmp} {config} {redis} are filled in everywhere.
@@ -90,6 +92,7 @@ class Node(Measured):
     def __init__(self, rival: Rival, tmp: Path, key: str, redis: str | None, number: int) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
+        self.protocol = str(rival.spec.get("protocol", ""))
         names = {
             "project": str(PROJECT),
             "python": sys.executable,

@@ -70,7 +70,8 @@ def run_once(rival: Rival, load: Load) -> Result:
     """A round, with fresh servers."""
     result: Result = {}
     for part in (WITHOUT_SOCKETS, WORKLOADS.keys() - WITHOUT_SOCKETS):
-        names = [name for name in WORKLOADS if name in load.workloads and name in part]
+        able = rival.spec.get("workloads", WORKLOADS)
+        names = [name for name in WORKLOADS if name in load.workloads and name in part and name in able]
         if names:
             key = secrets.token_hex(24)
             with ExitStack() as stack:
@@ -82,9 +83,10 @@ def run_once(rival: Rival, load: Load) -> Result:
 
 def _drive(nodes: Sequence[Node], key: str, names: Sequence[str], load: Load) -> Result:
     modes = [WORKLOADS[name].format(rate=load.rate) for name in names]
+    spoken = ["--centrifugo"] if nodes[0].protocol == "centrifugo" else []
     fresh = _sum([node.sample() for node in nodes])
     loader = subprocess.Popen(
-        [str(LOADER), "--key", key, *(f"--url={node.url}" for node in nodes), *load.options(), *modes],
+        [str(LOADER), "--key", key, *(f"--url={node.url}" for node in nodes), *spoken, *load.options(), *modes],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

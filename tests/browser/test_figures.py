@@ -1,14 +1,19 @@
 """The figures of docs/client.md: what an idle page costs, and how soon a kick is seen."""
 
 import asyncio
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser
 
-from tests.browser.conftest import running_stage
+from bench.rounds import LOADER, build_loader
+from tests.browser.conftest import Profile, connected, opened, running_stage
 from tests.browser.devtools import Chromium, Tab
-from tests.running import ROOT
+from tests.running import ROOT, EnforcerProcess
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.soak]
 
@@ -17,6 +22,8 @@ SETTLING = 40
 """Seconds until a browser has tidied up after loading a page."""
 SECONDS = 60
 KICKS = 50
+OTHERS = 10
+"""Pages of other users that are open in the same browser."""
 SEEN = """new Promise((resolve) => {
   const seen = () => resolve({
     at: performance.timeOrigin + performance.now(),
@@ -96,6 +103,56 @@ async def test_a_kick_is_seen_at_once(tmp_path: Path, hidden: bool) -> None:
             for done in tabs:
                 await done.call("Page.close")
     where = "hidden tab" if hidden else "foreground"
-    for name, took in (("call", sorted(from_call)), ("committed end", sorted(from_end))):
-        print(f"{where}: {name} to notice, ms: p50 {took[KICKS // 2]:.0f}, p95 {took[KICKS * 95 // 100]:.0f}")
+    for name, took in (("call", from_call), ("committed end", from_end)):
+        print(f"{where}: {name} to notice, ms: {percentiles(took)}")
     assert len(from_end) == KICKS
+
+
+@pytest.mark.parametrize("rate", [0, 500], ids=["calm", "busy"])
+async def test_the_answer_and_the_notice(browser: Browser, profile: Profile, tmp_path: Path, rate: int) -> None:
+    """From the answer to the newer login to the painted notice, in both browsers, calm and beside take-overs."""
+    took = []
+    async with running_stage(tmp_path / "stage", idle_timeout=900) as stage:
+        others = await profile()
+        for number in range(OTHERS):
+            stage.login(f"user-{number} of the same browser")
+            page = await others.new_page()
+            await page.goto(stage.url)
+            await connected(page)
+        stage.login()
+        with takeovers(stage.enforcer, rate):
+            for _ in range(KICKS):
+                page = await opened(profile, stage)
+                watching = asyncio.create_task(page.evaluate(SEEN))
+                await page.evaluate("0")
+                await asyncio.to_thread(stage.login)
+                answered = time.time() * 1_000
+                took.append((await watching)["at"] - answered)
+                await page.context.close()
+    print(f"{browser.browser_type.name}, {rate} take-overs/s beside: answer to notice, ms: {percentiles(took)}")
+    assert len(took) == KICKS
+
+
+@contextmanager
+def takeovers(enforcer: EnforcerProcess, rate: int) -> Iterator[None]:
+    """So many take-overs a second, among 1,000 users with a socket each, until the end of the block."""
+    if not rate:
+        yield
+        return
+    build_loader()
+    command = [LOADER, "--key", enforcer.authkey, "--url", enforcer.url, "--secs=600", f"takeover:{rate}"]
+    loader = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        assert loader.stderr is not None
+        assert loader.stderr.readline().startswith("BEGIN"), "the load did not begin"
+        yield
+        assert loader.poll() is None, "the load ended before the measurement"
+    finally:
+        loader.kill()
+        loader.communicate()
+
+
+def percentiles(took: list[float]) -> str:
+    """The median, and what nineteen of twenty are below."""
+    took = sorted(took)
+    return f"p50 {took[len(took) // 2]:.0f}, p95 {took[len(took) * 95 // 100]:.0f}"

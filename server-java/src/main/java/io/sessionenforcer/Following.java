@@ -24,6 +24,7 @@ final class Following {
     private boolean resumes;
     private String lastId;
     private long wait = FIRST_WAIT;
+    private int resets;
 
     Following(SessionCache cache) {
         this.cache = cache;
@@ -51,6 +52,11 @@ final class Following {
         return now;
     }
 
+    /** How often ends may have been missed so far. */
+    int resets() {
+        return resets;
+    }
+
     /** Bytes of the stream; the ends that they are the first to tell of. */
     List<Ended> take(ByteBuffer part, long now) throws IOException {
         List<Ended> ends = new ArrayList<>();
@@ -66,7 +72,7 @@ final class Following {
     private void understand(String name, JsonNode data, long now, List<Ended> ends) {
         switch (name) {
             case "ready" -> ready(data.path("cursor").asText(), now);
-            case "reset" -> cache.reset(now);
+            case "reset" -> reset(now);
             case "unavailable" -> cache.cut();
             case "session.ended" -> {
                 Ended end = new Ended(text(data, "session"), text(data, "room"), text(data, "reason"), text(data, "at"));
@@ -83,12 +89,17 @@ final class Following {
         wait = FIRST_WAIT;
         if (!resumes) {
             if (openedBefore) {
-                cache.reset(now); // what was meanwhile is not known
+                reset(now); // what was meanwhile is not known
             }
             lastId = cursor;
         }
         openedBefore = true;
         cache.opened(now, resumes);
+    }
+
+    private void reset(long now) {
+        resets++;
+        cache.reset(now);
     }
 
     private static JsonNode parsed(String data) throws JsonProcessingException {

@@ -40,7 +40,8 @@ public final class LiveSessions implements AutoCloseable {
     private final SessionCache cache; // guarded by lock, as following and flights
     private final Following following;
     private final Map<String, CompletableFuture<Optional<String>>> flights = new HashMap<>();
-    private final List<Consumer<Ended>> listeners = new CopyOnWriteArrayList<>();
+    private final List<Consumer<Ended>> endListeners = new CopyOnWriteArrayList<>();
+    private final List<Runnable> resetListeners = new CopyOnWriteArrayList<>();
     private final Thread thread;
     private volatile boolean closed;
 
@@ -98,7 +99,12 @@ public final class LiveSessions implements AutoCloseable {
 
     /** Is told of each end, once, on the thread that follows the stream: close the sockets and streams of that session. */
     public void onEnd(Consumer<Ended> listener) {
-        listeners.add(listener);
+        endListeners.add(listener);
+    }
+
+    /** Is told, on the same thread, when ends may have been missed: ask {@code isLive} again for whoever holds a socket. */
+    public void onReset(Runnable listener) {
+        resetListeners.add(listener);
     }
 
     /** Ends the thread. */
@@ -188,20 +194,25 @@ public final class LiveSessions implements AutoCloseable {
     }
 
     private void take(ByteBuffer part) throws IOException {
+        boolean reset;
         List<Ended> ends;
         synchronized (lock) {
+            int resets = following.resets();
             ends = following.take(part, now());
+            reset = following.resets() != resets;
         }
-        ends.forEach(this::tell);
+        if (reset) {
+            resetListeners.forEach(LiveSessions::tell);
+        }
+        ends.forEach(end -> endListeners.forEach(listener -> tell(() -> listener.accept(end))));
     }
 
-    private void tell(Ended end) {
-        for (Consumer<Ended> listener : listeners) {
-            try {
-                listener.accept(end);
-            } catch (RuntimeException error) {
-                log.error("A listener of ended sessions has failed", error);
-            }
+    /** One that fails keeps nobody else from hearing of it. */
+    private static void tell(Runnable listener) {
+        try {
+            listener.run();
+        } catch (RuntimeException error) {
+            log.error("A listener has failed", error);
         }
     }
 

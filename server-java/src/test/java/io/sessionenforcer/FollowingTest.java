@@ -42,8 +42,18 @@ class FollowingTest {
         assertThat(following.opening()).isEqualTo("c2");
         following.refused(422);
         assertThat(following.opening()).isNull();
+        assertThat(following.resets()).isZero();
         take(READY);
+        assertThat(following.resets()).as("whoever holds sockets must ask again").isEqualTo(1);
         assertThat(cache.known("s", "Zoë", 0)).as("what was missed is not known").isEqualTo(SessionCache.Answer.ASK);
+    }
+
+    @Test
+    void saysThatEndsMayHaveBeenMissed() throws IOException {
+        following.opening();
+        take(READY + "event: reset\nid: c9\ndata: {\"cursor\": \"c9\"}\n\n");
+        assertThat(following.resets()).isEqualTo(1);
+        assertThat(following.opening()).isEqualTo("c9");
     }
 
     @Test
