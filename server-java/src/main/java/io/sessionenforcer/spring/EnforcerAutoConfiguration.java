@@ -39,6 +39,7 @@ public class EnforcerAutoConfiguration {
     LiveSessions liveSessions(Enforcer enforcer, EnforcerProperties properties, ApplicationEventPublisher events) {
         LiveSessions live = new LiveSessions(enforcer, properties.getMaxStaleness(), properties.getCacheSize());
         live.onEnd(events::publishEvent);
+        live.onReset(() -> events.publishEvent(new EndsMissed()));
         return live;
     }
 

@@ -60,7 +60,7 @@ final class UnavailableFilter extends OncePerRequestFilter {
             response.sendError(status);
         } else {
             String login = EndedSessionAnswer.inside(request, loginUrl);
-            Refusals.page(response, status, "One moment, please", "Nobody can log in just now.", "Try again", login);
+            Refusals.page(response, status, "One moment, please", "Nobody can log in just now. Please try again in a few seconds.", "Try again", login);
         }
     }
 }

@@ -3,6 +3,8 @@ package io.sessionenforcer.spring;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sessionenforcer.Enforcer;
+import java.security.Principal;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -10,6 +12,8 @@ import org.springframework.boot.autoconfigure.AutoConfigurations;
 import org.springframework.boot.autoconfigure.security.servlet.SecurityAutoConfiguration;
 import org.springframework.boot.context.properties.source.InvalidConfigurationPropertyValueException;
 import org.springframework.boot.test.context.runner.WebApplicationContextRunner;
+import org.springframework.security.core.AuthenticatedPrincipal;
+import org.springframework.security.core.userdetails.User;
 import org.springframework.security.web.SecurityFilterChain;
 
 /** What the starter says of settings; no server is asked. */
@@ -36,6 +40,13 @@ class PropertiesTest {
                     assertThat(error.getName()).isEqualTo(name);
                     assertThat(error.getReason()).contains(why).doesNotContain("a-secret");
                 }));
+    }
+
+    @Test
+    void aRoomIsTheNameOfItsUser() {
+        Object user = User.withUsername("alice").password("").build();
+        assertThat(List.of(user, (Principal) () -> "alice", (AuthenticatedPrincipal) () -> "alice", "alice"))
+                .allMatch(principal -> RoomNames.byName(principal).equals("alice"));
     }
 
     @Test

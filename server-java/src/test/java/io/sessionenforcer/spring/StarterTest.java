@@ -22,13 +22,21 @@ import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.test.context.SpringBootTest;
 import org.springframework.boot.test.web.server.LocalServerPort;
+import org.springframework.mock.web.MockFilterChain;
+import org.springframework.mock.web.MockHttpServletRequest;
+import org.springframework.mock.web.MockHttpServletResponse;
+import org.springframework.security.authentication.UsernamePasswordAuthenticationToken;
+import org.springframework.security.core.context.SecurityContext;
+import org.springframework.security.core.context.SecurityContextHolder;
+import org.springframework.security.core.context.SecurityContextImpl;
 import org.springframework.security.core.session.SessionInformation;
 import org.springframework.security.core.session.SessionRegistry;
+import org.springframework.security.web.context.HttpSessionSecurityContextRepository;
 import org.springframework.test.context.DynamicPropertyRegistry;
 import org.springframework.test.context.DynamicPropertySource;
 
 /** A whole application beside the server that the environment names. */
-@SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT)
+@SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT, properties = "enforcer.open-paths=/open/**")
 @EnabledIfEnvironmentVariable(named = "ENFORCER_URL", matches = ".+", disabledReason = "ENFORCER_URL names no server")
 class StarterTest {
 
@@ -40,6 +48,7 @@ class StarterTest {
     @Autowired private SessionRegistry registry;
     @Autowired private TestSite site;
     @Autowired private LiveSessions live;
+    @Autowired private BrowserSessions sessions;
 
     private final Enforcer enforcer = new Enforcer(System.getenv("ENFORCER_URL"), System.getenv("ENFORCER_AUTHKEY"));
     private final String alice = "alice-" + UUID.randomUUID();
@@ -83,6 +92,7 @@ class StarterTest {
         untilEnded(ended);
         assertThat(endReason(ended)).isEqualTo("displaced");
         assertThat(first.get("/", "Sec-Purpose", "prefetch;prerender").statusCode()).isEqualTo(503);
+        assertThat(first.get("/open/home").statusCode()).isEqualTo(200);
         HttpResponse<String> refused = first.get("/", "Accept", "text/html,*/*");
         assertThat(refused.statusCode()).isEqualTo(401);
         assertThat(refused.body()).contains("You have logged in somewhere else.", "href=\"/login\"");
@@ -166,7 +176,7 @@ class StarterTest {
             assertThat(Browser.to(logout.join())).isEqualTo("/login?logout");
             assertThat(again.join().statusCode()).isEqualTo(503);
             assertThat(login.join().statusCode()).isEqualTo(503);
-            assertThat(login.join().body()).contains("Nobody can log in just now.", "href=\"/login\"");
+            assertThat(login.join().body()).contains("Nobody can log in just now. ", "href=\"/login\"");
         } finally {
             gate.shut(false);
         }
@@ -188,6 +198,20 @@ class StarterTest {
         assertThat(enforcer.sessions(alice)).hasSize(1);
         String adopted = browser.session();
         assertThat(enforcer.sessions(alice)).extracting(SessionRecord::session).containsExactlyInAnyOrder(before, adopted);
+    }
+
+    @Test
+    void orHasToLogInAnew() throws Exception {
+        LiveSessionFilter filter = new LiveSessionFilter(sessions, live, new EndedSessionAnswer(null, "/login"), request -> false, false);
+        MockHttpServletRequest request = new MockHttpServletRequest("GET", "/");
+        MockHttpServletResponse response = new MockHttpServletResponse();
+        SecurityContext context = new SecurityContextImpl(UsernamePasswordAuthenticationToken.authenticated(alice, null, List.of()));
+        request.getSession().setAttribute(HttpSessionSecurityContextRepository.SPRING_SECURITY_CONTEXT_KEY, context);
+        SecurityContextHolder.setContext(context);
+        filter.doFilter(request, response, new MockFilterChain());
+        assertThat(response.getStatus()).isEqualTo(401);
+        assertThat(request.getSession(false)).isNull();
+        assertThat(enforcer.sessions(alice)).isEmpty();
     }
 
     @Test
