@@ -4,22 +4,18 @@ import io.sessionenforcer.SessionLimit;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.util.Optional;
-import org.springframework.security.authentication.RememberMeAuthenticationToken;
 import org.springframework.security.core.Authentication;
 import org.springframework.security.web.authentication.session.SessionAuthenticationStrategy;
 
 /**
  * The claim of a log-in: after the password was right and the id of the {@code HttpSession} was made new, before anybody is
  * logged in. If it is refused, the log-in fails as one with a wrong password does, with its own message; if Enforcer does not
- * answer, {@link UnavailableFilter} says so.
+ * answer, {@link UnavailableFilter} says so, and "remember me" keeps its cookie.
  *
  * <p>An {@code AuthenticationSuccessEvent} comes too early, and for HTTP Basic with each request; an {@code
  * InteractiveAuthenticationSuccessEvent} too late: what it throws leaves the user logged in.
  */
 final class ClaimingStrategy implements SessionAuthenticationStrategy {
-
-    /** The attribute of an {@code HttpSession} that "remember me" has begun: the claim is left to {@link LiveSessionFilter}. */
-    static final String DUE = "enforcer.claim-due";
 
     private final SessionAuthenticationStrategy before;
     private final BrowserSessions sessions;
@@ -31,17 +27,14 @@ final class ClaimingStrategy implements SessionAuthenticationStrategy {
 
     @Override
     public void onAuthentication(Authentication authentication, HttpServletRequest request, HttpServletResponse response) {
+        if (Prefetch.is(request)) {
+            throw new Prefetch.Refused(); // by "remember me"
+        }
         Optional<HeldSession> held = sessions.held(request);
         before.onAuthentication(authentication, request, response);
         held.ifPresent(kept -> request.getSession().setAttribute(BrowserSessions.KEPT, kept)); // it may be a wholly new one
-        if (authentication instanceof RememberMeAuthenticationToken) {
-            // A failure here would take the cookie of "remember me" away, which an outage must not.
-            request.getSession().setAttribute(DUE, true);
-            return;
-        }
         try {
             sessions.claim(request, authentication.getPrincipal());
-            request.getSession().removeAttribute(DUE);
         } catch (SessionLimit limit) {
             throw new SessionLimitReached(limit);
         }

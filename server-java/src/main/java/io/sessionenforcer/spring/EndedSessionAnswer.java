@@ -22,8 +22,7 @@ final class EndedSessionAnswer implements SessionInformationExpiredStrategy {
             "logout_everywhere", "You have logged out everywhere.",
             "password_changed", "Your password was changed.",
             "security", "It was ended to protect your account.",
-            "admin", "An administrator has ended it.",
-            "session-limit", "You are logged in elsewhere, and have to log out there first.");
+            "admin", "An administrator has ended it.");
 
     private final String endedUrl;
     private final String loginUrl;

@@ -1,14 +1,12 @@
 package io.sessionenforcer.spring;
 
 import io.sessionenforcer.LiveSessions;
-import io.sessionenforcer.SessionLimit;
 import jakarta.servlet.FilterChain;
 import jakarta.servlet.ServletException;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import jakarta.servlet.http.HttpSession;
 import java.io.IOException;
-import java.util.Locale;
 import java.util.Optional;
 import org.springframework.security.core.Authentication;
 import org.springframework.security.core.context.SecurityContextHolder;
@@ -23,7 +21,7 @@ import org.springframework.web.util.WebUtils;
 /**
  * Each request of who is logged in: a session that has ended is logged out here too, and the answer is that of the {@link
  * SessionInformationExpiredStrategy}. While nobody knows, {@code Unavailable}, and nobody is logged out. Who is not in an {@code HttpSession}
- * (HTTP Basic, tokens) is not looked at. A prefetch is nobody's act: it begins and ends nothing.
+ * (HTTP Basic, tokens) is not looked at.
  */
 final class LiveSessionFilter extends OncePerRequestFilter {
 
@@ -51,19 +49,12 @@ final class LiveSessionFilter extends OncePerRequestFilter {
     @Override
     protected void doFilterInternal(HttpServletRequest request, HttpServletResponse response, FilterChain chain)
             throws ServletException, IOException {
-        boolean passes = false;
-        String reason = null;
-        try {
-            passes = mayPass(request);
-        } catch (SessionLimit limit) {
-            reason = limit.code();
-        }
-        if (passes) {
+        if (mayPass(request)) {
             chain.doFilter(request, response);
-        } else if (isPrefetch(request)) {
-            Refusals.prefetch(response);
+        } else if (Prefetch.is(request)) {
+            throw new Prefetch.Refused();
         } else {
-            logOut(request, response, chain, reason);
+            logOut(request, response, chain);
         }
     }
 
@@ -72,40 +63,27 @@ final class LiveSessionFilter extends OncePerRequestFilter {
             return true;
         }
         HttpSession own = request.getSession();
-        if (own.getAttribute(ClaimingStrategy.DUE) != null || own.getAttribute(BrowserSessions.KEPT) == null) {
-            return takenIn(request, own);
+        if (own.getAttribute(BrowserSessions.KEPT) instanceof HeldSession held) {
+            return live.isLive(held.session(), held.room());
         }
-        HeldSession held = (HeldSession) own.getAttribute(BrowserSessions.KEPT);
-        return live.isLive(held.session(), held.room());
+        return adopts && !Prefetch.is(request) && adopted(request, own);
     }
 
-    /** Logged in by "remember me", which ends others as any log-in, or before there was Enforcer. Once for all its requests. */
-    private boolean takenIn(HttpServletRequest request, HttpSession own) {
-        if (isPrefetch(request)) {
-            return false;
-        }
+    /** Logged in before there was Enforcer. Once for all requests of a browser that come at once. */
+    private boolean adopted(HttpServletRequest request, HttpSession own) {
         Authentication user = SecurityContextHolder.getContext().getAuthentication();
-        if (user == null) {
-            return true; // the application has another idea of who this is
-        }
         synchronized (WebUtils.getSessionMutex(own)) {
-            if (own.getAttribute(ClaimingStrategy.DUE) != null) {
-                sessions.claim(request, user.getPrincipal());
-                own.removeAttribute(ClaimingStrategy.DUE);
-            } else if (own.getAttribute(BrowserSessions.KEPT) == null) {
-                if (!adopts) {
-                    return false;
-                }
+            if (user != null && own.getAttribute(BrowserSessions.KEPT) == null) {
                 sessions.adopt(request, user.getPrincipal());
             }
         }
-        return true;
+        return true; // without a user the application has another idea of who this is
     }
 
-    private void logOut(HttpServletRequest request, HttpServletResponse response, FilterChain chain, String known)
+    private void logOut(HttpServletRequest request, HttpServletResponse response, FilterChain chain)
             throws ServletException, IOException {
         Optional<HeldSession> over = sessions.held(request);
-        String reason = known != null ? known : over.map(sessions::endReason).orElse("");
+        String reason = over.map(sessions::endReason).orElse("");
         Authentication user = SecurityContextHolder.getContext().getAuthentication();
         sessions.forget(request);
         request.logout(); // with all handlers of this chain: "remember me" must not log in again by itself
@@ -113,10 +91,5 @@ final class LiveSessionFilter extends OncePerRequestFilter {
         Object principal = user == null ? "" : user.getPrincipal();
         EndedSession ended = new EndedSession(principal, over.map(HeldSession::session).orElse("none"), reason);
         onEnded.onExpiredSessionDetected(new SessionInformationExpiredEvent(ended, request, response, chain));
-    }
-
-    private static boolean isPrefetch(HttpServletRequest request) {
-        String purpose = request.getHeader("Sec-Purpose"); // "prefetch", "prefetch;prerender"
-        return purpose != null && purpose.toLowerCase(Locale.ROOT).startsWith("prefetch");
     }
 }

@@ -42,11 +42,6 @@ final class Refusals {
         answer(response, status, "text/html", PAGE.formatted(title, title, text, HtmlUtils.htmlEscape(url), link));
     }
 
-    /** The browser drops what it has fetched before its time, and asks again when the human goes there. */
-    static void prefetch(HttpServletResponse response) {
-        response.setStatus(HttpServletResponse.SC_SERVICE_UNAVAILABLE);
-    }
-
     static void problem(HttpServletResponse response, int status, String code, String title, Map<String, ?> more) throws IOException {
         Map<String, Object> body = new LinkedHashMap<>();
         body.put("title", title);

@@ -33,6 +33,8 @@ final class UnavailableFilter extends OncePerRequestFilter {
             throws ServletException, IOException {
         try {
             chain.doFilter(request, response);
+        } catch (Prefetch.Refused error) {
+            response.setStatus(HttpServletResponse.SC_SERVICE_UNAVAILABLE);
         } catch (EnforcerException error) { // of a log-in, or of the question whether one is live
             if (response.isCommitted()) {
                 throw error;

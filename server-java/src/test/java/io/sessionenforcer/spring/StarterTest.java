@@ -71,7 +71,7 @@ class StarterTest {
     }
 
     private String endReason(String session) {
-        return enforcer.validate(session).map(SessionRecord::endReason).orElse("unknown");
+        return enforcer.validate(session).map(SessionRecord::endReason).orElse("none");
     }
 
     private void untilEnded(String session) {
@@ -218,7 +218,12 @@ class StarterTest {
     void rememberMeDoesNotBringAnEndedSessionBack() {
         Browser remembered = browser();
         assertThat(remembered.askToLogIn(alice, true)).isEqualTo("/");
+        String before = remembered.session();
+        remembered.drop("JSESSIONID");
+        assertThat(remembered.get("/", "Sec-Purpose", "prefetch").statusCode()).isEqualTo(503);
+        assertThat(endReason(before)).isEqualTo("none");
         String first = remembered.session();
+        assertThat(endReason(before)).isEqualTo("displaced");
         String second = browser().logIn(alice);
         untilEnded(first);
         assertThat(remembered.has("remember-me")).isTrue();
