@@ -6,9 +6,14 @@ import io.sessionenforcer.Login;
 import jakarta.servlet.ServletException;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpSession;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -44,7 +49,15 @@ public class BrowserSessions {
      * @throws EnforcerException and then nothing is changed: do not log the user in
      */
     public HeldSession claim(HttpServletRequest request, Object principal) {
-        return claim(request, principal, terms.of(request, principal));
+        return claim(request, principal, terms.of(request, principal), false);
+    }
+
+    /**
+     * The same by "remember me". Tabs that a browser opens at once come with one cookie, each in an {@code HttpSession} of its own:
+     * they are one log-in, and do not end each other.
+     */
+    HeldSession claimByCookie(HttpServletRequest request, Object principal) {
+        return claim(request, principal, terms.of(request, principal), true);
     }
 
     /** Logs this browser out, and all others of its user. Throws {@link EnforcerException}, and then all are still logged in. */
@@ -60,7 +73,7 @@ public class BrowserSessions {
 
     /** One from before there was Enforcer is taken in. */
     HeldSession adopt(HttpServletRequest request, Object principal) {
-        return claim(request, principal, Map.of("max_sessions", ADOPTED, "policy", "displace"));
+        return claim(request, principal, Map.of("max_sessions", ADOPTED, "policy", "displace"), false);
     }
 
     /** The user logs out: the session of this browser ends, and no other. That Enforcer is away keeps nobody from it. */
@@ -92,18 +105,29 @@ public class BrowserSessions {
         }
     }
 
-    private HeldSession claim(HttpServletRequest request, Object principal, Map<String, ?> asked) {
+    private HeldSession claim(HttpServletRequest request, Object principal, Map<String, ?> asked, boolean byCookie) {
         Map<String, Object> more = new HashMap<>(asked);
-        Map<String, String> device = new HashMap<>(Map.of("ip", request.getRemoteAddr()));
+        Map<String, String> device = new TreeMap<>(Map.of("ip", request.getRemoteAddr()));
         String agent = request.getHeader("User-Agent");
         if (agent != null) {
             device.put("user_agent", agent);
         }
         more.putIfAbsent("device", device);
         held(request).ifPresent(before -> more.putIfAbsent("replaces", before.session()));
+        if (byCookie) {
+            more.putIfAbsent("request_id", digest(request.getHeader("Cookie") + new TreeMap<>(more)));
+        }
         Login login = enforcer.login(rooms.roomOf(principal), more);
         HeldSession now = new HeldSession(login.room(), login.session(), login.ticket());
         request.getSession().setAttribute(KEPT, now);
         return now;
+    }
+
+    private static String digest(String text) {
+        try {
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8)));
+        } catch (NoSuchAlgorithmException error) {
+            throw new IllegalStateException("every Java has SHA-256", error);
+        }
     }
 }

@@ -4,6 +4,7 @@ import io.sessionenforcer.SessionLimit;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.util.Optional;
+import org.springframework.security.authentication.RememberMeAuthenticationToken;
 import org.springframework.security.core.Authentication;
 import org.springframework.security.web.authentication.session.SessionAuthenticationStrategy;
 
@@ -34,7 +35,11 @@ final class ClaimingStrategy implements SessionAuthenticationStrategy {
         before.onAuthentication(authentication, request, response);
         held.ifPresent(kept -> request.getSession().setAttribute(BrowserSessions.KEPT, kept)); // it may be a wholly new one
         try {
-            sessions.claim(request, authentication.getPrincipal());
+            if (authentication instanceof RememberMeAuthenticationToken) {
+                sessions.claimByCookie(request, authentication.getPrincipal());
+            } else {
+                sessions.claim(request, authentication.getPrincipal());
+            }
         } catch (SessionLimit limit) {
             throw new SessionLimitReached(limit);
         }

@@ -84,6 +84,13 @@ final class Browser {
         return cookies.getCookieStore().getCookies().stream().anyMatch(one -> one.getName().equals(cookie));
     }
 
+    /** One with the same cookies. */
+    Browser copy() {
+        Browser other = new Browser(site);
+        cookies.getCookieStore().getCookies().forEach(cookie -> other.cookies.getCookieStore().add(URI.create(site), cookie));
+        return other;
+    }
+
     void drop(String cookie) {
         for (HttpCookie one : cookies.getCookieStore().getCookies()) {
             if (one.getName().equals(cookie)) {

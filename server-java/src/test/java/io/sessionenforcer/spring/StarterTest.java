@@ -222,7 +222,9 @@ class StarterTest {
         remembered.drop("JSESSIONID");
         assertThat(remembered.get("/", "Sec-Purpose", "prefetch").statusCode()).isEqualTo(503);
         assertThat(endReason(before)).isEqualTo("none");
+        Browser tab = remembered.copy();
         String first = remembered.session();
+        assertThat(tab.session()).isEqualTo(first); // opened at the same time
         assertThat(endReason(before)).isEqualTo("displaced");
         String second = browser().logIn(alice);
         untilEnded(first);
