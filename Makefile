@@ -10,7 +10,7 @@ NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 RIVALS ?= enforcer,node-lean,node-express,centrifugo,python-naive
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check client docs pictures soak bench bench-full lock tools clean
+.PHONY: help run install test check client docs pictures soak bench bench-full lock tools anew clean
 
 help:
 	@echo 'make run      start the server with a demo page; writes config.json if there is none'
@@ -80,11 +80,16 @@ examples/nextjs/node_modules/.stamp: $(wildcard $(NEXTJS) server-js/src/*) clien
 	@touch $@
 
 # Maven's cache is filled here, so that the tests run without a network. One test runs, for Maven to fetch what runs tests.
+# What is built is installed, for the example to find it as in any application.
 JAVA := server-java/pom.xml $(shell find server-java/src -type f)
 
-server-java/target/.stamp: $(JAVA)
+server-java/target/.stamp: $(JAVA) $(if $(wildcard $(HOME)/.m2/repository/io/sessionenforcer),,anew)
 	@command -v mvn >/dev/null || { echo 'Maven is not installed: the tests of server-java will be skipped' >&2; exit 0; }; \
-	set -x; mvn -q -B -f server-java/pom.xml test -Dtest=FollowingTest && touch $@
+	set -x; mvn -q -B -f server-java/pom.xml install -Dtest=FollowingTest && touch $@
+
+examples/spring-boot/target/.stamp: server-java/target/.stamp $(shell find examples/spring-boot/pom.xml examples/spring-boot/src -type f)
+	@command -v mvn >/dev/null || exit 0; \
+	set -x; mvn -q -B -f examples/spring-boot/pom.xml package -DskipTests && touch $@
 
 tools:
 	@sh tests/install-tools.sh
@@ -94,7 +99,7 @@ $(VENV)/promtool.stamp: tests/get-promtool.sh | $(VENV)/bin/python
 	@touch $@
 
 test: tools $(VENV)/test.stamp $(VENV)/promtool.stamp
-	$(MAKE) $(NODE_MODULES) server-java/target/.stamp
+	$(MAKE) $(NODE_MODULES) examples/spring-boot/target/.stamp
 	cd client-js && npm test
 	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
@@ -108,6 +113,7 @@ bench: tools $(VENV)/run.stamp
 bench-full: tools $(VENV)/test.stamp
 	$(BIN)/python -m bench --rounds 5 --servers $(RIVALS) --json bench/results/full.json --charts docs/images/benchmarks
 	$(BIN)/python -m bench.store
+	$(BIN)/python -m bench.console
 	$(BIN)/python -m bench.redis_store
 	$(BIN)/python -m bench.live_sessions
 	$(BIN)/python -m bench.stream
@@ -147,5 +153,5 @@ lock: $(VENV)/bin/python
 	echo mkdocs-material | $(BIN)/uv pip compile -q --upgrade - --universal --no-header --python-version 3.11 -o docs_site/requirements.lock
 
 clean:
-	rm -rf $(VENV) build $(dir $(NODE_MODULES)) client-js/dist server-js/types server-java/target examples/*/web/main.js examples/nextjs/.next test-artefacts
+	rm -rf $(VENV) build $(dir $(NODE_MODULES)) client-js/dist server-js/types server-java/target examples/spring-boot/target examples/*/web/main.js examples/nextjs/.next test-artefacts
 	find . -name __pycache__ -prune -exec rm -rf {} +

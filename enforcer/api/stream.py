@@ -1,7 +1,6 @@
 """`GET /v1/stream`: the audit log as it grows, as server-sent events (HTML Living Standard §9.2)."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import NamedTuple
 
@@ -96,7 +95,7 @@ async def _saying(follower: Follower, wanted: _Wanted, began: float) -> AsyncIte
 def _prefers_levels(request: web.Request) -> bool:
     """`Prefer: level` (RFC 7240 §2), among others perhaps, with parameters or without."""
     preferences = ",".join(request.headers.getall("Prefer", ())).split(",")
-    return "level" in (re.split("[;=]", preference)[0].strip().lower() for preference in preferences)
+    return "level" in (each.partition(";")[0].partition("=")[0].strip().lower() for each in preferences)
 
 
 def _events(text: str | None) -> frozenset[str]:

@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import Site
 from tests.running import ROOT, EnforcerProcess, free_port, require_command, running_program
 
-OUTSIDE = re.compile(r"/(goodbye|login)(\?next=/)?$")
+OUTSIDE = re.compile(r"/(goodbye|login)(\?(next=/|ended=displaced))?$")
 """Where they send who has no live session."""
 
 
@@ -40,6 +40,10 @@ def running_example(name: str, directory: Path) -> Iterator[Site]:
                 command = [require_command("node"), "examples/nextjs/node_modules/next/dist/bin/next", "start", *at]
             case "php":
                 command = [require_command("php"), "-S", f"127.0.0.1:{port}", "examples/php/index.php"]
+            case "spring-boot":
+                require_command("mvn")  # which has built it: see Makefile
+                quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+                command = [require_command("java"), *quick, "-jar", "examples/spring-boot/target/notebook.jar"]
             case _:
                 command = [require_command("node"), f"examples/{name}/app.js"]
         with running_program(command, directory / "site.log", f"{url}/login", **own):

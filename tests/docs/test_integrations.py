@@ -13,7 +13,7 @@ from tests.running import ROOT
 MANUAL = ROOT / "docs/integrations"
 LINES = 12
 """That a user writes in each framework, at most."""
-EXAMPLES = ("django", "express", "fastapi", "nextjs", "php")
+EXAMPLES = ("django", "express", "fastapi", "nextjs", "php", "spring-boot")
 """Pages whose code is that of an example."""
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```", re.S | re.M)
 
