@@ -17,7 +17,10 @@ import java.util.UUID;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.test.context.SpringBootTest;
@@ -38,6 +41,7 @@ import org.springframework.test.context.DynamicPropertySource;
 /** A whole application beside the server that the environment names. */
 @SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT, properties = "enforcer.open-paths=/open/**")
 @EnabledIfEnvironmentVariable(named = "ENFORCER_URL", matches = ".+", disabledReason = "ENFORCER_URL names no server")
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class StarterTest {
 
     private static final ExecutorService THREADS = Executors.newFixedThreadPool(5);
@@ -148,8 +152,9 @@ class StarterTest {
         assertThat(first.session()).isEqualTo(session);
     }
 
-    /** All that is asked meanwhile is asked at once, as each waits for its deadline. */
+    /** All that is asked meanwhile is asked at once, as each waits for its deadline; the last, as the stream comes back slowly. */
     @Test
+    @Order(Integer.MAX_VALUE)
     void anOutageLogsNobodyOutAndNobodyIn() throws IOException {
         Browser browser = browser();
         Browser leaving = browser();
