@@ -113,6 +113,7 @@ bench: tools $(VENV)/run.stamp
 bench-full: tools $(VENV)/test.stamp
 	$(BIN)/python -m bench --rounds 5 --servers $(RIVALS) --json bench/results/full.json --charts docs/images/benchmarks
 	$(BIN)/python -m bench.store
+	$(BIN)/python -m bench.console
 	$(BIN)/python -m bench.redis_store
 	$(BIN)/python -m bench.live_sessions
 	$(BIN)/python -m bench.stream

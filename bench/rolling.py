@@ -4,7 +4,7 @@
     python -m bench.rolling --sqlite
 
 Two nodes with Redis stand behind nginx. Each in turn gets a successor, then SIGTERM. With `--sqlite` it is one process
-on a file, which is started again as soon as it has ended. All is on one machine: the load takes a good part of it.
+on a file, and another that waits for it to let go of the file. All is on one machine: the load takes a good part of it.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -37,6 +38,8 @@ LOST = ("logins failed for good", "kicks lost", "pages not back", "pages ended b
 """Figures that must be 0."""
 QUIET = 10.0
 """Seconds of load before, between and after the restarts."""
+WAITS = 2.5
+"""Seconds after which a process that was started has loaded, and waits for the database."""
 BACK_WITHIN = 60.0
 """Seconds in which everybody must be back after the last."""
 
@@ -44,8 +47,8 @@ BACK_WITHIN = 60.0
 class Node:
     """An Enforcer on a port of its own."""
 
-    def __init__(self, directory: Path, name: str, core: int, **settings: object) -> None:
-        self.port = free_port()
+    def __init__(self, directory: Path, name: str, core: int, port: int | None = None, **settings: object) -> None:
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         config = directory / f"{name}.json"
         config.touch(mode=0o600)
@@ -56,6 +59,10 @@ class Node:
     async def start(self, http: aiohttp.ClientSession) -> None:
         """Returns when it is ready."""
         self.process.start()
+        await self.ready(http)
+
+    async def ready(self, http: aiohttp.ClientSession) -> None:
+        """Returns when it takes logins."""
         end = time.monotonic() + 20
         while time.monotonic() < end:
             with contextlib.suppress(aiohttp.ClientError):
@@ -97,7 +104,11 @@ async def roll(arguments: argparse.Namespace) -> Load:
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rolling-", dir=RESULTS)))
         key, window = secrets.token_urlsafe(32), float(arguments.window)
-        common = {"store": stack.enter_context(redis_server()), "authkey": key, "max_connections": 20_000}
+        common: dict[str, Any] = {
+            "store": stack.enter_context(redis_server()),
+            "authkey": key,
+            "max_connections": 20_000,
+        }
         common |= {"drain_delay": arguments.delay, "drain_window": window}
         nodes = [Node(directory, f"node-{n}", CORES[n % len(CORES)], **common) for n in range(4)]
         for node in nodes:
@@ -126,24 +137,29 @@ async def roll(arguments: argparse.Namespace) -> Load:
 
 
 async def again(arguments: argparse.Namespace) -> Load:
-    """One process on SQLite, started again as soon as it has ended."""
+    """One process on SQLite, and one that is started before that ends, and waits for the database."""
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rolling-", dir=RESULTS)))
         key = secrets.token_urlsafe(32)
         store = f"sqlite:///{directory}/enforcer.db"
-        node = Node(directory, "alone", CORES[0], store=store, authkey=key, max_connections=20_000)
+        common: dict[str, Any] = {"store": store, "authkey": key, "max_connections": 20_000}
+        node = Node(directory, "before", CORES[0], **common)
+        after = Node(directory, "after", CORES[0], node.port, **common)
         stack.callback(node.process.kill)
+        stack.callback(after.process.kill)
         url = stack.enter_context(nginx(directory, [node.port]))
         async with aiohttp.ClientSession() as http:
             await node.start(http)
             load = Load(url, key, arguments.sockets, arguments.logins)
             async with load:
                 await asyncio.sleep(QUIET)
+                after.process.start()
+                await asyncio.sleep(WAITS)
                 load.note("SIGTERM")
                 node.process.terminate()
                 await node.ended()
                 load.note("exit")
-                await node.start(http)
+                await after.ready(http)
                 load.note("ready")
                 await load.settled(BACK_WITHIN)
                 await asyncio.sleep(QUIET)

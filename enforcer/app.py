@@ -33,7 +33,7 @@ from enforcer.api.guard import bounded_head, internal_port, known_host, no_crede
 from enforcer.api.parsing import MAX_BODY
 from enforcer.configuration.describing import NEED_RESTART
 from enforcer.configuration.settings import Settings
-from enforcer.domain.errors import StartError, StoreUnavailable
+from enforcer.domain.errors import StartError, StoreInUse, StoreUnavailable
 from enforcer.gateway.draining import drain
 from enforcer.gateway.handshake import Handshakes
 from enforcer.gateway.hub import Hub
@@ -65,6 +65,10 @@ from enforcer.webhooks.hooks import Webhooks
 log = logging.getLogger(__name__)
 
 SYSTEM_CLOCK = Clock()
+HAND_OVER = 3.0
+"""Seconds that a process takes, told to stop, to let go of its database, besides `drain_delay` and `drain_window`."""
+LOOK_AGAIN = 0.02
+"""Seconds between two looks whether it has."""
 OPEN_RETRY = 1.0
 """Seconds between tries to open a store that is away at the start."""
 DEMO_BURST, DEMO_RATE = 100, 2.0
@@ -140,10 +144,10 @@ class Server:
             StartError: the store or the port cannot be had; nothing is left behind.
         """
         try:
-            # 1. The store, because a second process must fail before it answers anybody. A store that is only away
+            # 1. The store, because a second process must not answer anybody beside the first. A store that is only away
             #    for now is waited for in the background: until then every call that needs it is 503.
             try:
-                await self._open_store()
+                await self._take_over()
             except StoreUnavailable as e:
                 log.warning("the store is away, trying again", extra={"error": str(e)})
                 self._opening = asyncio.create_task(self._open_later())
@@ -245,6 +249,23 @@ class Server:
         except OSError as e:
             raise StartError(why_not_listening(host, port, e, setting)) from None
         return port
+
+    async def _take_over(self) -> None:
+        """Opens the store. One that another process has is waited for as long as that may take to stop, so that a new
+        process can be started before the old one is told to go."""
+        loop = asyncio.get_running_loop()
+        patience = HAND_OVER + self._settings.drain_delay + self._settings.drain_window
+        end, said = loop.time() + patience, False
+        while True:
+            try:
+                return await self._open_store()
+            except StoreInUse as e:
+                if loop.time() >= end:
+                    raise
+                if not said:
+                    log.info("waiting for the process that has the store", extra={"at_most": patience, "error": str(e)})
+                    said = True
+            await asyncio.sleep(LOOK_AGAIN)
 
     async def _open_store(self) -> None:
         await self._store.open()

@@ -108,6 +108,8 @@ export const T = {
     older: "Older",
     newest: "Newest",
     empty: "No rows match.",
+    searching: "Searching; looked back to",
+    further: "Only what is further back",
     fresh: (n: number) => (n === 1 ? "1 new row" : `${n} new rows`),
     started: "Started",
     ended: "Ended",

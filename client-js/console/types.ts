@@ -70,6 +70,8 @@ export interface Overview {
 export interface Page<Row> {
   items: Row[];
   next: string | null;
+  /** There: what is older was not looked at, since it would have taken too long. */
+  searched_to?: string;
 }
 
 export interface Webhook {

@@ -15,10 +15,10 @@ import httpx
 from .aclient import AsyncEnforcer
 from .cache import Cache, Ended
 from .calls import valid_session
-from .errors import SessionEnded, SessionUnknown
+from .errors import SessionEnded, SessionUnknown, Unavailable
 from .following import EVENTS, PATH, READ_WITHIN, Following
 from .listeners import Listeners
-from .live import MAX_STALENESS, SIZE
+from .live import MAX_STALENESS, SIZE, TOO_LATE
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -31,6 +31,7 @@ class AsyncLiveSessions:
 
     def __init__(self, enforcer: AsyncEnforcer, *, size: int = SIZE, max_staleness: float = MAX_STALENESS) -> None:
         self._enforcer = enforcer
+        self._max_staleness = max_staleness
         self._cache = Cache(size, max_staleness)
         self._on_end = Listeners()
         self._on_reset = Listeners()
@@ -103,18 +104,21 @@ class AsyncLiveSessions:
         except BaseException:
             self._cache.failed(session)
             raise
-        return room if self._cache.answered(session, room, ended, asked_at) else None
+        live = self._cache.answered(session, room, ended, asked_at, time.monotonic())
+        if live is None:
+            raise Unavailable(TOO_LATE)
+        return room if live else None
 
     # ---- following -------------------------------------------------------------------------------
 
     async def _follow(self) -> None:
-        following, warned = Following(self._cache), False
+        following, warned = Following(self._cache, self._max_staleness), False
         while True:
             try:
                 await self._read(following)
-                warned = False
+                continue
             except httpx.HTTPError as error:
-                if not warned:
+                if self._cache.open or not warned:
                     log.warning("the stream of Enforcer is cut: %s; sessions are asked for one by one", error)
                 warned = True
             except Exception:
@@ -122,10 +126,13 @@ class AsyncLiveSessions:
             await asyncio.sleep(following.cut() * (0.5 + random.random() / 2))  # noqa: S311 - no secret
 
     async def _read(self, following: Following) -> None:
+        """Until it is cut, which is an error, or to be renewed."""
         timeout = httpx.Timeout(5.0, read=READ_WITHIN)
         async with (
             self._enforcer.stream_client(timeout) as http,
-            http.stream("GET", PATH, params={"events": EVENTS}, headers=following.headers()) as response,
+            http.stream(
+                "GET", PATH, params={"events": EVENTS}, headers=following.opening(time.monotonic())
+            ) as response,
         ):
             if response.status_code != 200:
                 following.refused(response.status_code)
@@ -139,4 +146,6 @@ class AsyncLiveSessions:
                     self._on_reset.tell()
                 for end in ends:
                     self._on_end.tell(end)
+                if following.renews:
+                    return
         raise httpx.RemoteProtocolError("the server has closed it")

@@ -1,19 +1,15 @@
 """What is known of sessions without asking, and for how long it may be believed. Pure: the time is an argument.
 
 While the stream of endings is open, an answer of the server is good for `max_staleness` from when it was asked, and on
-as long as rows come: a row says that all that happened before it was told, for a room keeps its order and nothing is
-left out. How old a row is, its own time says, so a stream that is late is not believed longer than one that is silent.
-While it is not open, everything is asked for. What the stream says has ended, has.
+as long as the stream says how far it has come: all that was committed before some moment was told. That rows come shows
+nothing, for they may be late. While the stream is not open, everything is asked for. What it says has ended, has.
+
+All moments are those of one steady clock, this machine's: when a question was sent, and, for the stream, when its
+request was sent plus the time that has passed at the server since it came (`following`).
 """
 
 import math
-from datetime import datetime
 from typing import NamedTuple, TypeVar
-
-SLACK = 1.5
-"""Seconds by which rows of different rooms may come out of the order of their times, at most a third of what is
-believed."""
-
 
 T = TypeVar("T")
 
@@ -35,12 +31,11 @@ class _Live(NamedTuple):
 
 
 class Cache:
-    """Of at most `size` live and `size` ended sessions. Times are seconds of any steady clock, but those of rows."""
+    """Of at most `size` live and `size` ended sessions. Times are seconds of any steady clock."""
 
     def __init__(self, size: int, max_staleness: float) -> None:
         self._size = size
         self._max_staleness = max_staleness
-        self._slack = min(SLACK, max_staleness / 3)
         self._live: dict[str, _Live] = {}
         self._ended: dict[str, bool] = {}
         """Those that have ended, and whether the stream told so."""
@@ -49,9 +44,8 @@ class Cache:
         self.open = False
         """Whether the stream is, and can tell."""
         self._following_since = math.inf
-        self._fresh_at = -math.inf
-        self._offset = math.inf
-        """The least difference between this clock and the time of a row: a row that took no time."""
+        self._level_at = -math.inf
+        """Up to when all was told that was committed."""
 
     # ---- what is known ---------------------------------------------------------------------------
 
@@ -62,9 +56,12 @@ class Cache:
             return False if session in self._ended else None
         if not self.open or found.asked_at <= self._following_since:
             return None  # nobody would tell of its end
-        if now - max(found.asked_at, self._fresh_at) > self._max_staleness:
+        if self._too_old(found.asked_at, now):
             return None
         return found.room == room
+
+    def _too_old(self, asked_at: float, now: float) -> bool:
+        return now - max(asked_at, self._level_at) > self._max_staleness
 
     # ---- asking ----------------------------------------------------------------------------------
 
@@ -72,10 +69,11 @@ class Cache:
         """The server is asked about a session from now on."""
         self._asking[session] = False
 
-    def answered(self, session: str, room: str | None, ended: bool, asked_at: float) -> bool:
+    def answered(self, session: str, room: str | None, ended: bool, asked_at: float, now: float) -> bool | None:
         """The answer to what was asked at `asked_at`: live, in this room; or `ended`; or not known. Whether it is live.
 
-        What is not known is not kept: a login may make it known at any time.
+        None: it was when it was asked, but that is too long ago to say so. What is not known is not kept: a login may
+        make it known at any time.
         """
         ended_meanwhile = self._asking.pop(session, False)
         if ended or ended_meanwhile:
@@ -87,7 +85,7 @@ class Cache:
         self._live.pop(session, None)
         self._live[session] = _Live(room, asked_at)
         _keep(self._live, self._size)
-        return True
+        return None if self._too_old(asked_at, now) else True
 
     def failed(self, session: str) -> None:
         """There was no answer."""
@@ -100,28 +98,25 @@ class Cache:
         self.open = True
         if not resumed:
             self._following_since = now
-            self._offset = math.inf
-        self._fresh_at = -math.inf
 
     def reset(self, now: float) -> None:
         """Rows were missed: nothing is known any more."""
         self._live.clear()
         self._ended.clear()
         self._following_since = now
-        self._fresh_at = -math.inf
 
     def cut(self) -> None:
         """The stream is not open any more, or cannot tell: until it can, everything is asked for."""
         self.open = False
-        self._fresh_at = -math.inf
 
-    def row(self, session: str | None, event: str, at: float, now: float) -> bool:
-        """A row of the stream has come; `at` is its own time. Whether it is the first to tell of an end."""
+    def level(self, at: float) -> None:
+        """All that was committed before `at` was told."""
         self.open = True
-        self._offset = min(self._offset, now - at)
-        self._fresh_at = max(self._fresh_at, at + self._offset - self._slack)
-        if session is None:
-            return False
+        self._level_at = max(self._level_at, at)
+
+    def row(self, session: str, event: str) -> bool:
+        """A row of the stream has come. Whether it is the first to tell of an end."""
+        self.open = True
         if event == "ended":
             if session in self._asking:
                 self._asking[session] = True
@@ -142,8 +137,3 @@ def _keep(kept: dict[str, T], size: int) -> None:
     """The oldest go."""
     while len(kept) > size:
         del kept[next(iter(kept))]
-
-
-def seconds(at: str) -> float:
-    """ISO 8601 UTC as seconds."""
-    return datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp()

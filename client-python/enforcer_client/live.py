@@ -19,7 +19,7 @@ import httpx
 from .cache import Cache, Ended
 from .calls import valid_session
 from .client import Enforcer
-from .errors import SessionEnded, SessionUnknown
+from .errors import SessionEnded, SessionUnknown, Unavailable
 from .following import EVENTS, PATH, READ_WITHIN, Following
 from .listeners import Listeners
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+TOO_LATE = "the answer took longer than max_staleness"
 SIZE = 100_000
 """Sessions that are kept."""
 MAX_STALENESS = 5.0
@@ -142,20 +143,23 @@ class LiveSessions:
             flight.set_exception(error)
             return
         with self._lock:
-            live = cache.answered(session, room, ended, asked_at)
+            live = cache.answered(session, room, ended, asked_at, time.monotonic())
             self._flights.pop(session, None)
-        flight.set_result(room if live else None)
+        if live is None:
+            flight.set_exception(Unavailable(TOO_LATE))
+        else:
+            flight.set_result(room if live else None)
 
     # ---- following -------------------------------------------------------------------------------
 
     def _follow(self) -> None:
-        following, warned = Following(self._cache), False
+        following, warned = Following(self._cache, self._max_staleness), False
         while not self._closed:
             try:
                 self._read(following)
-                warned = False
+                continue
             except httpx.HTTPError as error:
-                if not warned and not self._closed:
+                if (self._cache.open or not warned) and not self._closed:
                     log.warning("the stream of Enforcer is cut: %s; sessions are asked for one by one", error)
                 warned = True
             except Exception:
@@ -166,10 +170,13 @@ class LiveSessions:
                 time.sleep(pause * (0.5 + random.random() / 2))  # noqa: S311 - no secret
 
     def _read(self, following: Following) -> None:
+        """Until it is cut, which is an error, or to be renewed."""
         timeout = httpx.Timeout(5.0, read=READ_WITHIN)
         with (
             self._enforcer.stream_client(timeout) as http,
-            http.stream("GET", PATH, params={"events": EVENTS}, headers=following.headers()) as response,
+            http.stream(
+                "GET", PATH, params={"events": EVENTS}, headers=following.opening(time.monotonic())
+            ) as response,
         ):
             if response.status_code != 200:
                 following.refused(response.status_code)
@@ -179,9 +186,9 @@ class LiveSessions:
             self._response = response
             try:
                 for part in response.iter_raw():
-                    if self._closed:
-                        return
                     self._take(following, part)
+                    if self._closed or following.renews:
+                        return
             finally:
                 self._response = None
         raise httpx.RemoteProtocolError("the server has closed it")

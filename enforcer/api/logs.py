@@ -1,13 +1,15 @@
 """The session log and the audit log: filtered, paged, and streamed as CSV or JSON Lines."""
 
+import asyncio
 import base64
 import binascii
 import csv
 import io
+import math
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
 from aiohttp import web
@@ -23,9 +25,14 @@ from enforcer.domain.permissions import Caller, May
 from enforcer.http.problems import invalid
 from enforcer.store.queries import AuditQuery, SessionQuery
 
+PATIENCE = 0.15
+"""Seconds that the console waits for a page, at most: then it shows what was found, and asks for more."""
 STREAM_PAGE = 200
 """Rows that are read at once while streaming: what is in memory at a time."""
+IN_ONE_TURN = 50
+"""Rows that are made into text before others have their turn: two milliseconds or three."""
 
+Row = TypeVar("Row")
 When = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Limit = Annotated[int, Field(ge=1, le=1000, strict=False)]
 
@@ -157,20 +164,16 @@ async def session_log(
                 return
             after = (rows[-1].session.started_at, rows[-1].session.id)
 
-    def documents(rows: list[Snapshot]) -> list[protocol.JSON]:
-        return [show(context, row) for row in rows]
+    def document(row: Snapshot) -> protocol.JSON:
+        return show(context, row)
 
     if (stream := media_type or _stream_type(request)) is not None:
-        return await _streamed(request, stream, SESSION_COLUMNS, pages(), documents)
-    rows = await context.registry.sessions(query)
-    shown, more = rows[: asked.limit], len(rows) > asked.limit
-    last = shown[-1].session if more else None
-    return json(
-        {
-            "items": documents(shown),
-            "next": None if last is None else _encoded([last.started_at, last.id]),
-        }
-    )
+        return await _streamed(request, stream, SESSION_COLUMNS, pages(), document)
+    found = await context.registry.search_sessions(query, PATIENCE if newest else math.inf)
+    shown, place = found.rows[: asked.limit], found.place
+    if len(found.rows) > asked.limit:
+        place = (shown[-1].session.started_at, shown[-1].session.id)
+    return _page(await _in_turns(shown, document), place, found.at)
 
 
 async def audit_log(
@@ -200,14 +203,27 @@ async def audit_log(
             after = rows[-1].seq
 
     if (stream := media_type or _stream_type(request)) is not None:
-        return await _streamed(request, stream, AUDIT_COLUMNS, pages(), _audit_documents)
-    rows = await context.registry.audit(query)
-    shown, more = rows[: asked.limit], len(rows) > asked.limit
-    return json({"items": _audit_documents(shown), "next": _encoded(shown[-1].seq) if more else None})
+        return await _streamed(request, stream, AUDIT_COLUMNS, pages(), protocol.audit_record)
+    found = await context.registry.search_audit(query, PATIENCE if newest else math.inf)
+    shown = found.rows[: asked.limit]
+    place = shown[-1].seq if len(found.rows) > asked.limit else found.place
+    return _page(await _in_turns(shown, protocol.audit_record), place, found.at)
 
 
-def _audit_documents(rows: list[AuditRow]) -> list[protocol.JSON]:
-    return [protocol.audit_record(row) for row in rows]
+def _page(items: list[protocol.JSON], place: Any, at: float | None) -> web.Response:
+    """Some rows, and where to go on; if the time was not enough to look through all that may be asked for, also up to
+    when it was looked."""
+    searched = {} if at is None else {"searched_to": protocol.iso(at)}
+    return json({"items": items, "next": None if place is None else _encoded(place), **searched})
+
+
+async def _in_turns(rows: list[Row], document: Callable[[Row], protocol.JSON]) -> list[protocol.JSON]:
+    """The documents of the rows; between some of them others have their turn."""
+    made: list[protocol.JSON] = []
+    for first in range(0, len(rows), IN_ONE_TURN):
+        made += map(document, rows[first : first + IN_ONE_TURN])
+        await asyncio.sleep(0)
+    return made
 
 
 # ---- parameters --------------------------------------------------------------------------------
@@ -264,8 +280,8 @@ async def _streamed(
     request: web.Request,
     media_type: str,
     columns: tuple[str, ...],
-    pages: AsyncIterator[list[Any]],
-    documents: Callable[[list[Any]], list[protocol.JSON]],
+    pages: AsyncIterator[list[Row]],
+    document: Callable[[Row], protocol.JSON],
 ) -> web.StreamResponse:
     """All rows, a page at a time: the client's reading sets the pace. An error before the first row is a problem
     document; later the answer is cut off, which a client notices by the missing end of the chunks."""
@@ -280,11 +296,13 @@ async def _streamed(
         await response.write(_csv([columns]))
     rows = first
     while True:
-        page = documents(rows)
-        if media_type == CSV:
-            await response.write(_csv([_cells(document, columns) for document in page]))
-        else:
-            await response.write(b"".join(orjson.dumps(document) + b"\n" for document in page))
+        for n in range(0, len(rows), IN_ONE_TURN):
+            some = [document(row) for row in rows[n : n + IN_ONE_TURN]]
+            if media_type == CSV:
+                await response.write(_csv([_cells(one, columns) for one in some]))
+            else:
+                await response.write(b"".join(orjson.dumps(one) + b"\n" for one in some))
+            await asyncio.sleep(0)
         try:
             rows = await anext(pages)
         except StopAsyncIteration:

@@ -1,6 +1,8 @@
 """`GET /v1/stream`: the audit log as it grows, as server-sent events (HTML Living Standard §9.2)."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import NamedTuple
 
 import orjson
 from aiohttp import web
@@ -38,6 +40,7 @@ async def stream(
     asked = parsing.query(StreamQuery, request)
     events = _events(asked.events)
     given = request.headers.get("Last-Event-ID") or asked.after
+    levels, began = _prefers_levels(request), asyncio.get_running_loop().time()
     cursor = None if given is None else cursor_of(given)
     if given is not None and cursor is None:
         raise invalid([("after", "is not a cursor that this call gave")])
@@ -52,11 +55,11 @@ async def stream(
     context.metrics.streams.set(len(context.streams))
     try:
         begin = await context.tail.end() if cursor is None else cursor
-        with context.tail.followed(begin) as follower:
-            response = await _opened(request)
+        with context.tail.followed(begin, levels) as follower:
+            response = await _opened(request, levels)
             transport.set_write_buffer_limits(high=2 * UNREAD)  # who leaves more unread is cut, not waited for
             await response.write(event("ready", {"cursor": cursor_text(begin)}))
-            saying = _saying(follower, events, asked.room, caller)
+            saying = _saying(follower, _Wanted(events, asked.room, caller), began)
             async for said in saying if around is None else around(saying):
                 if transport.get_write_buffer_size() + len(said) > UNREAD:
                     transport.abort()
@@ -69,15 +72,30 @@ async def stream(
         context.metrics.streams.set(len(context.streams))
 
 
-async def _saying(follower: Follower, events: frozenset[str], room: str | None, caller: Caller) -> AsyncIterator[bytes]:
-    wanted = (events, room, caller.rooms)
+class _Wanted(NamedTuple):
+    """Which rows a reader wants, and may see."""
+
+    events: frozenset[str]
+    room: str | None
+    caller: Caller
+
+
+async def _saying(follower: Follower, wanted: _Wanted, began: float) -> AsyncIterator[bytes]:
+    """`began` is when the reader was heard first, by the event loop's clock."""
+    name = (wanted.events, wanted.room, wanted.caller.rooms)
     while (news := await follower.news()).kind is not Kind.OVER:
-        said = None if news.alike is None else news.alike.get(wanted)
+        said = None if news.alike is None else news.alike.get(name)
         if said is None:
-            said = b"".join(_said(news, events, room, caller))
+            said = b"".join(_said(news, wanted, began))
             if news.alike is not None:
-                news.alike[wanted] = said
+                news.alike[name] = said
         yield said
+
+
+def _prefers_levels(request: web.Request) -> bool:
+    """`Prefer: level` (RFC 7240 §2), among others perhaps, with parameters or without."""
+    preferences = ",".join(request.headers.getall("Prefer", ())).split(",")
+    return "level" in (each.partition(";")[0].partition("=")[0].strip().lower() for each in preferences)
 
 
 def _events(text: str | None) -> frozenset[str]:
@@ -87,27 +105,31 @@ def _events(text: str | None) -> frozenset[str]:
     return wanted
 
 
-async def _opened(request: web.Request) -> web.StreamResponse:
+async def _opened(request: web.Request, levels: bool) -> web.StreamResponse:
     response = web.StreamResponse(
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
     )
     response.content_type = "text/event-stream"
     response.charset = "utf-8"
+    if levels:
+        response.headers["Preference-Applied"] = "level"
     await response.prepare(request)
     return response
 
 
-def _said(news: News, events: frozenset[str], room: str | None, caller: Caller) -> Iterator[bytes]:
+def _said(news: News, wanted: _Wanted, began: float) -> Iterator[bytes]:
     match news.kind:
         case Kind.ROWS:
             for row, _, said in news.rows:
                 name, where = protocol.HAPPENINGS[row.entry.event], row.entry.room
-                if name in events and room in (None, where) and caller.sees(where):
+                if name in wanted.events and wanted.room in (None, where) and wanted.caller.sees(where):
                     yield said
         case Kind.RESET:
             yield event("reset", {"cursor": cursor_text(news.cursor)}, news.cursor)
         case Kind.AWAY:
             yield event("unavailable", {"retry_ms": RETRY_AFTER * 1000})
+        case Kind.LEVEL if news.at >= began:
+            yield event("level", {"elapsed_ms": int((news.at - began) * 1000)})
         case Kind.QUIET:
             # A cursor without an event: a reader of a quiet room does not fall behind what is kept.
             yield f": still here\nid: {cursor_text(news.cursor)}\n\n".encode()

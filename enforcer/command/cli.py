@@ -155,7 +155,15 @@ async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
         loop.add_reader(sys.stdin.fileno(), bereft)
     server = Server(config, worker=worker)
     loop.add_signal_handler(signal.SIGHUP, _reload, server, arguments)
-    await server.start()
+    starting = asyncio.ensure_future(server.start())
+    await asyncio.wait([starting, asyncio.ensure_future(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():  # it still waits for the process before it
+        await cancelled([starting])
+        log.info("stopped")
+        if orphaned.is_set():
+            metrics.remove_directory()
+        return
+    starting.result()
     garbage.settle()
     log.info("started", extra={"version": __version__, "address": local_url(config.ipaddr, server.port)})
     _announce(config.model_copy(update={"port": server.port, "internal_port": server.internal_port}))

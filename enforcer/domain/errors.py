@@ -2,7 +2,8 @@
 
 EnforcerError
 ├── ConfigError               the configuration cannot be used; every problem at once
-├── StartError                the process cannot start (port, lock, directory)
+├── StartError                the process cannot start (port, directory)
+│   └── StoreInUse            another process has the database
 ├── KeysUnavailable           the keys of an identity provider cannot be had now
 ├── StoreUnavailable          the store did not answer: the outcome is *unknown*, repeat with the same request id
 └── Refused                   the request was understood and is refused; `code` is the public name
@@ -44,6 +45,10 @@ class ConfigError(EnforcerError):
 
 class StartError(EnforcerError):
     """The process cannot start; the message is one line for the operator."""
+
+
+class StoreInUse(StartError):
+    """Another process has the database, which only one can have; it may be about to stop."""
 
 
 class StoreUnavailable(EnforcerError):

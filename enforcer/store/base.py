@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 from enforcer.domain.deliveries import Delivery, HookState, Settlement
 from enforcer.domain.model import AuditRow, Change, Decision, Mark, RoomState, Snapshot
 from enforcer.store.cursors import Cursor
-from enforcer.store.queries import AuditPart, AuditQuery, Claim, SessionQuery
+from enforcer.store.queries import AuditPart, AuditQuery, Claim, FoundAudit, FoundSessions, SessionQuery
 
 T = TypeVar("T")
 Decide = Callable[[RoomState, float], Decision[T]]
@@ -123,6 +123,15 @@ class Logs(Protocol):
 
     async def audit(self, query: AuditQuery) -> list[AuditRow]:
         """The audit log. `seq` grows in a room in the order of its commits."""
+        ...
+
+    async def search_sessions(self, query: SessionQuery, seconds: float) -> FoundSessions:
+        """The session log as far as it can be searched in about so many seconds. Like `sessions`, it keeps nobody from
+        logging in, however much there is to search."""
+        ...
+
+    async def search_audit(self, query: AuditQuery, seconds: float) -> FoundAudit:
+        """The audit log, likewise."""
         ...
 
     async def open_sessions(self) -> int:

@@ -1,9 +1,13 @@
 """What is asked of a store: which rows of its logs, and of whom a claim must be judged."""
 
 from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 
-from enforcer.domain.model import AuditRow, EndReason, Session
+from enforcer.domain.model import AuditRow, EndReason, Session, Snapshot
 from enforcer.store.cursors import Cursor
+
+Row = TypeVar("Row")
+Place = TypeVar("Place")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +64,41 @@ class AuditQuery:
     rooms: str = ""
     newest: bool = False
 
+    def wants(self, row: AuditRow) -> bool:
+        """Whether a row is one of those that are asked for, wherever it stands in the log."""
+        entry = row.entry
+        return (
+            (self.room is None or entry.room == self.room)
+            and entry.room.startswith(self.rooms)
+            and (self.session is None or entry.session == self.session)
+            and (self.since is None or entry.at >= self.since)
+            and (self.until is None or entry.at < self.until)
+        )
+
+
+class Searched(NamedTuple, Generic[Row, Place]):
+    """What a search has found in its time. If that was not enough, it goes on behind `place`, and has come to `at`
+    (UTC seconds); if it is through, both are None."""
+
+    rows: list[Row]
+    place: Place | None = None
+    at: float | None = None
+
+
+FoundSessions = Searched[Snapshot, tuple[float, str]]
+FoundAudit = Searched[AuditRow, int]
+
 
 @dataclass(frozen=True, slots=True)
 class AuditPart:
-    """Some rows of the audit log, each with the cursor behind it, and the cursor behind them all."""
+    """Some rows of the audit log, each with the cursor behind it, and the cursor behind them all.
+
+    `more`: there may be others that were committed before this was asked for.
+    """
 
     rows: tuple[tuple[AuditRow, Cursor], ...]
     cursor: Cursor
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

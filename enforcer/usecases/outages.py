@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable, Collection
 
 from enforcer.store.base import Store
-from enforcer.store.queries import SessionQuery
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ class Outages:
         self._grace = grace
         beat_at, now = None, self._store.now()
         self._beat_elapsed = None
-        if await self._store.logs.sessions(SessionQuery(open=True, limit=1)):
+        if await self._store.logs.open_sessions():
             beat_at = await self._store.upkeep.last_beat()
             self._grace_until = now + grace
         self._beat_at = now if beat_at is None else beat_at

@@ -46,7 +46,7 @@ from enforcer.domain.policy import (
 from enforcer.domain.rules import Rules
 from enforcer.domain.signals import Signal, claimed_subjects
 from enforcer.store.base import Decide, Store
-from enforcer.store.queries import AuditQuery, Claim, SessionQuery
+from enforcer.store.queries import AuditQuery, Claim, FoundAudit, FoundSessions, SessionQuery
 from enforcer.usecases.outages import Outages
 from enforcer.usecases.sightings import Sightings
 
@@ -358,11 +358,21 @@ class Registry:
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
         """Rows of the session log."""
-        return [s._replace(session=self.sightings.overlaid(s.session)) for s in await self._store.logs.sessions(query)]
+        return (await self.search_sessions(query, math.inf)).rows
+
+    async def search_sessions(self, query: SessionQuery, seconds: float) -> FoundSessions:
+        """Rows of the session log that can be found in about so many seconds."""
+        found = await self._store.logs.search_sessions(query, seconds)
+        overlaid = self.sightings.overlaid
+        return found._replace(rows=[s._replace(session=overlaid(s.session)) for s in found.rows])
 
     async def audit(self, query: AuditQuery) -> list[AuditRow]:
         """Rows of the audit log."""
         return await self._store.logs.audit(query)
+
+    async def search_audit(self, query: AuditQuery, seconds: float) -> FoundAudit:
+        """Rows of the audit log, likewise."""
+        return await self._store.logs.search_audit(query, seconds)
 
     # ---- pages ---------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ nothing is read while nobody follows.
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ LOOK_EVERY = 1.0
 """Seconds between two looks for what other processes have committed."""
 GATHER = 0.01
 """Seconds after a commit of this process in which more may come and be read with it."""
+LEVEL_EVERY = LOOK_EVERY / 2
+"""Seconds, at least, between two times at which those who want to know are told how far they have come."""
 QUIET_EVERY = 15.0
 """Seconds after which those who follow are told that they still do."""
 
@@ -52,6 +55,8 @@ class Kind(Enum):
     """Rows behind his cursor are not kept any more: he goes on from now."""
     AWAY = "away"
     QUIET = "quiet"
+    LEVEL = "level"
+    """All that was committed before `News.at` was said."""
     OVER = "over"
 
 
@@ -59,13 +64,14 @@ class News(NamedTuple):
     """`rows` in their order; `cursor` is behind everything that was said.
 
     `alike` is there for all who are told the very same rows: what one has made of them, under a name for what he
-    wants to know, need not be made again.
+    wants to know, need not be made again. `at` is a moment of the event loop's clock.
     """
 
     kind: Kind
     cursor: Cursor
     rows: tuple[Entry, ...] = ()
     alike: dict[Hashable, bytes] | None = None
+    at: float = -math.inf
 
 
 class Portion(NamedTuple):
@@ -94,6 +100,8 @@ class Tail:
         """Of the newest entries, by the number before them; until there are newer ones."""
         self.cursor: Cursor | None = None
         """Behind the newest entry; None before the first look."""
+        self.level_at = -math.inf
+        """When the last look began that left nothing unread: all that was committed before was read."""
         self.resets = 0
         self.quiet = 0
         self.away = False
@@ -105,23 +113,23 @@ class Tail:
             self._due.set()
 
     @contextmanager
-    def followed(self, cursor: Cursor) -> Iterator["Follower"]:
-        """Somebody follows from this cursor on."""
+    def followed(self, cursor: Cursor, levels: bool = False) -> Iterator["Follower"]:
+        """Somebody follows from this cursor on. `levels`: he wants to know how far he has come, too."""
         self._followers += 1
         if self._reading is None and not self.closed:
             self.cursor = None
             self._reading = asyncio.get_running_loop().create_task(self._read(), name="audit log")
         try:
-            yield Follower(self, cursor)
+            yield Follower(self, cursor, levels)
         finally:
             self._followers -= 1
 
-    async def after(self, cursor: Cursor) -> tuple[tuple[Entry, ...], Cursor] | None:
-        """Some entries behind a cursor, and the cursor behind them; None if they are not kept."""
+    async def after(self, cursor: Cursor) -> tuple[tuple[Entry, ...], Cursor, bool] | None:
+        """Some entries behind a cursor, the cursor behind them, whether there are more; None if they are not kept."""
         part = await self._logs.audit_after(cursor, PAGE)
         if part is None:
             return None
-        return tuple(Entry(row, behind, self._render(row, behind)) for row, behind in part.rows), part.cursor
+        return tuple(Entry(row, behind, self._render(row, behind)) for row, behind in part.rows), part.cursor, part.more
 
     def moved_on(self, entry: Entry, cursor: Cursor) -> Entry:
         """The same entry for somebody who is further than others were behind it."""
@@ -155,9 +163,12 @@ class Tail:
         said = loop.time()
         while self._followers:
             self._due.clear()
-            more = False
+            more, began = False, loop.time()
             try:
                 more = await self._look()
+                if not more and began - self.level_at >= LEVEL_EVERY:
+                    self.level_at = began
+                    self._move()
                 if self.away or self._owed:
                     self.away = self._owed = False
                     self._move()
@@ -191,13 +202,13 @@ class Tail:
             self.resets += 1
             self._move()
             return False
-        entries, self.cursor = found
+        entries, self.cursor, more = found
         if entries:
             self.entries.extend(entries)
             self.number += len(entries)
             self._portions.clear()
             self._move()
-        return len(entries) == PAGE
+        return more
 
     def since(self, number: int) -> Portion | None:
         """The entries after this number; None if some of them are not kept."""
@@ -215,9 +226,11 @@ class Tail:
 class Follower:
     """Somebody who follows. `news` waits for what is next."""
 
-    def __init__(self, tail: Tail, cursor: Cursor) -> None:
+    def __init__(self, tail: Tail, cursor: Cursor, levels: bool) -> None:
         self._tail = tail
         self._cursor = cursor
+        self._level_at = tail.level_at if levels else math.inf
+        """Up to which moment he knows that all was said; infinite if he does not want to know."""
         self._at: int | None = None
         """The number of the entry that was said last; None while he reads by himself."""
         self._level = False
@@ -267,6 +280,9 @@ class Follower:
         if tail.quiet != self._quiet:
             self._quiet = tail.quiet
             return News(Kind.QUIET, self._cursor)
+        if self._at == tail.number and tail.level_at > self._level_at:
+            self._level_at = tail.level_at
+            return News(Kind.LEVEL, self._cursor, at=tail.level_at)
         return None
 
     async def _by_himself(self) -> News | None:
@@ -276,7 +292,7 @@ class Follower:
         found = await tail.after(self._cursor)
         if found is None:
             return self._reset(await tail.end())
-        entries, self._cursor = found
+        entries, self._cursor, _ = found
         if read_for_all is not None and _covers(self._cursor, read_for_all):
             self._at, self._level = number, self._cursor == read_for_all
         return News(Kind.ROWS, self._cursor, entries) if entries else None

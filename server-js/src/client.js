@@ -147,12 +147,12 @@ export class Enforcer {
    *
    * @param {string | null} cursor
    * @param {AbortSignal} signal
+   * @param {{events?: string, headers?: Record<string, string>}} [more] which events, `session.ended` unless given; other headers
    * @returns {Promise<ReadableStream<Uint8Array>>}
    */
-  async stream(cursor, signal) {
-    /** @type {Record<string, string>} */
-    const resume = cursor === null ? {} : { "Last-Event-ID": cursor };
-    const answer = await this.#fetch("GET", "/v1/stream?events=session.ended", { headers: resume, signal });
+  async stream(cursor, signal, { events = "session.ended", headers = {} } = {}) {
+    const resume = cursor === null ? headers : { ...headers, "Last-Event-ID": cursor };
+    const answer = await this.#fetch("GET", `/v1/stream?events=${events}`, { headers: resume, signal });
     if (!answer.ok || answer.body === null) throw errorOf(answer.status, await answer.json().catch(() => null));
     return answer.body;
   }

@@ -1,36 +1,38 @@
 /**
- * What is known of sessions. Pure: time is an argument, in ms of a clock that never goes back.
+ * What is known of sessions without asking, and for how long it may be believed. Pure: time is an argument, in ms of a clock
+ * that never goes back.
  *
- * A session that was asked about counts as live
- * - for `maxStaleness` after the question, whatever happens; and
- * - on and on while the stream of ends that was open at the question still is, and was heard within `maxStaleness`:
- *   its end would have come there.
- * A session that has ended stays ended: an id never lives again.
+ * While the stream of ends is open, an answer of the server is good for `maxStaleness` from when it was asked, and on as long as
+ * the stream says how far it has come: all that was committed before some moment was told. That rows come shows nothing, for
+ * they may be late. While the stream is not open, everything is asked for. What it says has ended, has.
+ *
+ * All moments are those of one steady clock, this machine's: when a question was sent, and, for the stream, when its request
+ * was sent plus the time that has passed at the server since it came (`following.js`).
  */
 
 /**
  * @typedef {object} Asked a question that is under way
  * @property {string} session
- * @property {number} at
- * @property {number} stream
- * @property {boolean} ended its end came on the stream meanwhile
+ * @property {number} at when it was sent
+ * @property {boolean} ended the stream told of its end meanwhile
  */
 
-/** @typedef {{live: true, room: string, at: number, stream: number} | {live: false}} Entry */
-
 export class Known {
-  /** @type {Map<string, Entry>} the one that was learned first is first */
-  #entries = new Map();
+  /** @type {Map<string, {room: string, at: number}>} when it was asked; the one that was learned first is first */
+  #live = new Map();
+  /** @type {Map<string, boolean>} those that have ended, and whether the stream told so */
+  #ended = new Map();
   /** @type {Set<Asked>} */
   #asked = new Set();
-  /** The number of the stream that is open; what was known by another is not told by this one. */
-  #stream = 0;
-  #open = false;
-  #heard = -Infinity;
+  /** Whether the stream is open, and can tell. */
+  open = false;
+  #followingSince = Infinity;
+  /** Up to when all was told that was committed. */
+  #levelAt = -Infinity;
   #maxStaleness;
   #size;
 
-  /** @param {number} maxStaleness ms @param {number} size sessions that are kept, at most */
+  /** @param {number} maxStaleness ms @param {number} size live, and ended, sessions that are kept, at most */
   constructor(maxStaleness, size) {
     this.#maxStaleness = maxStaleness;
     this.#size = size;
@@ -45,69 +47,104 @@ export class Known {
    * @returns {boolean | undefined}
    */
   isLive(session, room, now) {
-    const entry = this.#entries.get(session);
-    if (entry === undefined) return undefined;
-    if (!entry.live) return false;
-    const told = this.#open && entry.stream === this.#stream && now - this.#heard <= this.#maxStaleness;
-    if (!told && now - entry.at > this.#maxStaleness) return undefined;
-    return entry.room === room;
+    const found = this.#live.get(session);
+    if (found === undefined) return this.#ended.has(session) ? false : undefined;
+    if (!this.open || found.at <= this.#followingSince) return undefined; // nobody would tell of its end
+    return this.#tooOld(found.at, now) ? undefined : found.room === room;
   }
 
   /** @param {string} session @param {number} now @returns {Asked} to be given back with the answer */
   ask(session, now) {
-    const asked = { session, at: now, stream: this.#open ? this.#stream : -1, ended: false };
+    const asked = { session, at: now, ended: false };
     this.#asked.add(asked);
     return asked;
   }
 
   /**
-   * What was answered, the question being over.
+   * What was answered, the question being over. The room in which the session is live; null if in none; undefined if it was live when
+   * it was asked, which is too long ago to say so, or if there was no answer. What is not known is not kept: a login may make it
+   * known at any time.
    *
    * @param {Asked} asked
    * @param {{room: string, active: boolean} | null | undefined} record null: there is no such session; undefined: no answer
+   * @param {number} now
+   * @returns {string | null | undefined}
    */
-  answered(asked, record) {
+  answered(asked, record, now) {
+    const { session, at } = asked;
     this.#asked.delete(asked);
-    if (asked.ended || record?.active === false) this.#keep(asked.session, { live: false });
-    else if (record) this.#keep(asked.session, { live: true, room: record.room, at: asked.at, stream: asked.stream });
-  }
-
-  /** An end came on the stream. @param {string} session */
-  ended(session) {
-    this.#keep(session, { live: false });
-    for (const asked of this.#asked) if (asked.session === session) asked.ended = true;
-  }
-
-  /** A stream is open, from which every end comes from now on. @param {number} now */
-  opened(now) {
-    this.#stream += 1;
-    this.#open = true;
-    this.#heard = now;
-  }
-
-  /** It has shown that it is alive. @param {number} now */
-  heard(now) {
-    this.#heard = now;
-  }
-
-  /** It is over, or says that it cannot tell. */
-  closed() {
-    this.#open = false;
-  }
-
-  /** Ends were missed, or the store is another one: nothing is known any more. */
-  reset() {
-    this.#entries.clear();
-    this.#stream += 1;
-  }
-
-  /** @param {string} session @param {Entry} entry */
-  #keep(session, entry) {
-    this.#entries.delete(session);
-    this.#entries.set(session, entry);
-    if (this.#entries.size > this.#size) {
-      const oldest = this.#entries.keys().next();
-      if (!oldest.done) this.#entries.delete(oldest.value);
+    if (asked.ended || record?.active === false) this.#end(session, false);
+    else if (record === undefined) return undefined;
+    if (!record || this.#ended.has(session)) {
+      this.#live.delete(session);
+      return null;
     }
+    this.#keep(this.#live, session, { room: record.room, at });
+    return this.#tooOld(at, now) ? undefined : record.room;
+  }
+
+  /** The stream is open. @param {number} now @param {boolean} resumed behind the last row, so that nothing is missed */
+  opened(now, resumed) {
+    this.open = true;
+    if (!resumed) this.#followingSince = now;
+  }
+
+  /** Rows were missed: nothing is known any more. @param {number} now */
+  reset(now) {
+    this.#live.clear();
+    this.#ended.clear();
+    this.#followingSince = now;
+  }
+
+  /** The stream is not open any more, or cannot tell: until it can, everything is asked for. */
+  cut() {
+    this.open = false;
+  }
+
+  /** All that was committed before was told. @param {number} at */
+  level(at) {
+    this.open = true;
+    this.#levelAt = Math.max(this.#levelAt, at);
+  }
+
+  /** A row of the stream: a session is live. @param {string} session */
+  began(session) {
+    this.open = true;
+    this.#ended.delete(session); // an id that was forgotten may be used again
+  }
+
+  /** A row of the stream: a session has ended. @param {string} session @returns {boolean} whether it is the first to tell of it */
+  ended(session) {
+    this.open = true;
+    for (const asked of this.#asked) if (asked.session === session) asked.ended = true;
+    return this.#end(session, true);
+  }
+
+  /** @param {string} session @param {boolean} told */
+  #end(session, told) {
+    this.#live.delete(session);
+    const before = this.#ended.get(session) ?? false;
+    this.#keep(this.#ended, session, told || before);
+    return told && !before;
+  }
+
+  /** @param {number} askedAt @param {number} now */
+  #tooOld(askedAt, now) {
+    return now - Math.max(askedAt, this.#levelAt) > this.#maxStaleness;
+  }
+
+  /**
+   * The oldest go.
+   *
+   * @template T
+   * @param {Map<string, T>} kept
+   * @param {string} session
+   * @param {T} entry
+   */
+  #keep(kept, session, entry) {
+    kept.delete(session);
+    kept.set(session, entry);
+    const oldest = kept.keys().next();
+    if (kept.size > this.#size && !oldest.done) kept.delete(oldest.value);
   }
 }

@@ -1,38 +1,43 @@
 /** "Is this session live?" from memory, no older than the push. */
 
+import { Refused, Unavailable } from "./errors.js";
 import { events } from "./events.js";
+import { EVENTS, Following } from "./following.js";
 import { Known } from "./known.js";
 
 /** @typedef {import("./client.js").Enforcer} Enforcer */
 
-/** Milliseconds before the stream is opened again: the first, and the longest. */
-const AGAIN_FROM = 100;
-const AGAIN_TO = 5_000;
 /** Milliseconds without a byte after which a stream is given up: it says something every 15 s. */
 const SILENCE = 40_000;
 
 /**
  * @typedef {object} LiveOptions
- * @property {number} [maxStaleness] ms, 5,000 unless given: how long an end may go unnoticed while the stream is away
+ * @property {number} [maxStaleness] ms, 5,000 unless given: for how long a session may be called live after its end, if nothing tells of it
  * @property {number} [size] sessions that are remembered, 100,000 unless given
  * @property {(session: string, row: Record<string, any>) => void} [onEnd] a session has ended: close its sockets and streams
+ * @property {() => void} [onReset] ends may have been missed: ask `isLive` again for whoever holds a socket
  */
 
+/**
+ * An end that the stream tells of holds at once; one that it cannot tell of (it is cut, late or quiet) after `maxStaleness` at most.
+ */
 export class LiveSessions {
   #enforcer;
   #known;
+  #following;
   #onEnd;
-  /** @type {Map<string, Promise<import("./client.js").SessionRecord | null>>} */
+  #onReset;
+  /** @type {Map<string, Promise<string | null>>} */
   #asking = new Map();
   #stopping = new AbortController();
-  /** @type {string | null} */
-  #cursor = null;
 
   /** @param {Enforcer} enforcer with a key that may `validate` and `stream` @param {LiveOptions} [options] */
-  constructor(enforcer, { maxStaleness = 5_000, size = 100_000, onEnd = () => undefined } = {}) {
+  constructor(enforcer, { maxStaleness = 5_000, size = 100_000, onEnd = () => undefined, onReset = () => undefined } = {}) {
     this.#enforcer = enforcer;
     this.#known = new Known(maxStaleness, size);
+    this.#following = new Following(this.#known, maxStaleness);
     this.#onEnd = onEnd;
+    this.#onReset = onReset;
     void this.#follow();
   }
 
@@ -47,48 +52,53 @@ export class LiveSessions {
     return this.#known.isLive(session, room, performance.now()) ?? this.#ask(session, room);
   }
 
+  /** Whether the stream is open. */
+  get followed() {
+    return this.#known.open;
+  }
+
   /** Ends the stream. */
   close() {
     this.#stopping.abort();
   }
 
-  /** @param {string} session @param {string} room */
+  /** Whoever asks meanwhile waits for the same answer. @param {string} session @param {string} room */
   async #ask(session, room) {
-    let record = this.#asking.get(session);
-    if (record === undefined) {
-      record = this.#answer(session).finally(() => this.#asking.delete(session));
-      this.#asking.set(session, record);
+    let answer = this.#asking.get(session);
+    if (answer === undefined) {
+      answer = this.#answer(session).finally(() => this.#asking.delete(session));
+      this.#asking.set(session, answer);
     }
-    const found = await record;
-    // What came on the stream meanwhile is newer than the answer.
-    return this.#known.isLive(session, room, performance.now()) ?? (found !== null && found.active && found.room === room);
+    return (await answer) === room;
   }
 
-  /** @param {string} session */
+  /** The room in which a session is live; null if in none. @param {string} session */
   async #answer(session) {
     const asked = this.#known.ask(session, performance.now());
     /** @type {import("./client.js").SessionRecord | null | undefined} */
     let record;
+    /** @type {string | null | undefined} */
+    let room;
     try {
       record = await this.#enforcer.validate(session);
-      return record;
     } finally {
-      this.#known.answered(asked, record);
+      room = this.#known.answered(asked, record, performance.now());
     }
+    if (room === undefined) throw new Unavailable("the answer took longer than maxStaleness");
+    return room;
   }
 
   async #follow() {
     const { signal } = this.#stopping;
-    for (let wait = AGAIN_FROM; !signal.aborted; wait = Math.min(2 * wait, AGAIN_TO)) {
-      const opened = await this.#read(signal).catch(() => false);
-      this.#known.closed();
-      if (opened) wait = AGAIN_FROM;
-      await pause(wait * (0.5 + Math.random() / 2), signal);
+    while (!signal.aborted) {
+      await this.#read(signal).catch(() => undefined);
+      if (!this.#following.renews) await pause(this.#following.cut() * (0.5 + Math.random() / 2), signal);
     }
+    this.#known.cut();
   }
 
   /**
-   * Reads one stream to its end; whether it was one.
+   * Reads one stream until it is cut or to be renewed.
    *
    * @param {AbortSignal} stopping
    */
@@ -96,40 +106,25 @@ export class LiveSessions {
     const cut = new AbortController();
     const silent = setTimeout(() => cut.abort(), SILENCE);
     silent.unref();
-    let opened = false;
+    const following = this.#following;
     try {
-      const stream = await this.#enforcer.stream(this.#cursor, AbortSignal.any([stopping, cut.signal]));
-      for await (const { event, data, id } of events(stream)) {
+      following.opening(performance.now());
+      const signal = AbortSignal.any([stopping, cut.signal]);
+      const stream = await this.#enforcer.stream(following.lastId, signal, { events: EVENTS, headers: { Prefer: "level" } });
+      for await (const event of events(stream)) {
         silent.refresh();
-        const now = performance.now();
-        if (event === "ready") {
-          opened = true;
-          this.#cursor = JSON.parse(data).cursor;
-          this.#known.opened(now);
-        } else if (event === "reset") {
-          this.#cursor = JSON.parse(data).cursor;
-          this.#known.reset();
-        } else if (event === "unavailable") {
-          break; // until the store is back nothing comes; then another stream goes on where this one was
-        } else {
-          this.#known.heard(now);
-          if (event === "session.ended") this.#ended(JSON.parse(data));
-        }
-        if (id !== null) this.#cursor = id;
+        const resets = following.resets;
+        const row = following.take(event, performance.now());
+        if (following.resets !== resets) queueMicrotask(() => this.#onReset()); // what it throws is not the stream's
+        if (row !== undefined) queueMicrotask(() => this.#onEnd(row["session"], row));
+        if (following.renews) break;
       }
     } catch (error) {
-      if (!opened) throw error;
+      if (error instanceof Refused) following.refused(error.status);
+      throw error;
     } finally {
       clearTimeout(silent);
     }
-    return opened;
-  }
-
-  /** @param {Record<string, any>} row of the audit log */
-  #ended(row) {
-    const session = String(row["session"]);
-    this.#known.ended(session);
-    queueMicrotask(() => this.#onEnd(session, row)); // what it throws is not the stream's
   }
 }
 

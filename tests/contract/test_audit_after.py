@@ -39,10 +39,12 @@ async def part_of(store: Store, cursor: Cursor | None, limit: int) -> AuditPart:
 async def the_rest(store: Store, cursor: Cursor, limit: int = 100) -> list[AuditRow]:
     """All rows behind a cursor, part by part."""
     rows: list[AuditRow] = []
-    while (part := await part_of(store, cursor, limit)).rows:
+    while True:
+        part = await part_of(store, cursor, limit)
         rows += [row for row, _ in part.rows]
+        if not part.more:
+            return rows
         cursor = part.cursor
-    return rows
 
 
 def by_room(rows: list[AuditRow]) -> dict[str, list[int | None]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,9 +28,11 @@ from enforcer.domain.model import (
     WaitingLogin,
 )
 from enforcer.domain.policy import REMEMBER_FOR
+from enforcer.store import memory
 from enforcer.store.base import Store
 from enforcer.store.by_url import make_store
 from enforcer.store.queries import AuditQuery, SessionQuery
+from enforcer.store.sqlite import logs as sqlite_logs
 from tests.contract.conftest import START, Clock
 from tests.contract.rooms import DEVICE, deciding, ended, look, put, session, started
 
@@ -510,6 +513,65 @@ async def test_pages_of_the_session_log_make_the_whole(store: Store, newest: boo
         rows += [s.session.id for s in page]
         after = (page[-1].session.started_at, page[-1].session.id)
     assert rows == [f"s{n:02}" for n in range(35)][:: -1 if newest else 1]
+
+
+@pytest.fixture
+def short_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search of no time ends after three rows, where it is not after each of them."""
+    monkeypatch.setattr(sqlite_logs, "PORTION", 3)
+    monkeypatch.setattr(memory, "AT_ONCE", 3)
+
+
+@pytest.mark.usefixtures("short_portions")
+@pytest.mark.parametrize("newest", [False, True])
+@pytest.mark.parametrize("reason", [None, EndReason.IDLE, EndReason.SECURITY])
+async def test_what_is_searched_bit_by_bit_is_the_whole(store: Store, newest: bool, reason: EndReason | None) -> None:
+    """A search that has no time tells how far it came, and goes on there: nothing is left out, nothing twice, also
+    where many sessions began in one moment."""
+    rows = [session(f"s{n:02}", f"r{n % 3}", started_at=START + n // 7) for n in range(40)]
+    await put(store, *(ended(s, reason=EndReason.IDLE) if n % 9 == 4 else s for n, s in enumerate(rows)))
+    query = SessionQuery(reason=reason, newest=newest, rooms="r", limit=2)
+    whole = [s.session.id for s in await store.logs.sessions(replace(query, limit=100))]
+    assert len(whole) == {None: 40, EndReason.IDLE: 4}.get(reason, 0)
+    found: list[str] = []
+    pauses: list[float] = []
+    while True:
+        part = await store.logs.search_sessions(query, 0)
+        assert len(part.rows) <= query.limit
+        found += [s.session.id for s in part.rows]
+        if part.at is not None:
+            pauses.append(part.at)
+        if part.place is None and len(part.rows) < query.limit:
+            break
+        last = part.rows[-1].session if len(part.rows) == query.limit else None
+        query = replace(query, after=part.place if last is None else (last.started_at, last.id))
+    assert found == whole
+    assert pauses == sorted(pauses, reverse=newest)
+    assert reason is None or len(pauses) > 2, "it was searched in one go"
+
+
+@pytest.mark.usefixtures("short_portions")
+@pytest.mark.parametrize("newest", [False, True])
+@pytest.mark.parametrize("rooms", ["r", "r2", "x"])
+async def test_the_audit_log_searched_bit_by_bit_is_the_whole(store: Store, newest: bool, rooms: str) -> None:
+    """The same of the audit log."""
+    for n in range(20):
+        entry = AuditEntry(START + n, AuditEvent.STARTED, f"r{n % 3}", f"s{n}", None, 1)
+        await store.transact(entry.room, deciding(Decision(None, audit=(entry,))))
+    query = AuditQuery(rooms=rooms, newest=newest, limit=4)
+    whole = [row.seq for row in await store.logs.audit(replace(query, limit=100))]
+    assert len(whole) == {"r": 20, "r2": 6, "x": 0}[rooms]
+    found: list[int] = []
+    pauses = 0
+    while True:
+        part = await store.logs.search_audit(query, 0)
+        found += [row.seq for row in part.rows]
+        pauses += part.at is not None
+        if part.place is None and len(part.rows) < query.limit:
+            break
+        query = replace(query, after=part.rows[-1].seq if len(part.rows) == query.limit else part.place)
+    assert found == whole
+    assert pauses > 2, "it was searched in one go"
 
 
 async def test_a_first_start_that_moves_moves_the_row(store: Store) -> None:

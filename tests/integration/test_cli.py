@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from enforcer.command.arguments import parsers
 from enforcer.command.cli import main
 from enforcer.configuration.describing import SECRET
 from enforcer.configuration.settings import SAMPLE_AUTHKEY, Settings
-from tests.running import ROOT, EnforcerProcess, free_port
+from tests.running import ROOT, EnforcerProcess, free_port, until
 
 KEY = "Zk3vR9xW2mQ8tY5uB7nL4pS6dF1gH0jC-secret"
 NOBODY = 65534
@@ -240,11 +241,49 @@ def test_a_port_in_use(tmp_path: Path) -> None:
 
 
 def test_a_database_of_another_process(tmp_path: Path) -> None:
-    """The second process is kept out, the first goes on."""
+    """The second process says that it waits, and is kept out; the first goes on."""
     with EnforcerProcess(tmp_path / "first") as server:
         config = configured(tmp_path, store=server.settings["store"])
-        assert "enforcer.db is in use by another process" in refused(run("--config", str(config), cwd=tmp_path))
+        ran = run("--config", str(config), cwd=tmp_path)
+        waits, _, refusal = ran.stderr.partition("\n")
+        assert "waiting for the process that has the store" in waits
+        ran.stderr = refusal
+        assert "enforcer.db is in use by another process" in refused(ran)
         assert server.login("alice")["created"] is True
+
+
+def terminate(process: EnforcerProcess) -> None:
+    """SIGTERM."""
+    assert process.popen is not None
+    process.popen.terminate()
+
+
+def test_a_database_is_handed_over(tmp_path: Path) -> None:
+    """A process that was started before the one before it was told to go waits for it, then has all that it had, on the
+    same port. One that is told to go while it waits goes at once."""
+    old = EnforcerProcess(tmp_path / "old", drain_delay="20s").start()  # so long do those after it wait
+    new = EnforcerProcess(tmp_path / "new", **old.settings)
+    assert new.port == old.port
+    idle = EnforcerProcess(tmp_path / "idle", **old.settings)
+    with ThreadPoolExecutor() as beside:
+        starting, never = beside.submit(new.start), beside.submit(idle.start)
+        try:
+            for process in (new, idle):
+                until(lambda log=process.log: log.exists() and "waiting for the process" in log.read_text(), 20)
+            terminate(idle)
+            with pytest.raises(AssertionError, match="did not start"):
+                never.result(20)
+            assert idle.stop() == 0
+            session = old.login("alice")["session"]
+            terminate(old)
+            until(lambda: "stopping" in old.read_log())
+            assert old.stop() == 0, "the second signal ends it at once"
+            starting.result(20)
+            assert new.record(session)["active"] is True
+            assert new.login("alice")["displaced"] == [session]
+        finally:
+            for process in (old, new, idle):
+                process.kill()
 
 
 @pytest.mark.parametrize("place", ["missing/enforcer.db", "file/enforcer.db", "directory"])

@@ -240,3 +240,24 @@ def test_the_store_is_away(tmp_path: Path) -> None:
         assert [e.name for e in reader.events].count("unavailable") == 1
         redis.flush()
         until(lambda: reader.events[-1].name == "reset")
+
+
+def test_it_says_how_far_it_has_come(shared: EnforcerProcess, room: str) -> None:
+    """To who prefers that: what was committed before is said before, and a quiet stream goes on saying it."""
+    prefer = {"Prefer": 'respond-async, Level; x="y"'}
+    began = time.monotonic()
+    with (
+        reading(shared, f"/v1/stream?room={room}", **prefer) as reader,
+        reading(shared, f"/v1/stream?room={room}") as other,
+    ):
+        shared.login(room)
+        answered = (time.monotonic() - began) * 1000
+        until(lambda: [e for e in reader.events if e.name == "level" and e.data["elapsed_ms"] >= answered])
+        assert [e.name for e in reader.events if e.name in ("ready", "session.started")] == ["ready", "session.started"]
+        levels = [e.data["elapsed_ms"] for e in reader.events if e.name == "level"]
+        first = next(n for n, e in enumerate(reader.events) if e.name == "level" and e.data["elapsed_ms"] >= answered)
+        assert "session.started" in [e.name for e in reader.events[:first]]
+        assert levels == sorted(set(levels))
+        assert levels[-1] <= (time.monotonic() - began) * 1000
+        assert all(e.id is None for e in reader.events if e.name == "level")
+        assert {e.name for e in other.events} == {"ready", "session.started"}

@@ -42,31 +42,48 @@ export function logPage(into: HTMLElement, live: Live, kind: "sessions" | "audit
   const rows = h("div", {});
   const fresh = h("div", { role: "status" });
   let waiting = 0;
+  let showing = 0;
   put(into, h("h1", { tabindex: "-1" }, T.pages[kind]), h("p", { class: "lead" }, kind === "sessions" ? T.log.leadSessions : T.log.leadAudit), filter(kind, filters), fresh, rows);
 
   async function show(): Promise<void> {
+    const turn = (showing += 1);
     waiting = 0;
     put(fresh);
     try {
-      const page = await read<Page<Session & AuditRow>>(kind, { ...filters, limit: AT_ONCE, ...(cursor ? { cursor } : {}) });
+      await search(turn);
+    } catch (error) {
+      if (turn === showing) put(rows, problem(error, () => void show()));
+    }
+  }
+
+  /** What few rows match takes more than one answer to find: it is shown as it comes. */
+  async function search(turn: number): Promise<void> {
+    const items: (Session & AuditRow)[] = [];
+    let next: string | null = cursor === "" ? null : cursor;
+    do {
+      const page: Page<Session & AuditRow> = await read(kind, { ...filters, limit: AT_ONCE, ...(next === null ? {} : { cursor: next }) });
+      if (turn !== showing) return;
+      items.push(...page.items);
+      next = page.next;
+      const on = page.searched_to !== undefined && items.length < Number(AT_ONCE);
       put(
         rows,
-        kind === "sessions" ? sessionTable(page.items) : auditTable(page.items),
+        on && h("p", { class: "searching" }, T.log.searching, " ", moment(page.searched_to ?? null)),
+        (!on || items.length > 0) && (kind === "sessions" ? sessionTable(items) : auditTable(items)),
         h(
           "nav",
           { class: "buttons", "aria-label": T.pages[kind] },
           cursor !== "" && h("a", { class: "button", href: address(kind, filters) }, T.log.newest),
-          page.next !== null && h("a", { class: "button", href: address(kind, { ...filters, cursor: page.next }) }, T.log.older),
+          next !== null && h("a", { class: "button", href: address(kind, { ...filters, cursor: next }) }, on ? T.log.further : T.log.older),
           h("a", { class: "button", href: `/admin/api/${kind}.csv?${new URLSearchParams(filters).toString()}`, download: "" }, T.log.csv),
         ),
       );
-    } catch (error) {
-      put(rows, problem(error, () => void show()));
-    }
+      if (!on) return;
+    } while (next !== null);
   }
 
   void show();
-  return live.listen({
+  const deaf = live.listen({
     row: (news) => {
       const concerned = (!filters["room"] || filters["room"] === news.room) && (!filters["session"] || filters["session"] === news.session);
       if (cursor !== "" || !concerned || (kind === "sessions" && news.event !== "started")) return;
@@ -74,6 +91,10 @@ export function logPage(into: HTMLElement, live: Live, kind: "sessions" | "audit
       put(fresh, h("button", { class: "fresh", onclick: () => void show() }, T.log.fresh(waiting)));
     },
   });
+  return () => {
+    showing = 0;
+    deaf();
+  };
 }
 
 function filter(kind: "sessions" | "audit", filters: Record<string, string>): HTMLElement {

@@ -43,7 +43,7 @@ export function userPage(into: HTMLElement, live: Live, room: string, chosen: st
     else put(past, ...items);
     const next = page.next;
     put(more, next !== null && h("button", { onclick: () => void older(next, false) }, T.user.older));
-    put(history, h("h2", {}, T.user.history), past.childElementCount ? past : h("p", { class: "empty" }, T.user.noHistory), more);
+    put(history, h("h2", {}, T.user.history), past.childElementCount || next !== null ? past : h("p", { class: "empty" }, T.user.noHistory), more);
   }
 
   function endOne(session: Session): void {

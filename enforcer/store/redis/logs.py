@@ -1,5 +1,7 @@
 """The logs: sessions by their start, audit rows by their number, read in one order from all buckets."""
 
+import math
+import time
 from collections.abc import AsyncIterator
 from secrets import token_hex
 
@@ -8,7 +10,7 @@ import orjson
 from enforcer.domain.model import AuditRow, Snapshot
 from enforcer.store import rows
 from enforcer.store.cursors import Cursor
-from enforcer.store.queries import AuditPart, AuditQuery, SessionQuery
+from enforcer.store.queries import AuditPart, AuditQuery, FoundAudit, FoundSessions, Searched, SessionQuery
 from enforcer.store.redis.client.servers import Servers
 from enforcer.store.redis.keys import BUCKETS, Keys, bucket_of, session_and_room
 from enforcer.store.redis.merge import Sessions, Stream, in_one_order, number_of, place_of, stamp_of
@@ -40,27 +42,34 @@ class RedisLogs:
     # ---- sessions ------------------------------------------------------------------------------
 
     async def sessions(self, query: SessionQuery) -> list[Snapshot]:
+        """The session log."""
+        return (await self.search_sessions(query, math.inf)).rows
+
+    async def search_sessions(self, query: SessionQuery, seconds: float) -> FoundSessions:
         """The session log, read part by part until there are enough rows that the query wants."""
         found: list[Snapshot] = []
+        end = time.monotonic() + seconds
         part: list[tuple[str, str]] = []
         async for start, id_, room in self._starts(query):
             if query.until is not None and start >= query.until:
                 if query.newest:
                     continue
                 break
-            if not room.startswith(query.rooms):
-                continue
             place = (start, id_)
             if query.after is not None and (place >= query.after if query.newest else place <= query.after):
                 continue
-            part.append((id_, room))
-            if len(part) >= query.limit:
+            if room.startswith(query.rooms):
+                part.append((id_, room))
+            late = time.monotonic() >= end
+            if late or len(part) >= query.limit:
                 found += await self._wanted(part, query)
                 part = []
                 if len(found) >= query.limit:
                     break
+                if late:
+                    return Searched(found, place, start)
         found += await self._wanted(part, query)
-        return found[: query.limit]
+        return Searched(found[: query.limit])
 
     def _starts(self, query: SessionQuery) -> AsyncIterator[tuple[float, str, str]]:
         place = None if query.after is None else query.after[0]
@@ -115,26 +124,27 @@ class RedisLogs:
 
     async def audit(self, query: AuditQuery) -> list[AuditRow]:
         """The audit log."""
+        return (await self.search_audit(query, math.inf)).rows
+
+    async def search_audit(self, query: AuditQuery, seconds: float) -> FoundAudit:
+        """The audit log, likewise."""
         room = query.room
         if room is None and query.session is not None:  # it is indexed by room
             room = (await self._rooms.homes([query.session])).get(query.session)
         found: list[AuditRow] = []
+        end = time.monotonic() + seconds
         texts = self._all_rows(query) if room is None else self._rows_of(room, query)
         async for number, text in texts:
             if not _behind(number, query):
                 continue
             row = rows.audit_of((number, *orjson.loads(text)))
-            if query.since is not None and row.entry.at < query.since:
-                continue
-            if query.until is not None and row.entry.at >= query.until:
-                continue
-            if not row.entry.room.startswith(query.rooms):
-                continue
-            if query.session is None or row.entry.session == query.session:
+            if query.wants(row):
                 found.append(row)
                 if len(found) == query.limit:
                     break
-        return found
+            if time.monotonic() >= end:
+                return Searched(found, number, row.entry.at)
+        return Searched(found)
 
     def _all_rows(self, query: AuditQuery) -> AsyncIterator[tuple[int, bytes]]:
         keys = [self._keys.of_bucket(b, "audit") for b in range(BUCKETS)]
@@ -188,7 +198,8 @@ class RedisLogs:
             stamp, b = place_of(number)
             places[b] = stamp
             behind.append((rows.audit_of((number, *orjson.loads(text))), Cursor(log, tuple(places))))
-        return AuditPart(tuple(behind), Cursor(log, tuple(places)))
+        more = len(found) > limit or any(len(part) >= count for *_, part in buckets)
+        return AuditPart(tuple(behind), Cursor(log, tuple(places)), more)
 
     def _tail(self, bucket: int, after: int, count: int) -> Command:
         keys = [self._keys.of_bucket(bucket, name) for name in ("audit", "stamp", "trimmed")]

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import IO
 
-from enforcer.domain.errors import StartError
+from enforcer.domain.errors import StartError, StoreInUse
 
 
 def take_lock(path: Path) -> IO[str]:
@@ -16,7 +16,8 @@ def take_lock(path: Path) -> IO[str]:
     readable by their owner only.
 
     Raises:
-        StartError: the directory is missing or not writable, or another process has the database.
+        StoreInUse: another process has the database.
+        StartError: the directory is missing or not writable.
     """
     directory = path.parent
     if not directory.is_dir():
@@ -33,7 +34,7 @@ def take_lock(path: Path) -> IO[str]:
         if lock is not None:
             lock.close()
         if isinstance(e, BlockingIOError):
-            raise StartError(
+            raise StoreInUse(
                 f"{path} is in use by another process; stop it, or give this one its own `store`"
             ) from None
         raise StartError(f"{path} cannot be opened: {e.strerror}") from None

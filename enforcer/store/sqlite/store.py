@@ -27,6 +27,7 @@ from enforcer.store.sqlite.logs import NAMED, SQLiteLogs
 from enforcer.store.sqlite.outbox import SQLiteOutbox
 from enforcer.store.sqlite.records import SQLiteRecords
 from enforcer.store.sqlite.schema import migrate
+from enforcer.store.sqlite.searches import Searches
 from enforcer.store.sqlite.statements import Row, decision_rows, mark_rows
 from enforcer.store.sqlite.subjects import SIGNALLED, SQLiteSubjects
 from enforcer.store.sqlite.turns_writer import TurnsWriter
@@ -42,7 +43,8 @@ CACHE_KB = 32_768
 CACHED_BYTES = 1_024
 """Of memory that a session takes that is kept because somebody asked for it."""
 
-_OPEN = "SELECT count(*) FROM sessions WHERE ended_at IS NULL"
+_OPEN = "SELECT count(*) FROM sessions INDEXED BY sessions_due WHERE ended_at IS NULL"
+"""By the index of the open ones; SQLite would choose one of all."""
 
 
 class SQLiteStore:
@@ -57,6 +59,7 @@ class SQLiteStore:
         """What reads are done over now."""
         self._writer: Writer | None = None
         self._checkpoints: Checkpoints | None = None
+        self._searches: Searches | None = None
         self._listeners: list[Callable[[Change], None]] = []
         self._recent = Recent(cache_mb * 2**20 // CACHED_BYTES)
         self._ahead = Ahead()
@@ -65,7 +68,7 @@ class SQLiteStore:
         self._tells_ahead = True
         """Else decisions read over the writing connection what those before them have left."""
         self._records = SQLiteRecords(self._read)
-        self._logs = SQLiteLogs(self._read, self._count_open, SQLiteOutbox(self._read, self._run))
+        self._logs = SQLiteLogs(self._read, self._search, self._count_open, SQLiteOutbox(self._read, self._run))
         self._upkeep = SQLiteUpkeep(self._read, self._run, clock, self._recent.clear)
         self._subjects = SQLiteSubjects(self._read, self._run, clock)
 
@@ -114,6 +117,7 @@ class SQLiteStore:
                 self._reader.execute("PRAGMA query_only = ON")
                 self._reader.execute(f"PRAGMA cache_size = -{CACHE_KB}")
                 self._reading = self._reader
+                self._searches = Searches(self._connect)
                 self._checkpoints = Checkpoints(self._connect)
                 self._writer = self._made_writer(writing, self._checkpoints)
             except BaseException:
@@ -134,6 +138,9 @@ class SQLiteStore:
         if self._checkpoints is not None:
             await asyncio.to_thread(self._checkpoints.close)
             self._checkpoints = None
+        if self._searches is not None:
+            await asyncio.to_thread(self._searches.close)
+            self._searches = None
         self._in_doubt()
         if self._reader is not None:
             self._reader.close()
@@ -291,6 +298,11 @@ class SQLiteStore:
             return self._reading.execute(sql, values).fetchall()
         except sqlite3.Error as e:
             raise StoreUnavailable(f"the database cannot be read: {e}") from None
+
+    async def _search(self, sql: str, values: tuple[Any, ...]) -> Any:
+        if self._searches is None:
+            raise StoreUnavailable("the store is not open")
+        return await self._searches.first(sql, values)
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(

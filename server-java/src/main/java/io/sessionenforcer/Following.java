@@ -4,7 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.time.Instant;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -17,8 +17,20 @@ final class Following {
     /** Milliseconds before the stream is opened again, doubled each time. */
     private static final long FIRST_WAIT = 100;
     private static final long LONGEST_WAIT = 5_000;
+    /**
+     * By which part the steady clocks of two machines may go faster or slower than each other, at most: NTP slews by half of
+     * that, and quartz is off by a tenth.
+     */
+    static final double DRIFT = 0.001;
+    /** The part of {@code maxStaleness} that drift may take away before the stream is opened anew, so that it counts anew. */
+    private static final double RENEWED_AT = 0.1;
+    /** Milliseconds by which the stream may seem to come from the future before the clocks are found to disagree. */
+    private static final long AHEAD = 100;
 
     private final SessionCache cache;
+    private final double renewedAfter;
+    private long askedAt;
+    private boolean renews;
     private ServerSentEvents parser = new ServerSentEvents();
     private boolean openedBefore;
     private boolean resumes;
@@ -26,12 +38,15 @@ final class Following {
     private long wait = FIRST_WAIT;
     private int resets;
 
-    Following(SessionCache cache) {
+    Following(SessionCache cache, Duration maxStaleness) {
         this.cache = cache;
+        this.renewedAfter = maxStaleness.toMillis() * RENEWED_AT / DRIFT;
     }
 
     /** The stream is about to be opened: behind this id, or, for null, from now. */
-    String opening() {
+    String opening(long now) {
+        askedAt = now;
+        renews = false;
         parser = new ServerSentEvents();
         resumes = lastId != null;
         return lastId;
@@ -52,19 +67,29 @@ final class Following {
         return now;
     }
 
+    /** Whether another connection shall take over from this one, which is not cut: nothing is forgotten. */
+    boolean renews() {
+        return renews;
+    }
+
     /** How often ends may have been missed so far. */
     int resets() {
         return resets;
     }
 
-    /** Bytes of the stream; the ends that they are the first to tell of. */
+    /** Bytes of the stream; the ends that they are the first to tell of. What cannot be read was missed: it goes on from then. */
     List<Ended> take(ByteBuffer part, long now) throws IOException {
         List<Ended> ends = new ArrayList<>();
-        for (ServerSentEvents.Event event : parser.feed(part)) {
-            if (!event.data().isEmpty()) {
-                understand(event.name(), parsed(event.data()), now, ends);
+        try {
+            for (ServerSentEvents.Event event : parser.feed(part)) {
+                if (!event.data().isEmpty()) {
+                    understand(event.name(), parsed(event.data()), now, ends);
+                }
+                lastId = event.id() == null ? lastId : event.id();
             }
-            lastId = event.id() == null ? lastId : event.id();
+        } catch (IOException | RuntimeException error) {
+            lastId = null;
+            throw error;
         }
         return ends;
     }
@@ -76,11 +101,12 @@ final class Following {
             case "unavailable" -> cache.cut();
             case "session.ended" -> {
                 Ended end = new Ended(text(data, "session"), text(data, "room"), text(data, "reason"), text(data, "at"));
-                if (cache.ended(end.session(), millis(end.at()), now)) {
+                if (cache.ended(end.session())) {
                     ends.add(end);
                 }
             }
-            case "session.started", "session.claimed" -> cache.began(text(data, "session"), millis(text(data, "at")), now);
+            case "session.started", "session.claimed" -> cache.began(text(data, "session"));
+            case "level" -> level(data.path("elapsed_ms").asLong(), now);
             default -> { } // what later versions may say
         }
     }
@@ -97,6 +123,16 @@ final class Following {
         cache.opened(now, resumes);
     }
 
+    /** All was told that was committed until so long after the request came, which was not before it was sent. */
+    private void level(long elapsed, long now) {
+        long at = askedAt + (long) (elapsed * (1 - DRIFT));
+        boolean disagree = at > now + AHEAD; // as after a sleep of this machine
+        if (!disagree) {
+            cache.level(Math.min(at, now));
+        }
+        renews = disagree || elapsed > renewedAfter;
+    }
+
     private void reset(long now) {
         resets++;
         cache.reset(now);
@@ -108,9 +144,5 @@ final class Following {
 
     private static String text(JsonNode row, String member) {
         return row.path(member).asText();
-    }
-
-    private static long millis(String at) {
-        return Instant.parse(at).toEpochMilli();
     }
 }

@@ -21,12 +21,12 @@ import org.slf4j.LoggerFactory;
 /**
  * "Is this session live?" from memory, no older than the push. Safe for threads; one daemon thread follows the stream.
  *
- * <p>What is not known is asked once and kept. While the stream is cut, or silent for longer than {@code maxStaleness},
- * Enforcer is asked. An end is refused from the moment in which it comes.
+ * <p>What is not known is asked once and kept. An end that the stream tells of holds at once; one that it cannot tell of (it is
+ * cut, late or quiet) after {@code maxStaleness} at most, for then Enforcer is asked.
  */
 public final class LiveSessions implements AutoCloseable {
 
-    /** How long an end may go unnoticed while the stream is silent, unless given. */
+    /** For how long a session may be called live after its end, if nothing tells of it, unless given. */
     public static final Duration MAX_STALENESS = Duration.ofSeconds(5);
     /** Sessions that are remembered, unless given. */
     public static final int SIZE = 100_000;
@@ -49,7 +49,7 @@ public final class LiveSessions implements AutoCloseable {
     public LiveSessions(Enforcer enforcer, Duration maxStaleness, int size) {
         this.enforcer = enforcer;
         this.cache = new SessionCache(size, maxStaleness.toMillis());
-        this.following = new Following(cache);
+        this.following = new Following(cache, maxStaleness);
         this.thread = new Thread(this::follow, "enforcer-stream");
         thread.setDaemon(true);
         thread.start();
@@ -139,8 +139,10 @@ public final class LiveSessions implements AutoCloseable {
             cache.answeredNothing(session);
         } else if (!found.active()) {
             cache.answeredEnded(session);
-        } else if (cache.answeredLive(session, found.room(), askedAt)) {
-            return Optional.of(found.room());
+        } else {
+            boolean live = cache.answeredLive(session, found.room(), askedAt, now())
+                    .orElseThrow(() -> new Unavailable("the answer took longer than maxStaleness", null));
+            return live ? Optional.of(found.room()) : Optional.empty();
         }
         return Optional.empty();
     }
@@ -150,13 +152,14 @@ public final class LiveSessions implements AutoCloseable {
         while (!closed) {
             try {
                 read();
+                continue;
             } catch (InterruptedException error) {
                 return;
             } catch (IOException | RuntimeException error) {
-                if (!warned && !closed) {
+                if ((isFollowing() || !warned) && !closed) {
                     log.warn("The stream of Enforcer is cut ({}); sessions are asked for one by one until it is back", error.getMessage());
                 }
-                warned = !isFollowing();
+                warned = true;
             }
             long wait;
             synchronized (lock) {
@@ -170,11 +173,11 @@ public final class LiveSessions implements AutoCloseable {
         }
     }
 
-    /** Reads one stream to its end, which is always an error. */
+    /** Reads one stream until it is cut, which is an error, or to be renewed. */
     private void read() throws IOException, InterruptedException {
         String lastId;
         synchronized (lock) {
-            lastId = following.opening();
+            lastId = following.opening(now());
         }
         HttpResponse<Flow.Publisher<List<ByteBuffer>>> answer =
                 enforcer.transport().open(Following.PATH, lastId, BodyHandlers.ofPublisher());
@@ -187,24 +190,30 @@ public final class LiveSessions implements AutoCloseable {
             }
             while (!closed) {
                 for (ByteBuffer part : parts.next(HEARD_WITHIN)) {
-                    take(part);
+                    if (!take(part)) {
+                        return;
+                    }
                 }
             }
         }
     }
 
-    private void take(ByteBuffer part) throws IOException {
+    /** Whether the stream is to be read on. */
+    private boolean take(ByteBuffer part) throws IOException {
         boolean reset;
+        boolean renews;
         List<Ended> ends;
         synchronized (lock) {
             int resets = following.resets();
             ends = following.take(part, now());
             reset = following.resets() != resets;
+            renews = following.renews();
         }
         if (reset) {
             resetListeners.forEach(LiveSessions::tell);
         }
         ends.forEach(end -> endListeners.forEach(listener -> tell(() -> listener.accept(end))));
+        return !renews;
     }
 
     /** One that fails keeps nobody else from hearing of it. */

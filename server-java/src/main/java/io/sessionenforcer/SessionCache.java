@@ -3,20 +3,20 @@ package io.sessionenforcer;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * What is known of sessions without asking, and for how long it may be believed. Pure: the time is an argument, in ms of any
  * steady clock. Not safe for threads.
  *
  * <p>While the stream of ends is open, an answer of the server is good for {@code maxStaleness} from when it was asked, and on
- * as long as rows come: a row says that all that happened before it was told, for a room keeps its order and nothing is left
- * out. How old a row is, its own time says, so a stream that is late is not believed longer than one that is silent. While it
- * is not open, everything is asked for. What the stream says has ended, has.
+ * as long as the stream says how far it has come: all that was committed before some moment was told. That rows come shows
+ * nothing, for they may be late. While the stream is not open, everything is asked for. What it says has ended, has.
+ *
+ * <p>All moments are those of one steady clock, this machine's: when a question was sent, and, for the stream, when its request
+ * was sent plus the time that has passed at the server since it came ({@link Following}).
  */
 final class SessionCache {
-
-    /** Milliseconds by which rows of different rooms may come out of order, at most a third of what is believed. */
-    static final long SLACK = 1_500;
 
     private static final long NEVER = Long.MIN_VALUE / 4;
 
@@ -33,7 +33,6 @@ final class SessionCache {
 
     private final int size;
     private final long maxStaleness;
-    private final long slack;
     private final Map<String, Live> live = new LinkedHashMap<>();
     /** Those that have ended, and whether the stream told so. */
     private final Map<String, Boolean> ended = new LinkedHashMap<>();
@@ -42,9 +41,8 @@ final class SessionCache {
 
     private boolean open;
     private long followingSince = -NEVER;
-    private long freshAt = NEVER;
-    /** The least difference between this clock and the time of a row: a row that took no time. */
-    private long offset = -NEVER;
+    /** Up to when all was told that was committed. */
+    private long levelAt = NEVER;
 
     /**
      * @param size live, and ended, sessions that are kept, at most
@@ -53,7 +51,6 @@ final class SessionCache {
     SessionCache(int size, long maxStaleness) {
         this.size = size;
         this.maxStaleness = maxStaleness;
-        this.slack = Math.min(SLACK, maxStaleness / 3);
     }
 
     Answer known(String session, String room, long now) {
@@ -62,10 +59,14 @@ final class SessionCache {
             return ended.containsKey(session) ? Answer.NOT_LIVE : Answer.ASK;
         }
         boolean told = open && found.askedAt() > followingSince; // else nobody would tell of its end
-        if (!told || now - Math.max(found.askedAt(), freshAt) > maxStaleness) {
+        if (!told || tooOld(found.askedAt(), now)) {
             return Answer.ASK;
         }
         return found.room().equals(room) ? Answer.LIVE : Answer.NOT_LIVE;
+    }
+
+    private boolean tooOld(long askedAt, long now) {
+        return now - Math.max(askedAt, levelAt) > maxStaleness;
     }
 
     boolean isOpen() {
@@ -77,18 +78,22 @@ final class SessionCache {
         asking.put(session, false);
     }
 
-    /** Asked at {@code askedAt}, the server said: live, in this room. Whether that is so still. */
-    boolean answeredLive(String session, String room, long askedAt) {
+    /**
+     * Asked at {@code askedAt}, the server said: live, in this room. Whether that is so still.
+     *
+     * @return empty if it was so when it was asked, which is too long ago to say
+     */
+    Optional<Boolean> answeredLive(String session, String room, long askedAt, long now) {
         if (Boolean.TRUE.equals(asking.remove(session))) {
             end(session, false);
         }
         live.remove(session);
         if (ended.containsKey(session)) {
-            return false;
+            return Optional.of(false);
         }
         live.put(session, new Live(room, askedAt));
         forgetOldest(live);
-        return true;
+        return tooOld(askedAt, now) ? Optional.empty() : Optional.of(true);
     }
 
     /** The server said: over. */
@@ -110,9 +115,7 @@ final class SessionCache {
         open = true;
         if (!resumed) {
             followingSince = now;
-            offset = -NEVER;
         }
-        freshAt = NEVER;
     }
 
     /** Rows were missed: nothing is known any more. */
@@ -120,32 +123,30 @@ final class SessionCache {
         live.clear();
         ended.clear();
         followingSince = now;
-        freshAt = NEVER;
     }
 
     /** The stream is not open any more, or cannot tell: until it can, everything is asked for. */
     void cut() {
         open = false;
-        freshAt = NEVER;
     }
 
-    /** A row about a session that is live has come; {@code at} is its own time. */
-    void began(String session, long at, long now) {
-        fresh(at, now);
+    /** All that was committed before {@code at} was told. */
+    void level(long at) {
+        open = true;
+        levelAt = Math.max(levelAt, at);
+    }
+
+    /** A row about a session that is live has come. */
+    void began(String session) {
+        open = true;
         ended.remove(session); // an id that was forgotten may be used again
     }
 
     /** A row about an end has come. Whether it is the first to tell of it. */
-    boolean ended(String session, long at, long now) {
-        fresh(at, now);
+    boolean ended(String session) {
+        open = true;
         asking.computeIfPresent(session, (key, before) -> true);
         return end(session, true);
-    }
-
-    private void fresh(long at, long now) {
-        open = true;
-        offset = Math.min(offset, now - at);
-        freshAt = Math.max(freshAt, at + offset - slack);
     }
 
     private boolean end(String session, boolean told) {

@@ -67,7 +67,7 @@ final class Transport {
 
     /** Sends a request whose answer is read as it comes; {@code timeout} is for its head. */
     <T> HttpResponse<T> open(String path, String lastEventId, BodyHandler<T> handler) throws IOException, InterruptedException {
-        HttpRequest.Builder request = request("GET", path, null).timeout(deadline);
+        HttpRequest.Builder request = request("GET", path, null).timeout(deadline).header("Prefer", "level");
         if (lastEventId != null) {
             request.header("Last-Event-ID", lastEventId);
         }

@@ -19,7 +19,7 @@ class SessionCacheTest {
     void told() {
         cache.opened(0, false);
         cache.asks("s");
-        cache.answeredLive("s", "alice", 1);
+        cache.answeredLive("s", "alice", 1, 1);
     }
 
     @Test
@@ -31,8 +31,8 @@ class SessionCacheTest {
 
     @Test
     void refusesFromTheMomentInWhichTheEndComes() {
-        assertThat(cache.ended("s", 2, 2)).isTrue();
-        assertThat(cache.ended("s", 2, 3)).as("told once").isFalse();
+        assertThat(cache.ended("s")).isTrue();
+        assertThat(cache.ended("s")).as("told once").isFalse();
         assertThat(cache.known("s", "alice", 3)).isEqualTo(NOT_LIVE);
         cache.reset(4);
         assertThat(cache.known("s", "alice", 4)).isEqualTo(ASK);
@@ -41,27 +41,27 @@ class SessionCacheTest {
     @Test
     void believesAnEndMoreThanAnAnswerThatWasUnderWay() {
         cache.asks("t");
-        cache.ended("t", 2, 2);
+        cache.ended("t");
         for (String other : new String[] {"a", "b", "c", "d"}) {
-            cache.ended(other, 2, 2); // what was kept of it is gone
+            cache.ended(other); // what was kept of it is gone
         }
-        assertThat(cache.answeredLive("t", "alice", 1)).isFalse();
+        assertThat(cache.answeredLive("t", "alice", 1, 3)).contains(false);
         assertThat(cache.known("t", "alice", 3)).isEqualTo(NOT_LIVE);
     }
 
     @Test
-    void believesWhatItKnowsAsLongAsRowsCome() {
-        cache.began("other", 60_000, 60_000);
-        long good = 60_000 - SessionCache.SLACK + STALE;
-        assertThat(cache.known("s", "alice", good)).isEqualTo(LIVE);
-        assertThat(cache.known("s", "alice", good + 1)).isEqualTo(ASK);
+    void believesWhatItKnowsAsLongAsTheStreamSaysHowFarItHasCome() {
+        cache.level(60_000);
+        assertThat(cache.known("s", "alice", 60_000 + STALE)).isEqualTo(LIVE);
+        cache.began("other"); // which may be late
+        assertThat(cache.known("s", "alice", 60_001 + STALE)).isEqualTo(ASK);
     }
 
     @Test
-    void isNotMisledByRowsThatComeLate() {
-        cache.began("other", 2, 2);
-        cache.began("another", 100, 60_000); // the row tells of 100, though it has come at 60,000
-        assertThat(cache.known("s", "alice", 60_000)).isEqualTo(ASK);
+    void doesNotSayWhatWasSoTooLongAgo() {
+        assertThat(cache.answeredLive("s", "alice", 1, STALE + 2)).isEmpty();
+        cache.level(10);
+        assertThat(cache.answeredLive("s", "alice", 1, STALE + 2)).contains(true);
     }
 
     @Test
@@ -81,7 +81,7 @@ class SessionCacheTest {
         assertThat(cache.known("gone", "alice", 1)).isEqualTo(ASK);
         for (String other : new String[] {"a", "b", "c"}) {
             cache.asks(other);
-            cache.answeredLive(other, "alice", 1);
+            cache.answeredLive(other, "alice", 1, 1);
         }
         assertThat(cache.known("s", "alice", 1)).isEqualTo(ASK);
     }
