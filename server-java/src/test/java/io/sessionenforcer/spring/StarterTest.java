@@ -10,12 +10,14 @@ import io.sessionenforcer.LiveSessions;
 import io.sessionenforcer.SessionRecord;
 import java.io.IOException;
 import java.net.http.HttpResponse;
+import java.time.Duration;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
@@ -44,6 +46,7 @@ import org.springframework.test.context.DynamicPropertySource;
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class StarterTest {
 
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final ExecutorService THREADS = Executors.newFixedThreadPool(5);
 
     private static Gate gate;
@@ -54,7 +57,7 @@ class StarterTest {
     @Autowired private LiveSessions live;
     @Autowired private BrowserSessions sessions;
 
-    private final Enforcer enforcer = new Enforcer(System.getenv("ENFORCER_URL"), System.getenv("ENFORCER_AUTHKEY"));
+    private final Enforcer enforcer = new Enforcer(System.getenv("ENFORCER_URL"), System.getenv("ENFORCER_AUTHKEY"), PATIENCE);
     private final String alice = "alice-" + UUID.randomUUID();
 
     @DynamicPropertySource
@@ -67,6 +70,7 @@ class StarterTest {
 
     @BeforeEach
     void followed() {
+        Awaitility.setDefaultTimeout(PATIENCE);
         await().until(live::isFollowing);
     }
 
