@@ -1,5 +1,6 @@
 """The Spring Boot example in real browsers, and for who runs no script."""
 
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -8,7 +9,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Profile, Site, checked, connected
 from tests.browser.examples import OUTSIDE, running_example, told
-from tests.running import until
+from tests.running import START_WITHIN, until
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,9 @@ async def test_a_restart_of_the_server_logs_nobody_out(profile: Profile, site: S
     session = await site.login(page)
     site.enforcer.kill()
     try:
-        answer = await page.goto(f"{site.url}/")
+        deadline = time.monotonic() + START_WITHIN
+        while (answer := await page.goto(f"{site.url}/")) and answer.status == 200:  # it has not heard of it yet
+            assert time.monotonic() < deadline
         assert answer is not None
         assert answer.status == 503
         await expect(page.get_by_role("heading", name="One moment, please")).to_be_visible()

@@ -10,14 +10,19 @@ import io.sessionenforcer.LiveSessions;
 import io.sessionenforcer.SessionRecord;
 import java.io.IOException;
 import java.net.http.HttpResponse;
+import java.time.Duration;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.test.context.SpringBootTest;
@@ -38,8 +43,10 @@ import org.springframework.test.context.DynamicPropertySource;
 /** A whole application beside the server that the environment names. */
 @SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT, properties = "enforcer.open-paths=/open/**")
 @EnabledIfEnvironmentVariable(named = "ENFORCER_URL", matches = ".+", disabledReason = "ENFORCER_URL names no server")
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class StarterTest {
 
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final ExecutorService THREADS = Executors.newFixedThreadPool(5);
 
     private static Gate gate;
@@ -50,7 +57,7 @@ class StarterTest {
     @Autowired private LiveSessions live;
     @Autowired private BrowserSessions sessions;
 
-    private final Enforcer enforcer = new Enforcer(System.getenv("ENFORCER_URL"), System.getenv("ENFORCER_AUTHKEY"));
+    private final Enforcer enforcer = new Enforcer(System.getenv("ENFORCER_URL"), System.getenv("ENFORCER_AUTHKEY"), PATIENCE);
     private final String alice = "alice-" + UUID.randomUUID();
 
     @DynamicPropertySource
@@ -63,6 +70,7 @@ class StarterTest {
 
     @BeforeEach
     void followed() {
+        Awaitility.setDefaultTimeout(PATIENCE);
         await().until(live::isFollowing);
     }
 
@@ -148,8 +156,9 @@ class StarterTest {
         assertThat(first.session()).isEqualTo(session);
     }
 
-    /** All that is asked meanwhile is asked at once, as each waits for its deadline. */
+    /** All that is asked meanwhile is asked at once, as each waits for its deadline; the last, as the stream comes back slowly. */
     @Test
+    @Order(Integer.MAX_VALUE)
     void anOutageLogsNobodyOutAndNobodyIn() throws IOException {
         Browser browser = browser();
         Browser leaving = browser();
