@@ -17,7 +17,7 @@ help:
 	@echo 'make install  make .venv with the project in it'
 	@echo 'make client   build the browser client into enforcer/static/'
 	@echo 'make docs     build the site of docs/ into build/site; nothing in it is loaded from elsewhere'
-	@echo 'make pictures take those of the console and the demo anew, from the real thing'
+	@echo 'make pictures take those of the console, the demo and the elements anew, from the real thing'
 	@echo 'make soak     the tests that take long'
 	@echo 'make bench    the comparison with other servers, small; make bench-full: as in docs/benchmarks.md'
 	@echo 'make lock     pin the newest versions that pyproject.toml allows'
