@@ -91,7 +91,11 @@ $(VENV)/promtool.stamp: tests/get-promtool.sh | $(VENV)/bin/python
 	@sh tests/get-promtool.sh $(BIN)
 	@touch $@
 
-test: tools $(VENV)/test.stamp $(VENV)/promtool.stamp
+$(VENV)/helm.stamp: tests/get-helm.sh | $(VENV)/test.stamp
+	@sh tests/get-helm.sh $(BIN)
+	@touch $@
+
+test: tools $(VENV)/test.stamp $(VENV)/promtool.stamp $(VENV)/helm.stamp
 	$(MAKE) $(NODE_MODULES) server-java/target/.stamp
 	cd client-js && npm test
 	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
