@@ -19,7 +19,7 @@ help:
 	@echo 'make install  make .venv with the project in it'
 	@echo 'make client   build the browser client into enforcer/static/'
 	@echo 'make docs     build the site of docs/ into build/site; nothing in it is loaded from elsewhere'
-	@echo 'make pictures take those of the console and the demo anew, from the real thing'
+	@echo 'make pictures take those of the console, the demo and the elements anew, from the real thing'
 	@echo 'make soak     the tests that take long'
 	@echo 'make bench    the comparison with other servers, small; make bench-full: as in docs/benchmarks.md'
 	@echo 'make lock     pin the newest versions that pyproject.toml allows'
@@ -98,7 +98,11 @@ $(VENV)/promtool.stamp: tests/get-promtool.sh | $(VENV)/bin/python
 	@sh tests/get-promtool.sh $(BIN)
 	@touch $@
 
-test: tools $(VENV)/test.stamp $(VENV)/promtool.stamp
+$(VENV)/helm.stamp: tests/get-helm.sh | $(VENV)/test.stamp
+	@sh tests/get-helm.sh $(BIN)
+	@touch $@
+
+test: tools $(VENV)/test.stamp $(VENV)/promtool.stamp $(VENV)/helm.stamp
 	$(MAKE) $(NODE_MODULES) examples/spring-boot/target/.stamp
 	cd client-js && npm test
 	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder

@@ -1,4 +1,4 @@
-"""Takes the pictures of the console and the demo from the real thing: a server with people on it, in Chromium.
+"""Takes the pictures of the console, the demo and the elements from the real thing: servers with people on them.
 
 python -m docs_site.pictures
 """
@@ -22,6 +22,8 @@ from tests.running import ROOT, EnforcerProcess
 IMAGES = ROOT / "docs/images"
 LIVELY = 60
 """Seconds of logins before the console is looked at: its lines begin when it is opened."""
+MARGIN = 6
+"""Pixels of the page around an element."""
 NAMES = (
     *("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan"),
     *("judy", "mallory", "niaj", "olivia", "peggy", "rupert", "sybil", "trent", "victor"),
@@ -112,6 +114,42 @@ async def demo(browser: Browser, directory: Path) -> None:
         await both.screenshot(path=IMAGES / "demo.png")
 
 
+async def elements(browser: Browser, directory: Path) -> None:
+    """The list of devices, and the choice at the limit, as the demo has them; at the breadth of its page on a phone."""
+    with EnforcerProcess(directory, demo=True) as server:
+        context = await browser.new_context(
+            viewport={"width": 680, "height": 760}, locale="en-US", device_scale_factor=2
+        )
+        rules = {"devices": "Two", "choose": "Ask me"}
+        for image, rule in rules.items():
+            name = f"{image}-{secrets.token_hex(2)}"
+            first, second = await context.new_page(), await context.new_page()
+            for window in (first, second):
+                await window.goto(f"{server.url}/demo")
+                await window.get_by_label("Log in as").fill(name)
+                if window is first:
+                    await window.get_by_label(rule).check()
+                await window.get_by_role("button", name="Log in", exact=True).click()
+                if window is first or image == "devices":
+                    await expect(window.get_by_text("Live session", exact=True)).to_be_visible()
+            if image == "devices":
+                await second.get_by_text("Your devices").click()
+                shown = second.locator("session-guard-devices")
+                await expect(shown.get_by_role("listitem")).to_have_count(2)
+            else:
+                shown = second.locator("session-guard-choose")
+                await shown.get_by_role("radio").check()
+            await second.bring_to_front()
+            await second.evaluate("scrollTo(0, 0)")
+            box = await shown.bounding_box()
+            assert box is not None
+            clip: Any = {
+                **{"x": box["x"] - MARGIN, "y": box["y"] - MARGIN},
+                **{side: box[side] + 2 * MARGIN for side in ("width", "height")},
+            }
+            await second.screenshot(path=IMAGES / f"{image}.png", animations="disabled", full_page=True, clip=clip)
+
+
 async def _picture(page: Page) -> str:
     await page.bring_to_front()
     return base64.b64encode(await page.screenshot(animations="disabled")).decode()
@@ -125,6 +163,7 @@ async def main() -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         with tempfile.TemporaryDirectory() as scratch:
+            await elements(browser, Path(scratch, "elements"))
             await demo(browser, Path(scratch, "demo"))
             await console(browser, Path(scratch, "console"))
         await browser.close()

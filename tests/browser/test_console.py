@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
@@ -33,8 +34,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnforcerProcess
     directory = tmp_path_factory.mktemp("console") / "enforcer"
     with EnforcerProcess(directory, admin=True, keys=KEYS, max_sessions=3, webhooks=[HOOK]) as made:
         for name in HOSTILE:
-            made.login(name, device={"label": name})
+            first = made.login(name, device={"label": name})
             made.login(name, device={"label": name}, max_sessions=1)
+            made.login(name, device={"label": name}, impersonated_by=name)
+            note = {"json": {"note": name}, "headers": {"Authorization": f"Bearer {first['ticket']}"}}
+            assert httpx.post(f"{made.url}/session/report", **note).status_code == 204
         yield made
 
 
@@ -139,11 +143,20 @@ async def test_names_that_mean_harm_are_names(page: Page, server: EnforcerProces
         await expect(page.get_by_role("heading", level=1)).to_have_text(shown)
         await page.get_by_role("button", name="End all").click()
         await expect(page.get_by_role("dialog")).to_contain_text(shown)
+        await expect(page.locator("main")).to_contain_text(f"opened by {shown}")
         await page.get_by_role("button", name="Cancel").click()
         assert await page.locator("main img, main script").count() == 0
-    await page.get_by_role("link", name="Audit log").click()
-    await expect(page.locator("tbody tr").first).to_be_visible()
-    assert await page.locator("main img, main script").count() == 0
+    # A label is cut at 128 characters.
+    for link, columns in (("Sessions", (1, 2, 5)), ("Audit log", (2, 4, 5, 7))):
+        await page.get_by_role("link", name=link).click()
+        for name in HOSTILE:
+            shown = name.replace("\u202e", "[U+202E]").replace("\u202c", "[U+202C]")
+            rows = page.locator("tbody tr")
+            for column in columns:
+                cells = rows.locator(f"td:nth-child({column + 1})")
+                await expect(cells.filter(has_text=shown[:100]).first).to_be_visible()
+        assert await page.locator("main img, main script").count() == 0
+        assert "\u202e" not in await page.locator("main").inner_text()
     await page.get_by_label("User or session").fill("nobody")
     await page.get_by_role("button", name="Search").click()
     await expect(page.get_by_text("No user and no session is called nobody.")).to_be_visible()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helm import helm
 from tests.running import ROOT
 
 CHART = ROOT / "deploy/helm/enforcer"
@@ -36,11 +37,9 @@ def test_the_rules_are_what_prometheus_takes() -> None:
 
 def test_the_chart_is_rendered() -> None:
     """Without a warning; a process is given as long as its drain takes, and none goes before the next is there."""
-    helm = tool("helm", "helm is not here; the chart is not rendered")
-    secret = ("--set", "existingSecret=mine")
-    assert "0 chart(s) failed" in done(helm, "lint", "--strict", str(CHART), *secret)
-    drain = ("--set", "config.drain_delay=20", "--set", "config.drain_window=40")
-    shown = done(helm, "template", "e", str(CHART), *secret, *drain, "--kube-version", "1.30")
+    values: dict[str, object] = {"existingSecret": "mine", "config": {"drain_delay": 20, "drain_window": 40}}
+    helm("lint", CHART, values)
+    shown = helm("template", CHART, values)
     kinds = re.findall(r"^kind: (\w+)", shown, re.MULTILINE)
     assert {"Deployment", "PodDisruptionBudget", "ConfigMap"} <= set(kinds)
     assert kinds.count("Service") == 2
