@@ -59,14 +59,14 @@ final class LiveSessionFilter extends OncePerRequestFilter {
     }
 
     private boolean mayPass(HttpServletRequest request) {
+        Optional<HeldSession> held = sessions.held(request);
+        if (held.isPresent()) { // wherever the application keeps who is logged in
+            return live.isLive(held.get().session(), held.get().room());
+        }
         if (!logins.containsContext(request)) {
             return true;
         }
-        HttpSession own = request.getSession();
-        if (own.getAttribute(BrowserSessions.KEPT) instanceof HeldSession held) {
-            return live.isLive(held.session(), held.room());
-        }
-        return adopts && !Prefetch.is(request) && adopted(request, own);
+        return adopts && !Prefetch.is(request) && adopted(request, request.getSession());
     }
 
     /** Logged in before there was Enforcer. Once for all requests of a browser that come at once. */

@@ -210,15 +210,28 @@ class StarterTest {
     }
 
     @Test
-    void orHasToLogInAnew() throws Exception {
-        LiveSessionFilter filter = new LiveSessionFilter(sessions, live, new EndedSessionAnswer(null, "/login"), request -> false, false);
+    void whoKeepsItsLoginsElsewhereIsRefusedToo() throws Exception {
+        String ended = enforcer.login(alice).session();
+        enforcer.login(alice);
         MockHttpServletRequest request = new MockHttpServletRequest("GET", "/");
+        request.getSession().setAttribute(BrowserSessions.KEPT, new HeldSession(alice, ended, "ticket"));
+        assertThat(filtered(request).getContentAsString()).contains("You have logged in somewhere else.");
+    }
+
+    private MockHttpServletResponse filtered(MockHttpServletRequest request) throws Exception {
+        LiveSessionFilter filter = new LiveSessionFilter(sessions, live, new EndedSessionAnswer(null, "/login"), any -> false, false);
         MockHttpServletResponse response = new MockHttpServletResponse();
+        filter.doFilter(request, response, new MockFilterChain());
+        return response;
+    }
+
+    @Test
+    void orHasToLogInAnew() throws Exception {
+        MockHttpServletRequest request = new MockHttpServletRequest("GET", "/");
         SecurityContext context = new SecurityContextImpl(UsernamePasswordAuthenticationToken.authenticated(alice, null, List.of()));
         request.getSession().setAttribute(HttpSessionSecurityContextRepository.SPRING_SECURITY_CONTEXT_KEY, context);
         SecurityContextHolder.setContext(context);
-        filter.doFilter(request, response, new MockFilterChain());
-        assertThat(response.getStatus()).isEqualTo(401);
+        assertThat(filtered(request).getStatus()).isEqualTo(401);
         assertThat(request.getSession(false)).isNull();
         assertThat(enforcer.sessions(alice)).isEmpty();
     }
