@@ -18,8 +18,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 KEY = "0ps-" * 12
 KEYS = [{"name": "ops", "key": KEY, "may": ["admin"]}]
 HOOK = {"name": "app", "url": f"http://127.0.0.1:{free_port()}/", "secret": "whsec_" + "A" * 32, "allow_private": True}
-HOOK["events"] = ["session.reported"]
-"""Nobody listens there."""
+HOOK["events"] = ["login.refused"]
+"""Nobody listens there, and no login is refused."""
 HOSTILE = ["<img src=x onerror=pwned()>", "\u202eecila\u202c", "👩" * 256, '"><script>pwned()</script>']
 LOOKS: list[dict[str, Any]] = [
     {"color_scheme": "dark", "viewport": {"width": 1600, "height": 900}},
