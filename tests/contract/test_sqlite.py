@@ -167,7 +167,7 @@ async def test_a_second_process_is_refused(store: SQLiteStore, path: Path) -> No
         subprocess.run, [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=30, check=False
     )
     assert ran.returncode == 1
-    assert "StartError" in ran.stderr
+    assert "StoreInUse" in ran.stderr
     assert "in use by another process" in ran.stderr
 
 
