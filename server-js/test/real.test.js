@@ -146,7 +146,7 @@ describe("on a real server", { skip: ENFORCER_URL === undefined && "no ENFORCER_
 
     it(`${framework} answers 503 when nobody can say, and logs nobody out`, async () => {
       const line = await proxy();
-      const site = await start(new Enforcer({ url: line.url, key: ENFORCER_AUTHKEY ?? "", deadline: 500 }), undefined);
+      const site = await start(new Enforcer({ url: line.url, key: ENFORCER_AUTHKEY ?? "", deadline: 2_000 }), undefined);
       const browser = new Browser(site.url);
       await browser.post("/login");
       line.cut(true);
@@ -167,7 +167,7 @@ describe("on a real server", { skip: ENFORCER_URL === undefined && "no ENFORCER_
 });
 
 describe("Next.js", { skip: ENFORCER_URL === undefined && "no ENFORCER_URL" }, () => {
-  const line = { url: ENFORCER_URL ?? "", key: ENFORCER_AUTHKEY ?? "", deadline: 500 };
+  const line = { url: ENFORCER_URL ?? "", key: ENFORCER_AUTHKEY ?? "", deadline: 2_000 };
   let made = 0;
   /** What `cookies()` gives to one browser's requests. */
   const browser = () => {

@@ -25,7 +25,7 @@ def test_the_package_on_a_real_server(server: EnforcerProcess) -> None:
     own = {"ENFORCER_URL": server.url, "ENFORCER_AUTHKEY": server.authkey}
     with LateStream(server.port, lag=1.5) as link:
         environment = os.environ | own | {"ENFORCER_LATE_URL": link.url}
-        command = [node, "--test", "test/"]
+        command = [node, "--test", "--test-force-exit", "test/"]  # a failed test leaves its servers open
         done = subprocess.run(
             command, cwd=ROOT / "server-js", env=environment, capture_output=True, text=True, timeout=120
         )
