@@ -173,7 +173,7 @@ async def session_log(
     shown, place = found.rows[: asked.limit], found.place
     if len(found.rows) > asked.limit:
         place = (shown[-1].session.started_at, shown[-1].session.id)
-    return _page(await _in_turns(shown, document), place, found.at)
+    return await _page(shown, document, place, found.at)
 
 
 async def audit_log(
@@ -207,23 +207,24 @@ async def audit_log(
     found = await context.registry.search_audit(query, PATIENCE if newest else math.inf)
     shown = found.rows[: asked.limit]
     place = shown[-1].seq if len(found.rows) > asked.limit else found.place
-    return _page(await _in_turns(shown, protocol.audit_record), place, found.at)
+    return await _page(shown, protocol.audit_record, place, found.at)
 
 
-def _page(items: list[protocol.JSON], place: Any, at: float | None) -> web.Response:
+async def _page(
+    rows: list[Row], document: Callable[[Row], protocol.JSON], place: Any, at: float | None
+) -> web.Response:
     """Some rows, and where to go on; if the time was not enough to look through all that may be asked for, also up to
     when it was looked."""
+    items = [one async for some in _in_turns(rows, document) for one in some]
     searched = {} if at is None else {"searched_to": protocol.iso(at)}
     return json({"items": items, "next": None if place is None else _encoded(place), **searched})
 
 
-async def _in_turns(rows: list[Row], document: Callable[[Row], protocol.JSON]) -> list[protocol.JSON]:
-    """The documents of the rows; between some of them others have their turn."""
-    made: list[protocol.JSON] = []
+async def _in_turns(rows: list[Row], document: Callable[[Row], protocol.JSON]) -> AsyncIterator[list[protocol.JSON]]:
+    """The documents of the rows, some at a time; in between others have their turn."""
     for first in range(0, len(rows), IN_ONE_TURN):
-        made += map(document, rows[first : first + IN_ONE_TURN])
+        yield [document(row) for row in rows[first : first + IN_ONE_TURN]]
         await asyncio.sleep(0)
-    return made
 
 
 # ---- parameters --------------------------------------------------------------------------------
@@ -296,13 +297,11 @@ async def _streamed(
         await response.write(_csv([columns]))
     rows = first
     while True:
-        for n in range(0, len(rows), IN_ONE_TURN):
-            some = [document(row) for row in rows[n : n + IN_ONE_TURN]]
+        async for some in _in_turns(rows, document):
             if media_type == CSV:
                 await response.write(_csv([_cells(one, columns) for one in some]))
             else:
                 await response.write(b"".join(orjson.dumps(one) + b"\n" for one in some))
-            await asyncio.sleep(0)
         try:
             rows = await anext(pages)
         except StopAsyncIteration:

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -93,36 +93,33 @@ class SQLiteLogs:
         wanted, values = _session_filter(query)
         found: list[Snapshot] = []
         end = time.monotonic() + seconds
-        place, at = query.after, None
+        place, size = query.after, query.limit  # enough, if all are wanted
         while True:
-            edge = None if query.room is not None else await self._edge(query, place)
+            edge = None if query.room is not None else await self._edge(query, place, size)
             portion, bounds = _bounds(query, place, edge)
             sql = f"{_FOUND_IDS} WHERE {' AND '.join((*wanted, *portion))} {_order(query)} LIMIT ?)"
             (ids,) = await self._first(sql, (*values, *bounds, query.limit - len(found)))
             found += await self._snapshots(ids, query.newest)
             if edge is None or len(found) >= query.limit:
                 return Searched(found)
-            place, at = (edge, "" if query.newest else _BEHIND), edge
+            place, size = (edge, "" if query.newest else _BEHIND), PORTION
             if time.monotonic() >= end:
-                return Searched(found, place, at)
+                return Searched(found, place, edge)
 
-    async def _edge(self, query: SessionQuery, place: tuple[float, str] | None) -> float | None:
-        """Up to which start the next portion goes; None if it is the last."""
+    async def _edge(self, query: SessionQuery, place: tuple[float, str] | None, size: int) -> float | None:
+        """Up to which start the next portion, of so many sessions, goes; None if it is the last."""
         conditions, values = _bounds(query, None, None)
         if place is not None:
             conditions, values = (*conditions, f"s.started_at {'<' if query.newest else '>'} ?"), (*values, place[0])
         where = " AND ".join(("1", *conditions))
         order = f"s.started_at{' DESC' if query.newest else ''}"
-        sql = f"SELECT s.started_at FROM sessions s WHERE {where} ORDER BY {order} LIMIT 1 OFFSET {PORTION}"
-        row = await self._first(sql, values)
+        sql = f"SELECT s.started_at FROM sessions s WHERE {where} ORDER BY {order} LIMIT 1 OFFSET ?"
+        row = await self._first(sql, (*values, size))
         return None if row is None else row[0]
 
     async def _snapshots(self, ids: str, newest: bool) -> list[Snapshot]:
         """The records of these sessions, in their order; one may have been forgotten meanwhile."""
-        found: list[Snapshot] = []
-        for some in _portions(orjson.loads(ids)):
-            found += [snapshot_of(row) for row in self._read(_BY_IDS, orjson.dumps(some).decode())]
-            await asyncio.sleep(0)
+        found = [snapshot_of(row) async for row in self._read_by(_BY_IDS, ids)]
         return sorted(found, key=lambda s: (s.session.started_at, s.session.id), reverse=newest)
 
     # ---- audit ---------------------------------------------------------------------------------
@@ -160,11 +157,16 @@ class SQLiteLogs:
 
     async def _audit_rows(self, numbers: str, newest: bool) -> list[AuditRow]:
         """The rows of these numbers, in their order; one may have been forgotten meanwhile."""
-        found: list[AuditRow] = []
-        for some in _portions(orjson.loads(numbers)):
-            found += [rows.audit_of(row) for row in self._read(_BY_NUMBERS, orjson.dumps(some).decode())]
-            await asyncio.sleep(0)
+        found = [rows.audit_of(row) async for row in self._read_by(_BY_NUMBERS, numbers)]
         return sorted(found, key=lambda row: row.seq, reverse=newest)
+
+    async def _read_by(self, sql: str, keys: str) -> AsyncIterator[Any]:
+        """The rows of these keys, some at a time; in between others have their turn."""
+        every = orjson.loads(keys)
+        for first in range(0, len(every), ROWS_AT_ONCE):
+            for row in self._read(sql, orjson.dumps(every[first : first + ROWS_AT_ONCE]).decode()):
+                yield row
+            await asyncio.sleep(0)
 
     async def audit_after(self, cursor: Cursor | None, limit: int) -> AuditPart | None:
         """The audit log behind a cursor. Rows first: what is forgotten meanwhile is noticed after them."""
@@ -178,11 +180,6 @@ class SQLiteLogs:
             return None
         behind = tuple((rows.audit_of(row), Cursor(log, (row[0],))) for row in found)
         return AuditPart(behind, behind[-1][1] if behind else cursor, more=len(behind) >= limit)
-
-
-def _portions(keys: list[Any]) -> Iterator[list[Any]]:
-    for first in range(0, len(keys), ROWS_AT_ONCE):
-        yield keys[first : first + ROWS_AT_ONCE]
 
 
 Conditions = tuple[tuple[str, ...], tuple[Any, ...]]
