@@ -9,7 +9,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,22 +155,15 @@ async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
         loop.add_reader(sys.stdin.fileno(), bereft)
     server = Server(config, worker=worker)
     loop.add_signal_handler(signal.SIGHUP, _reload, server, arguments)
-    starting = asyncio.ensure_future(server.start())
-    await asyncio.wait([starting, asyncio.ensure_future(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():  # it still waits for the process before it
-        await cancelled([starting])
-        log.info("stopped")
-        if orphaned.is_set():
-            metrics.remove_directory()
-        return
-    starting.result()
-    garbage.settle()
-    log.info("started", extra={"version": __version__, "address": local_url(config.ipaddr, server.port)})
-    _announce(config.model_copy(update={"port": server.port, "internal_port": server.internal_port}))
+    started = await _unless(stopping, server.start())  # False: it still waited for the process before it
     try:
-        await stopping.wait()
-        log.info("stopping")
-        await _drained(server, at_once)
+        if started:
+            garbage.settle()
+            log.info("started", extra={"version": __version__, "address": local_url(config.ipaddr, server.port)})
+            _announce(config.model_copy(update={"port": server.port, "internal_port": server.internal_port}))
+            await stopping.wait()
+            log.info("stopping")
+            await _unless(at_once, server.drain())
     finally:
         await server.stop()
         log.info("stopped")
@@ -178,13 +171,17 @@ async def _serve(config: Settings, arguments: argparse.Namespace) -> None:
             metrics.remove_directory()  # which nobody else will
 
 
-async def _drained(server: "Server", at_once: asyncio.Event) -> None:
-    """Returns when the server is drained, or is to stop at once."""
-    draining, hurry = asyncio.create_task(server.drain()), asyncio.create_task(at_once.wait())
-    await asyncio.wait([draining, hurry], return_when=asyncio.FIRST_COMPLETED)
-    if draining.done():
-        draining.result()
-    await cancelled([draining, hurry])
+async def _unless(event: asyncio.Event, doing: Coroutine[Any, Any, None]) -> bool:
+    """Does something, unless the event is set before it is done, which cancels it; whether it was done."""
+    task, waiting = asyncio.create_task(doing), asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+            return True
+        return False
+    finally:
+        await cancelled([task, waiting])
 
 
 def _reload(server: "Server", arguments: argparse.Namespace) -> None:
