@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, checked, connected
 from tests.running import ROOT, EnforcerProcess, free_port, require_command, running_program
 
 OUTSIDE = re.compile(r"/(goodbye|login)(\?(next=/|ended=displaced))?$")
@@ -48,6 +48,30 @@ def running_example(name: str, directory: Path) -> Iterator[Site]:
                 command = [require_command("node"), f"examples/{name}/app.js"]
         with running_program(command, directory / "site.log", f"{url}/login", **own):
             yield Site(url, enforcer, rooms={"alice": "1", "bob": "2"} if name == "django" else {})
+
+
+async def displaced(site: Site, loser: Page, session: str) -> None:
+    """Its log-in was displaced, and its next request leads outside."""
+    assert site.enforcer.record(session)["end_reason"] == "displaced"
+    await loser.goto(f"{site.url}/")
+    await loser.wait_for_url(OUTSIDE)
+
+
+async def logged_in_anew(site: Site, page: Page) -> tuple[Page, str]:
+    """Another tab of the same browser logs in, and the page comes along; the tab and its session."""
+    tab = await page.context.new_page()
+    session = await site.login(tab)
+    await page.wait_for_function("id => window.sessionGuard?.getState().session === id", arg=session)
+    await connected(page)
+    assert (await checked(page))["phase"] == "active"
+    return tab, session
+
+
+async def log_out(site: Site, page: Page, other: Page) -> None:
+    """By the button; the other tab of the browser is told."""
+    await page.get_by_role("button", name="Log out", exact=True).click()
+    await page.wait_for_url(f"{site.url}/goodbye")
+    await told(other, "You have logged out")
 
 
 async def told(page: Page, why: str) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import Profile, Site, checked, connected
-from tests.browser.examples import OUTSIDE, running_example, told
+from tests.browser.conftest import Profile, Site, connected
+from tests.browser.examples import OUTSIDE, displaced, log_out, logged_in_anew, running_example, told
 from tests.running import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -25,18 +25,10 @@ async def test_one_session_from_login_to_logout(profile: Profile, site: Site) ->
     first = await site.login(loser)
     await site.login(winner)
     await told(loser, "logged in somewhere else")
-    assert site.enforcer.record(first)["end_reason"] == "displaced"
-    await loser.goto(f"{site.url}/")
-    await loser.wait_for_url(OUTSIDE)
+    await displaced(site, loser, first)
 
-    tab = await winner.context.new_page()
-    again = await site.login(tab)
-    await winner.wait_for_function("id => window.sessionGuard?.getState().session === id", arg=again)
-    await connected(winner)
-    assert (await checked(winner))["phase"] == "active"
-    await tab.get_by_role("button", name="Log out", exact=True).click()
-    await tab.wait_for_url(f"{site.url}/goodbye")
-    await told(winner, "You have logged out")
+    tab, _ = await logged_in_anew(site, winner)
+    await log_out(site, tab, winner)
 
 
 @pytest.mark.parametrize("site", ["express", "php"], indirect=True)

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Profile, Site
-from tests.browser.examples import OUTSIDE, running_example, told
+from tests.browser.examples import OUTSIDE, displaced, running_example, told
 from tests.running import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -51,9 +51,7 @@ async def test_one_session_from_login_to_logout(profile: Profile, site: Site, ex
         await log_in(site, winner)
         await told(loser, "logged in somewhere else")
         until(lambda: visitor.get(private).status_code == answer)
-    assert site.enforcer.record(first)["end_reason"] == "displaced"
-    await loser.goto(f"{site.url}/")
-    await loser.wait_for_url(OUTSIDE)
+    await displaced(site, loser, first)
 
     await winner.evaluate("() => { window.before = true }")
     tab = await winner.context.new_page()

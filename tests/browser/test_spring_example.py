@@ -7,8 +7,8 @@ import httpx
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import Profile, Site, checked, connected
-from tests.browser.examples import OUTSIDE, running_example, told
+from tests.browser.conftest import Profile, Site, connected
+from tests.browser.examples import displaced, log_out, logged_in_anew, running_example, told
 from tests.running import START_WITHIN, until
 
 
@@ -28,22 +28,14 @@ async def test_from_login_to_logout(profile: Profile, site: Site) -> None:
         await site.login(winner)
         await told(loser, "logged in somewhere else")
     assert (await logout.value).status == 204
-    assert site.enforcer.record(first)["end_reason"] == "displaced"
-    await loser.goto(f"{site.url}/")
-    await loser.wait_for_url(OUTSIDE)
+    await displaced(site, loser, first)
 
-    tab = await winner.context.new_page()
-    again = await site.login(tab)
-    await winner.wait_for_function("id => window.sessionGuard?.getState().session === id", arg=again)
-    await connected(winner)
-    assert (await checked(winner))["phase"] == "active"
+    tab, again = await logged_in_anew(site, winner)
     await tab.get_by_label("A new note").fill("Milk & <bread>")
     await tab.get_by_role("button", name="Write it down").click()
     await expect(tab.get_by_role("listitem").last).to_have_text("Milk & <bread>")
     await connected(tab)
-    await tab.get_by_role("button", name="Log out", exact=True).click()
-    await tab.wait_for_url(f"{site.url}/goodbye")
-    await told(winner, "You have logged out")
+    await log_out(site, tab, winner)
 
     mine = await site.login(tab)
     other = site.enforcer.login("alice", max_sessions=2)["session"]

@@ -3,6 +3,7 @@
 import json
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from enforcer_client.cache import Cache, Ended
@@ -229,10 +230,10 @@ RATES = st.sampled_from([1.0, 1 - DRIFT, 1 + DRIFT])
 @settings(max_examples=400, deadline=None)
 @given(steps=st.lists(STEPS, min_size=8, max_size=50), begun=st.booleans(), lag=LAGS, rate=RATES)
 def test_it_never_says_live_for_too_long_nor_ended_of_a_live_one(
-    steps: list[tuple],
+    steps: list[tuple[Any, ...]],
     begun: bool,
     lag: float,
-    rate: float,  # type: ignore[type-arg]
+    rate: float,
 ) -> None:
     """A stream that is late, from its first byte or since a cut; rows that come twice, halves, clocks that drift."""
     world = World(lag, rate)
